@@ -1,0 +1,35 @@
+# On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
+
+SHELL := /bin/bash
+.PHONY: help demo test format lock messages
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+
+demo: ## the whole road of four letters on this machine; ONCE=1 ends by itself
+	@scripts/environment demo
+	@.venv/bin/mailer demo $(if $(filter 1,$(ONCE)),--once)
+
+test: ## format, lint, types and tests; as root on Debian installs Dovecot, PostgreSQL and docker-compose for them
+	@scripts/environment dev
+	@scripts/services
+	@echo "Checking format and lint (ruff)"
+	@.venv/bin/ruff format --quiet --check . || { echo "Not formatted; make format mends it:"; .venv/bin/ruff format --check .; }
+	@.venv/bin/ruff check --quiet .
+	@echo "Checking types (mypy)"
+	@.venv/bin/mypy
+	@echo "Running the tests (pytest)"
+	@.venv/bin/pytest
+
+format: ## put the source into its one form
+	@scripts/environment dev
+	@.venv/bin/ruff check --quiet --fix .
+	@.venv/bin/ruff format .
+
+lock: ## refresh the lock files from pyproject.toml
+	@scripts/environment dev
+	@scripts/lock
+
+messages: ## carry new texts into the Russian catalogue and compile it
+	@scripts/environment dev
+	@scripts/messages

@@ -1,0 +1,1 @@
+"""mailer: the request desk of a fund's security office."""

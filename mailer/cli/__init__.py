@@ -1,0 +1,16 @@
+"""The command line: one module per noun. Text for people passes through gettext; exit codes tell scripts what happened.
+
+0 done · 1 a negative answer · 2 usage or configuration · 3 refused by policy · 4 waits for a second person · 5 the record cannot
+be written. Heavy imports are made inside the commands, so that `mailer --help` starts fast.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The program's entry."""
+    from mailer.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""`mailer check`: is everything ready for the first letter? One line each; nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from gettext import gettext as _
+from typing import TYPE_CHECKING
+
+import typer
+
+from mailer.cli.opened import config_of
+from mailer.cli.show import safe_text, say, translated
+from mailer.errors import MailerError, SetupErrors
+
+if TYPE_CHECKING:
+    from mailer.config.sections import Mailbox
+    from mailer.service.office import Office
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command(help=_("Check configuration, rules, templates, database, keys and servers; one line each."))
+    def check(context: typer.Context) -> int:
+        import os
+
+        from mailer.service.office import open_office
+
+        config = config_of(context)
+        say("✓ " + _("configuration: {path}").format(path=context.obj))
+        found: list[Office] = []
+
+        def opened() -> str:
+            found.append(open_office(config, os.environ))
+            return _("schema of this version")
+
+        if not _line(_("database"), opened):
+            return 2
+        office = found[0]
+        checks: list[tuple[str, Callable[[], str]]] = [
+            (_("rules"), lambda: _("{count} rules, active").format(count=len(office.running_rules().rules))),
+            (_("templates"), lambda: _templates(office)),
+            (_("keys"), lambda: _keys(office)),
+            (_("register"), lambda: _register(office)),
+            *((f"IMAP {mailbox.name}", _imap_check(office, mailbox)) for mailbox in config.mailbox),
+            ("SMTP", lambda: _smtp(office)),
+        ]
+        good = [_line(name, one) for name, one in checks]
+        office.close()
+        return 0 if all(good) else 2
+
+
+def _line(name: str, one: Callable[[], str]) -> bool:
+    try:
+        say(f"✓ {name}: {safe_text(one())}")
+    except MailerError as error:
+        for problem in error.problems if isinstance(error, SetupErrors) else (error,):
+            say(f"✗ {name}: {safe_text(translated(problem))}")
+        return False
+    return True
+
+
+def _templates(office: Office) -> str:
+    office.templates(office.active_rules())
+    return _("every reply renders")
+
+
+def _keys(office: Office) -> str:
+    from mailer.core.secret import PROFILES, entropy_bits
+
+    office.pen()
+    office.accounts()
+    epochs = office.keyring.epochs()
+    profile = PROFILES[office.config.credentials.profile]
+    return _("record key, pepper, {count} epochs, the last of {day}; passwords of {bits:.0f} bits").format(
+        count=len(epochs), day=epochs[-1] if epochs else "-", bits=entropy_bits(profile)
+    )
+
+
+def _register(office: Office) -> str:
+    from mailer.store import senders
+
+    with office.database.reading() as tx:
+        count = senders.count(tx)
+    return _("{count} senders").format(count=count) if count else _("empty: mailer senders import FILE.csv")
+
+
+def _imap_check(office: Office, settings: Mailbox) -> Callable[[], str]:
+    def checked() -> str:
+        from mailer.flow.preview import preview
+        from mailer.model import Trust
+        from mailer.service.office import clock
+
+        mailbox = office.mailbox(settings)
+        try:
+            epoch = mailbox.open()
+            found = preview(
+                office.database,
+                mailbox,
+                settings.name,
+                epoch,
+                trust=Trust(settings.trust),
+                authserv_id=settings.authserv_id,
+                ruleset=office.active_rules(),
+                own=office.own(),
+                limits=office.limits(),
+                now=clock(),
+            )
+        finally:
+            mailbox.close()
+        return _("{waiting} new letters; a run would issue {issue}, refuse {refuse}, hold {hold}").format(
+            waiting=found.waiting, issue=found.issue, refuse=found.refuse, hold=found.hold
+        )
+
+    return checked
+
+
+def _smtp(office: Office) -> str:
+    asyncio.run(office.postman().probe())
+    return _("the server takes our login")

@@ -1,0 +1,111 @@
+"""`mailer explain`: what would happen to these letters, changing nothing (letters.md, section 6)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mailer.cli.opened import office_of
+from mailer.cli.show import print_json, safe_text, say
+from mailer.errors import SetupError
+
+if TYPE_CHECKING:
+    from mailer.flow.explain import Channel, Explanation
+    from mailer.service.office import Office
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command(help=_("Say what would happen to letters in files (- is standard input), changing nothing."))
+    def explain(
+        context: typer.Context,
+        files: Annotated[list[str], typer.Argument(metavar="FILE...", help=_("Letters as files."))],
+        mailbox: Annotated[str, typer.Option("--mailbox", help=_("As if they came through this mailbox."), metavar="NAME")] = "",
+        as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    ) -> int:
+        from mailer.flow.explain import explain as judge
+        from mailer.service.office import clock
+
+        unread = 0
+        with office_of(context) as office, office.database.reading() as tx:
+            channel, ruleset, own, limits = _channel(office, mailbox), office.active_rules(), office.own(), office.limits()
+            for file in files:
+                try:
+                    content = _content(file)
+                except OSError as error:
+                    unread += 1
+                    _tell_unread(file, error.strerror or str(error), as_json=as_json)
+                    continue
+                found = judge(tx, content, channel=channel, ruleset=ruleset, own=own, limits=limits, now=clock())
+                if as_json:
+                    print_json({"file": file, **_as_object(found)})
+                else:
+                    _show(file, found)
+        return 1 if unread else 0
+
+
+def _channel(office: Office, name: str) -> Channel:
+    from mailer.flow.explain import Channel
+    from mailer.model import Trust
+
+    if not name:
+        return Channel()
+    for mailbox in office.config.mailbox:
+        if mailbox.name == name:
+            return Channel(trust=Trust(mailbox.trust), authserv_id=mailbox.authserv_id)
+    known = ", ".join(mailbox.name for mailbox in office.config.mailbox)
+    raise SetupError("--mailbox: there is no mailbox {name}; known: {known}", name=name, known=known or "-")
+
+
+def _content(file: str) -> bytes:
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+
+
+def _as_object(found: Explanation) -> Mapping[str, Any]:
+    person, sender, decision = found.reading.person, found.sender, found.decision
+    return {
+        "kind": found.reading.kind.value,
+        "verdict": decision.verdict.value,
+        "reason": decision.reason,
+        "person": None
+        if person is None
+        else {"surname": person.surname, "initials": person.initials, "canonical": person.canonical},
+        "repairs": [repair.value for repair in found.reading.repairs],
+        "sender": None if sender is None else {"code": sender.code, "organisation": sender.organisation},
+        "rule": decision.rule_id,
+        "trace": list(decision.trace),
+    }
+
+
+def _tell_unread(file: str, why: str, *, as_json: bool) -> None:
+    if as_json:
+        empty = dict.fromkeys(("kind", "verdict", "reason", "person"))
+        print_json({"file": file, **empty, "repairs": [], "sender": None, "rule": None, "trace": [], "error": why})
+    else:
+        say(_("{file}: cannot be read: {why}").format(file=safe_text(file), why=why))
+
+
+def _show(file: str, found: Explanation) -> None:
+    decision = found.decision
+    say(
+        f"{safe_text(file)}: {found.reading.kind.value} → {decision.verdict.value}"
+        + (f" ({decision.reason})" if decision.reason else "")
+    )
+    say("  " + _("why: {why} [{rule}]").format(why=safe_text(decision.why), rule=decision.rule_id))
+    if found.reading.person is not None:
+        say("  " + _("person: {person}").format(person=safe_text(found.reading.person.canonical)))
+    elif found.reading.written:
+        say("  " + _("written: {written}").format(written=safe_text(found.reading.written)))
+    if found.sender is not None:
+        say(
+            "  "
+            + _("sender: {code}, {organisation}").format(
+                code=safe_text(found.sender.code), organisation=safe_text(found.sender.organisation)
+            )
+        )
+    if found.reading.repairs:
+        say("  " + _("repairs: {repairs}").format(repairs=", ".join(repair.value for repair in found.reading.repairs)))

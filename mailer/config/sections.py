@@ -1,0 +1,239 @@
+"""Which keys may `mailer.toml` hold, of what kind, and with which defaults? The names are a contract: later versions only add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from mailer.model import Trust
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def N_(text: str) -> str:  # gettext's own name for "translate this where it is shown"
+    return text
+
+
+WRONG = {
+    "address": N_("must be one bare mail address such as uc@fond.example"),
+    "zone": N_("must be a time zone of the tz database such as Europe/Moscow"),
+    "bounce_address": N_("bounce_address must hold the place of the id, as in {example}"),
+    "tls": N_(
+        'tls = "none" would send passwords readable over the line to {host}: use "implicit" or "starttls", or say '
+        "network_protected = true if the network itself is protected (ViPNet)"
+    ),
+    "two_passwords": N_("password_file and password_env are both set: keep one"),
+    "no_password": N_("user needs password_file or password_env"),
+    "authserv": N_('trust = "authentication-results" needs authserv_id, the name our own server signs with'),
+    "mailbox": N_("two mailboxes are named {name}"),
+}
+
+
+def _wrong(kind: str, **values: str) -> PydanticCustomError:
+    return PydanticCustomError(kind, WRONG[kind], values)
+
+
+def _address(value: str) -> str:
+    local, at, domain = value.rpartition("@")
+    if not (at and local and domain and value.isascii()) or any(c in ' <>"@\t\r\n' for c in local + domain):
+        raise _wrong("address")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise _wrong("zone") from error
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Tls = Literal["implicit", "starttls", "none"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Fund(_Section):
+    """Who answers. `sender` is the file's `from`."""
+
+    name: Text
+    sender: Address = Field(alias="from")
+    message_id_domain: Text = ""
+    portal_url: Text
+    contact: str = ""
+    officer: Address | None = None
+    bounce_address: str | None = None
+
+    @model_validator(mode="after")
+    def _bounce_address_has_a_place_for_the_id(self) -> Self:
+        if self.bounce_address is not None and "{id}" not in self.bounce_address:
+            raise _wrong("bounce_address", example="mailer+{id}@fond.example")
+        return self
+
+    @property
+    def id_domain(self) -> str:
+        """The right side of our Message-IDs; the domain of `from` unless set."""
+        return self.message_id_domain or self.sender.rpartition("@")[2]
+
+
+class Database(_Section):
+    url: Text = "sqlite:///mailer.db"
+    owner_url: str | None = None
+
+
+class _Server(_Section):
+    """What IMAP and SMTP servers have in common."""
+
+    host: Text
+    port: Port
+    tls: Tls
+    ca_file: str | None = None
+    user: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    network_protected: bool = False
+
+    @model_validator(mode="after")
+    def _secrets_never_cross_an_open_line(self) -> Self:
+        if self.tls == "none" and self.host not in LOOPBACK and not self.network_protected:
+            raise _wrong("tls", host=self.host)
+        if self.password_file is not None and self.password_env is not None:
+            raise _wrong("two_passwords")
+        if self.user is not None and self.password_file is None and self.password_env is None:
+            raise _wrong("no_password")
+        return self
+
+
+class Mailbox(_Server):
+    """One mailbox that is read. `trust` has no default: only the administrator knows how far its senders are proven."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+    kind: Literal["imap"] = "imap"
+    user: Text
+    trust: Literal["network", "authentication-results"]
+    authserv_id: str | None = None
+    folder: Text = "INBOX"
+    done: Text = "Обработано"
+    poll_seconds: Annotated[float, Field(gt=0, strict=False)] = 60
+    batch: Annotated[int, Field(ge=1, le=1000)] = 100
+
+    @model_validator(mode="after")
+    def _results_need_their_server(self) -> Self:
+        if self.trust == Trust.AUTHENTICATION_RESULTS.value and not self.authserv_id:
+            raise _wrong("authserv")
+        return self
+
+
+class Smtp(_Server):
+    connections: Annotated[int, Field(ge=1, le=32)] = 4
+
+
+class Letters(_Section):
+    max_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
+    max_age_days: Count = 14
+    keep_days: Count | None = None
+
+
+class Limits(_Section):
+    sender_daily: Count = 30
+    sender_active: Count = 50
+    address_replies_daily: Count = 60
+    replies_daily: Count = 5000
+    issues_per_10_minutes: Count = 200
+
+
+class Credentials(_Section):
+    months: Annotated[int, Field(ge=1, le=120)] = 3
+    max_days: Count | None = None
+    login: Literal["opaque", "name"] = "opaque"
+    login_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,16}$")] = "tmp-29-"
+    profile: Literal["default", "mixed"] = "default"
+    verifier: Literal["hmac-sha256", "argon2id"] = "hmac-sha256"
+
+
+class Accounts(_Section):
+    kind: Literal["local"] = "local"
+
+
+class Approval(_Section):
+    delay_seconds: Annotated[int, Field(ge=0)] = 30
+
+
+class Keys(_Section):
+    directory: Text = "keys"
+
+
+class Directory(_Section):
+    directory: str | None = None
+
+
+class _Empty(_Section):
+    """A section that later versions fill."""
+
+
+class Config(_Section):
+    """The whole of `mailer.toml`. `base` is the file's own folder: every relative path in it starts there."""
+
+    base: Path
+    timezone: Zone = "Europe/Moscow"
+    mode: Literal["answer", "observe"] = "answer"
+    fund: Fund
+    database: Database = Database()
+    mailbox: Annotated[tuple[Mailbox, ...], Field(strict=False)] = ()
+    smtp: Smtp | None = None
+    letters: Letters = Letters()
+    limits: Limits = Limits()
+    credentials: Credentials = Credentials()
+    accounts: Accounts = Accounts()
+    approval: Approval = Approval()
+    keys: Keys = Keys()
+    audit: _Empty = _Empty()
+    alarms: _Empty = _Empty()
+    rules: Directory = Directory()
+    templates: Directory = Directory()
+
+    @model_validator(mode="after")
+    def _mailbox_names_differ(self) -> Self:
+        names = [mailbox.name for mailbox in self.mailbox]
+        for name in names:
+            if names.count(name) > 1:
+                raise _wrong("mailbox", name=name)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def keys_directory(self) -> Path:
+        return self.path(self.keys.directory)
+
+    @property
+    def database_url(self) -> str:
+        """The URL with a relative SQLite path made absolute, so that a command finds the same database from any folder."""
+        return self._absolute(self.database.url)
+
+    @property
+    def owner_url(self) -> str:
+        """The database as its owner: for the schema, and later for pruning."""
+        return self._absolute(self.database.owner_url or self.database.url)
+
+    def path(self, written: str) -> Path:
+        return self.base / Path(written).expanduser()
+
+    def _absolute(self, url: str) -> str:
+        scheme, separator, path = url.partition(":///")
+        if scheme.startswith("sqlite") and separator and path:
+            return f"{scheme}:///{self.base / path}"
+        return url

@@ -1,0 +1,1 @@
+"""Pure reading and deciding: no clock, chance, files, sockets, SQL or logging."""

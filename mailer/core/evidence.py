@@ -1,0 +1,109 @@
+"""What are the bytes of a record, and do stored bytes still say what was written? (audit.md)
+
+A record has two parts. The *header* is always disclosed; the *details* are everything else. Both are JSON with a fixed key order,
+UTF-8, NFC. Only the stored bytes are ever hashed, never a re-serialisation. These bytes are final: a later version adds a new
+`version`, it never changes how an old one is read.
+
+    leaf = SHA-256(0x00 || header || SHA-256(nonce || details))        nonce: 128 random bits, so that details cannot be guessed
+    mac  = HMAC-SHA-256(record key, seq as 8 bytes big-endian || leaf)
+
+SHA-256(nonce || details) is the last 32 bytes under the leaf's hash, so header and details cannot be shifted into each other; the
+leading 0x00 is RFC 6962's leaf prefix. Personal data stands in details only as HMAC-SHA-256(salt of 128 bits, value).
+These are integrity measures of the program, not a certified means of cryptographic protection (СКЗИ).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mailer.model import Record
+
+VERSION: Final = 1
+NONCE_BYTES: Final = 16
+HEADER_KEYS: Final = ("version", "seq", "at", "event", "importance", "actor", "sender", "request", "outcome")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sealed:
+    """A record as it is stored: its bytes, their leaf and the MAC over it."""
+
+    seq: int
+    header: bytes
+    nonce: bytes
+    details: bytes
+    leaf: bytes
+    mac: bytes
+
+
+def seal(record: Record, *, seq: int, at: datetime, nonce: bytes, key: bytes) -> Sealed:
+    """Write a record's bytes. `at` is an aware datetime; it is written in UTC with microseconds and `+00:00`."""
+    header = _json(
+        {
+            "version": VERSION,
+            "seq": seq,
+            "at": instant(at),
+            "event": record.event,
+            "importance": record.importance,
+            "actor": record.actor,
+            "sender": record.sender,
+            "request": record.request,
+            "outcome": record.outcome,
+        }
+    )
+    details = _json(dict(sorted(record.details.items())))
+    sealed_leaf = leaf(header, nonce, details)
+    return Sealed(seq=seq, header=header, nonce=nonce, details=details, leaf=sealed_leaf, mac=mac(key, seq, sealed_leaf))
+
+
+def leaf(header: bytes, nonce: bytes, details: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + header + hashlib.sha256(nonce + details).digest()).digest()
+
+
+def mac(key: bytes, seq: int, sealed_leaf: bytes) -> bytes:
+    return hmac.new(key, seq.to_bytes(8, "big") + sealed_leaf, hashlib.sha256).digest()
+
+
+def personal_digest(salt: bytes, value: str) -> str:
+    """How a name or an address stands in a record: lower-case hexadecimal. Without the salt it tells nothing."""
+    return hmac.new(salt, _nfc(value).encode(), hashlib.sha256).hexdigest()
+
+
+def fault(sealed: Sealed, key: bytes) -> str | None:
+    """Why these bytes are not what was once written, or None when they are."""
+    if not hmac.compare_digest(leaf(sealed.header, sealed.nonce, sealed.details), sealed.leaf):
+        return "the leaf is not the hash of header and details"
+    if not hmac.compare_digest(mac(key, sealed.seq, sealed.leaf), sealed.mac):
+        return "the MAC does not hold"
+    if read_header(sealed)["seq"] != sealed.seq:
+        return "the header tells another seq"
+    return None
+
+
+def read_header(sealed: Sealed) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(sealed.header)
+    return header
+
+
+def read_details(sealed: Sealed) -> dict[str, Any]:
+    details: dict[str, Any] = json.loads(sealed.details)
+    return details
+
+
+def instant(at: datetime) -> str:
+    """UTC, microseconds always, `+00:00` (ГОСТ Р 59548-2022 asks for time with its offset)."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _json(content: Mapping[str, object]) -> bytes:
+    return _nfc(json.dumps(content, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

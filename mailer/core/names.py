@@ -1,0 +1,201 @@
+"""Whom does «Фамилия И.О.» name? One person with the repairs that reading took, or the reason why there is none.
+
+The written forms are the grammar of `nameforms`, the words and characters stand in `namewords`, the refusals in `namefaults`. It
+reads tolerantly where only one meaning is possible and never guesses: a wrong name is worse than a second letter. It must not know
+who sent the letter, and no dictionary of surnames may gate a name (letters.md, section 3).
+
+Repairs, in the order in which they are recorded:
+
+    invisible       «Ива<zero width space>нов И.И.»     -> Иванов И.И.
+    spacing         Иванов<no-break space>И.И.          -> Иванов И.И.
+    quotes          «Иванов И.И.»                       -> Иванов И.И.
+    punctuation     Иванов И.И.; Иванов И.И..           -> Иванов И.И.
+    dash            Мамин – Сибиряк Д.Н.                -> Мамин-Сибиряк Д.Н.
+    lookalike       Ивaнов A.A. (Latin a, A)            -> Иванов А.А.
+    latin-initials  Иванов P.A. (P as in Pavel?)        -> Иванов Р.А., which the default rules hold
+    initials-first  А.А. Пришва                         -> Пришва А.А.
+    full-name       Александр Андреевич Пришва          -> Пришва А.А.
+    initials        Пришва АА; Пришва А, А; Пришва А,А, -> Пришва А.А. (the second is refused: a comma and a space part two things)
+    case            ПРИШВА А.А.; пришва а.а.            -> Пришва А.А.
+    spacing         Алиев И.Г.оглы; А.А.Пришва          -> Алиев И.Г. оглы; Пришва А.А.
+
+Reasons: name-missing (nothing there), name-placeholder (the form's own example), undecodable (bytes without readable characters),
+name-ambiguous and several-names (also `nameforms.Misfit`), and all that `namefaults` names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from mailer.core import namecase, nameforms
+from mailer.core.nameforms import Misfit, Shape
+from mailer.core.namewords import DASHES, LETTER, TRANSLITERATIONS, TWINS, folded, quoted, tidied, unique
+from mailer.model import Form, Mistake, PersonName, Reason, Repair
+
+LONGEST_NAME: Final = 160  # characters, tidied (letters.md, section 1)
+
+_FOLDS: Final = TWINS | DASHES
+_LATIN: Final = re.compile("[A-Za-z]")
+_CYRILLIC: Final = re.compile(LETTER)
+_OTHER_DASH: Final = re.compile("[\u2010-\u2015\u2212]| -|- ")
+_TRAILING: Final = re.compile(r"(?:(?<=(?<![^\W\d_])[^\W\d_])[.,])?+(?P<extra>[.,;! ]+)$")
+_NOT_A_LETTER: Final = re.compile(r"[\W\d_]+")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NameReading:
+    """A person or a reason, never both. `mistake` is placed in the name as written (tidied), counted from 1."""
+
+    person: PersonName | None = None
+    reason: Reason | None = None
+    mistake: Mistake | None = None
+    surname_hint: str = ""  # the surname of a refused name, where it is readable
+    repairs: tuple[Repair, ...] = ()
+
+
+def read(written: str, form: Form) -> NameReading:
+    """Read one name from the text after the separator. Any text gives a person or a reason; nothing raises.
+
+    Source: letters.md, section 3. Of a text above `LONGEST_NAME` nothing is read.
+    """
+    repairs: list[Repair] = []
+    text = tidied(written, repairs) if len(written) <= 2 * LONGEST_NAME else written
+    if len(text) > LONGEST_NAME:
+        return NameReading(reason=Reason.NAME_MALFORMED, repairs=unique(repairs))
+    if "\ufffd" in text:
+        return NameReading(reason=Reason.UNDECODABLE, repairs=unique(repairs))
+    if _compared(text) == _compared(form.placeholder) != "":
+        return NameReading(reason=Reason.NAME_PLACEHOLDER, repairs=unique(repairs))
+    reading = _Reader(text, repairs).reading()
+    if reading.person is not None and _is_placeholder(reading.person, form.placeholder):
+        return NameReading(reason=Reason.NAME_PLACEHOLDER, repairs=reading.repairs)
+    return reading
+
+
+def _compared(text: str) -> str:
+    """Letters alone, folded: «"ФАМИЛИЯ ИО"» is the placeholder too."""
+    return _NOT_A_LETTER.sub("", folded(text))
+
+
+def _is_placeholder(person: PersonName, placeholder: str) -> bool:
+    """Whether the person is the form's own example in another order, or the example cut short («Фамилия И.»)."""
+    example = _example(placeholder)
+    return example is not None and (
+        folded(person.surname) == folded(example.surname) and example.initials.startswith(person.initials)
+    )
+
+
+@lru_cache(maxsize=8)
+def _example(placeholder: str) -> PersonName | None:
+    return _Reader(placeholder, []).reading().person
+
+
+class _Reader:
+    """One reading of one tidied text. `start` and `end` close in on the name as quotes and punctuation are taken away."""
+
+    def __init__(self, text: str, repairs: list[Repair]) -> None:
+        self._text = text
+        self._folded = text.translate(_FOLDS)
+        self._repairs = repairs
+        self._start = 0
+        self._end = len(text)
+
+    def reading(self) -> NameReading:
+        found = self._clean()
+        if self._start == self._end:
+            return self._refusal(Reason.NAME_MISSING)
+        if isinstance(found, Shape):
+            return self._accept(found)
+        from mailer.core import namefaults  # noqa: PLC0415  (only a refusal needs its patterns: start-up time matters)
+
+        fault = namefaults.fault(self._text[self._start : self._end], self._folded[self._start : self._end])
+        if isinstance(found, Misfit) and fault.reason is not Reason.SEVERAL_NAMES:
+            return self._refusal(found.reason)
+        surname = self._folded[self._start :][slice(*fault.surname)] if fault.surname else ""
+        return self._refusal(fault.reason, place=fault.place, hint=namecase.surname(surname) or "")
+
+    def _clean(self) -> Shape | Misfit | None:
+        """Take quotes and trailing punctuation away until a written form fits or nothing is left to take."""
+        while True:
+            inner = self._folded[self._start : self._end]
+            found = nameforms.whole(inner)
+            if found is not None or not (self._unquote() or self._drop_punctuation(inner)):
+                return found
+
+    def _unquote(self) -> bool:
+        if not quoted(self._text[self._start : self._end]):
+            return False
+        self._repairs.append(Repair.QUOTES)
+        inner = self._text[self._start + 1 : self._end - 1]
+        self._start += 1 + len(inner) - len(inner.lstrip(" "))
+        self._end = max(self._start, self._start + len(inner.strip(" ")))
+        return True
+
+    def _drop_punctuation(self, inner: str) -> bool:
+        match = _TRAILING.search(inner)
+        if match is None:
+            return False
+        self._repairs.append(Repair.PUNCTUATION)
+        self._end = self._start + match.start("extra")
+        return True
+
+    def _accept(self, shape: Shape) -> NameReading:
+        """The person, unless the surname holds no Cyrillic letter or capitals stand where none can."""
+        inner, read_as = self._text[self._start : self._end], self._folded[self._start : self._end]
+        written = read_as[slice(*shape.surname)]
+        core_start = shape.surname[1] - len(nameforms.core(written))
+        if not _CYRILLIC.search(inner, core_start, shape.surname[1]):
+            return self._refusal(Reason.NAME_NOT_CYRILLIC, place=core_start)
+        surname = namecase.surname(written)
+        given = [read_as[slice(*span)] for span in shape.given]
+        if surname is None or (shape.full and not all(map(namecase.is_even, given))):
+            place = namecase.uneven_place(read_as)
+            return self._refusal(Reason.NAME_MALFORMED, place=place)
+        initials = "".join(map(namecase.initials_of_word, given)) if shape.full else namecase.initials(given[0])
+        self._repair(shape, inner, read_as)
+        self._recase(shape, written, surname, given)
+        person = PersonName(surname=surname, initials=initials, suffix=shape.suffix.lower())
+        if not shape.full and given[0].upper() != initials:
+            self._repairs.insert(len(self._repairs) - (Repair.CASE in self._repairs), Repair.INITIALS)
+        return NameReading(person=person, repairs=unique(self._repairs))
+
+    def _repair(self, shape: Shape, inner: str, read_as: str) -> None:
+        if _OTHER_DASH.search(inner):
+            self._repairs.append(Repair.DASH)
+        if _LATIN.search(inner):
+            self._repairs.append(Repair.LOOKALIKE)
+            if not _LATIN.search(inner, *shape.surname) and self._transliterated(shape, inner):
+                self._repairs.append(Repair.LATIN_INITIALS)
+        if shape.initials_first:
+            self._repairs.append(Repair.INITIALS_FIRST)
+        if shape.full:
+            self._repairs.append(Repair.FULL_NAME)
+        if self._glued(shape, read_as):
+            self._repairs.append(Repair.SPACING)
+
+    def _transliterated(self, shape: Shape, inner: str) -> bool:
+        """Whether an initial, or the first letter of a name written without any Cyrillic letter, may be another sound."""
+        words = [inner[slice(*span)] for span in shape.given]
+        if shape.full:
+            return any(word[0] in TRANSLITERATIONS and not _CYRILLIC.search(word) for word in words)
+        return not TRANSLITERATIONS.isdisjoint(words[0])
+
+    def _glued(self, shape: Shape, read_as: str) -> bool:
+        """No space before «оглы», or between initials and the surname after them."""
+        after_initials = shape.given[-1][1]
+        return after_initials < len(read_as) and read_as[after_initials] != " "
+
+    def _recase(self, shape: Shape, written: str, surname: str, given: list[str]) -> None:
+        small = any(word[0].islower() or (shape.full and word.isupper()) for word in given) or given[-1].islower()
+        if namecase.joined(written) != surname or small or shape.suffix != shape.suffix.lower():
+            self._repairs.append(Repair.CASE)
+
+    def _refusal(self, reason: Reason, *, place: int | None = None, hint: str = "") -> NameReading:
+        mistake = None
+        if place is not None:
+            place += self._start
+            mistake = Mistake(character=self._text[place], place=place + 1)
+        return NameReading(reason=reason, mistake=mistake, surname_hint=hint, repairs=unique(self._repairs))

@@ -1,0 +1,282 @@
+"""What do we write back? Templates and values become the finished bytes of a letter; where and when it goes is not asked here.
+
+`load` checks every template with made-up values before the first letter is read; `compose` renders once and for all: the bytes are
+stored, sealed and sent as they are. The same arguments give the same bytes. A password meets jinja2 only in `compose`.
+This module reads no files: the texts of `templates/reply/` are given to it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timedelta
+from traceback import walk_tb
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import SandboxedEnvironment
+
+from mailer.core.letterhead import Letterhead, letter_bytes, refuse_controls
+from mailer.core.secret import UNMISTAKABLE, Secret, groups
+from mailer.errors import SetupError
+from mailer.model import Form, Mistake, PersonName, Reason
+
+WRITTEN_MAX: Final = 160  # characters of a name as read (letters.md, section 1)
+_STEMS: Final = ("атрибут", "доступ")
+_SHARED: Final = "shared/"
+_PARTS: Final = ("subject.txt", "body.txt")
+_STRANGERS_WROTE: Final = frozenset({"written", "surname_hint"})
+_ABOUT_PEOPLE: Final = ("organisation", "person", "surname", "initials", "written", "surname_hint")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplyValues:
+    """What every reply may say; enough for `refused-subject` and `refused-sender`. Times are texts, see `local_moment`.
+
+    Raises ValueError for a line break or another control character in anything but what strangers wrote, which is cleaned when
+    it is rendered.
+    """
+
+    fund_name: str
+    contact: str
+    portal_url: str
+    organisation: str
+    request_number: int
+    received_at: str
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and field.name not in _STRANGERS_WROTE:
+                refuse_controls(field.name, value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IssuedValues(ReplyValues):
+    """What `issued` may say besides."""
+
+    person: PersonName
+    login: str
+    password: Secret
+    valid_until: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedValues(ReplyValues):
+    """What `refused` may say besides. `reason` is None when a rule refused, not the reading of the name."""
+
+    reason: Reason | None
+    written: str = ""
+    surname_hint: str = ""
+    mistake: Mistake | None = None
+
+
+TEMPLATES: Final[Mapping[str, type[ReplyValues]]] = MappingProxyType(
+    {"issued": IssuedValues, "refused": RefusedValues, "refused-subject": ReplyValues, "refused-sender": ReplyValues}
+)
+"""The replies there are, and what each is filled with."""
+
+
+_SAMPLE: Final = ReplyValues(
+    fund_name="ТФОМС Архангельской области",
+    contact="отдел информационной безопасности, тел. (8182) 00-00-00",
+    portal_url="https://portal.example",
+    organisation="ГБУЗ «Образцовая городская больница»",
+    request_number=1,
+    received_at="23.11.2026, 10:15:02 (МСК, UTC+3)",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Templates:
+    """The checked templates of one installation: made by `load` only."""
+
+    environment: SandboxedEnvironment
+    form: Form
+
+
+def load(texts: Mapping[str, str], *, form: Form) -> Templates:
+    """Check all templates and keep them. Keys are paths below `templates/reply/`: `issued/subject.txt`, `shared/form.txt`.
+
+    Files under `shared/` are there to be included. Raises SetupError naming file and line: a file missing or not known, a syntax
+    error, a name that does not exist (with those that do), a failing render, a subject that could be taken for a request.
+    """
+    needed = {f"{name}/{part}" for name in TEMPLATES for part in _PARTS}
+    if missing := sorted(needed - texts.keys()):
+        raise SetupError("reply templates are missing: {files}", files=", ".join(missing))
+    if stray := sorted(file for file in texts.keys() - needed if not file.startswith(_SHARED)):
+        raise SetupError("{files}: no such reply template; known: {known}", files=", ".join(stray), known=", ".join(sorted(needed)))
+    environment = _environment(texts)
+    for file in sorted(texts):
+        _check_names(environment, file, texts[file], _known_names(file, form))
+    for name in TEMPLATES:
+        for values in sample_values(name):
+            _check_render(environment, name, _context(values, form), form)
+    return Templates(environment=environment, form=form)
+
+
+def compose(templates: Templates, name: str, values: ReplyValues, letterhead: Letterhead) -> bytes:
+    """The finished letter. Raises ValueError for values of another template, SetupError when the template fails after all."""
+    if type(values) is not TEMPLATES[name]:
+        raise ValueError(f"{name} is filled with {TEMPLATES[name].__name__}")
+    subject, body = _final_render(templates, name, _context(values, templates.form))
+    return letter_bytes(letterhead, subject, body)
+
+
+def sample_values(name: str) -> tuple[ReplyValues, ...]:
+    """Made-up values for previews and checks, the most usual first; together they take every branch of the packaged template."""
+    match name:
+        case "issued":
+            return (
+                IssuedValues(
+                    **asdict(_SAMPLE),
+                    person=PersonName(surname="Образцов", initials="О.О."),
+                    login=f"tmp-29-{UNMISTAKABLE[:8]}",
+                    password=Secret(UNMISTAKABLE[:18]),
+                    valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
+                ),
+            )
+        case "refused":
+            usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
+            by_reason = (
+                replace(usual, reason=reason, surname_hint=hint) for reason in [*Reason, None] for hint in ("", "Образцов")
+            )
+            mistakes = (Mistake(character=character, place=8) for character in "Iωі一0_ \u0301")
+            by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
+            return (usual, *by_reason, *by_mistake)
+        case _:
+            return (_SAMPLE,)
+
+
+def local_moment(at: datetime, zone: ZoneInfo) -> str:
+    """A moment as letters write it: «23.02.2027, 23:59:59 (МСК, UTC+3)», «… (МСК+2, UTC+5)» (zones as named by 107-ФЗ)."""
+    local = at.astimezone(zone)
+    offset = local.utcoffset() or timedelta()
+    hours = offset / timedelta(hours=1)
+    moscow = hours - 3
+    utc = f"UTC{hours:+g}" if hours else "UTC"
+    return f"{local:%d.%m.%Y, %H:%M:%S} (МСК{f'{moscow:+g}' if moscow else ''}, {utc})"
+
+
+def _environment(texts: Mapping[str, str]) -> SandboxedEnvironment:
+    """Without globals and chance: a template can say what it is given, the same each time."""
+    environment = SandboxedEnvironment(
+        loader=FunctionLoader(lambda file: (texts[file], file, None) if file in texts else None),
+        undefined=StrictUndefined,
+        autoescape=False,  # plain text, never HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.globals.clear()
+    del environment.filters["random"]
+    return environment
+
+
+def _known_names(file: str, form: Form) -> set[str]:
+    """The names that a file may use; a shared one is checked in full where it is included."""
+    directory = file.partition("/")[0]
+    names = TEMPLATES.keys() & {directory} or TEMPLATES.keys()
+    return {known for name in names for known in _context(sample_values(name)[0], form)}
+
+
+def _check_names(environment: SandboxedEnvironment, file: str, text: str, known: set[str]) -> None:
+    """Names in all branches, also in those that no made-up values reach."""
+    try:
+        tree = environment.parse(text, name=file)
+        unknown = meta.find_undeclared_variables(tree) - known
+    except TemplateSyntaxError as error:
+        raise SetupError("{file}, line {line}: {problem}", file=file, line=error.lineno, problem=error.message) from error
+    names = list(tree.find_all(nodes.Name))
+    unknown -= {name.name for name in names if name.ctx == "store"}  # jinja2 counts what is set in one branch only
+    for name in names:
+        if name.name in unknown:
+            message = "{file}, line {line}: unknown name {name}; known: {known}"
+            raise SetupError(message, file=file, line=name.lineno, name=name.name, known=", ".join(sorted(known)))
+
+
+def _check_render(environment: SandboxedEnvironment, name: str, context: dict[str, object], form: Form) -> None:
+    subject_file, body_file = (f"{name}/{part}" for part in _PARTS)
+    try:
+        environment.get_template(body_file).render(context)
+        subjects = [_subject(environment, name, variation) for variation in (context, _nameless(context))]
+    except Exception as error:  # whatever an expression of the office's may raise
+        file, line = _place(error, name)
+        raise SetupError(
+            "{file}, line {line}: {problem}", file=file, line=line, problem=f"{type(error).__name__}: {error}"
+        ) from error
+    for subject in subjects:
+        if not subject or _could_be_request(subject, form):
+            raise SetupError(
+                "{file}: the subject «{subject}» is empty or could be taken for a request", file=subject_file, subject=subject
+            )
+
+
+def _place(error: Exception, name: str) -> tuple[str, int]:
+    """The file and line of the template that failed; jinja2 puts them into the traceback as if they were code."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    return next((place for place in reversed(frames) if place[0].endswith(".txt")), (name, 0))
+
+
+def _final_render(templates: Templates, name: str, context: dict[str, object]) -> tuple[str, str]:
+    """Subject and body. A subject that a person's or organisation's name makes look like a request goes without names."""
+    failure = ""
+    try:
+        subject = _subject(templates.environment, name, context)
+        if _could_be_request(subject, templates.form):
+            subject = _subject(templates.environment, name, _nameless(context))
+        return subject, templates.environment.get_template(f"{name}/body.txt").render(context).strip("\n") + "\n"
+    except Exception as error:  # as in _check_render
+        failure = type(error).__name__
+    # Raised out here, without the first error: its message may quote the password.
+    raise SetupError("reply template {name} failed: {failure}", name=name, failure=failure)
+
+
+def _subject(environment: SandboxedEnvironment, name: str, context: dict[str, object]) -> str:
+    return " ".join(environment.get_template(f"{name}/subject.txt").render(context).split())
+
+
+def _could_be_request(subject: str, form: Form) -> bool:
+    folded, phrase = (text.casefold().replace("ё", "е") for text in (subject, form.phrase))
+    return folded.startswith(phrase) or all(stem in folded for stem in _STEMS)
+
+
+def _nameless(context: dict[str, object]) -> dict[str, object]:
+    return context | {name: "" for name in _ABOUT_PEOPLE if name in context}
+
+
+def _context(values: ReplyValues, form: Form) -> dict[str, object]:
+    """Every name a template may use. One of the two places where a password is revealed."""
+    context: dict[str, object] = {field.name: getattr(values, field.name) for field in fields(values)}
+    context |= {"phrase": form.phrase, "separator": form.separator, "placeholder": form.placeholder}
+    match values:
+        case IssuedValues(person=person, password=password):
+            context |= {"person": person.canonical, "surname": person.surname, "initials": person.initials}
+            context |= {"password": password.reveal(), "password_groups": groups(password).reveal()}
+        case RefusedValues(reason=reason, written=written, surname_hint=hint, mistake=mistake):
+            context |= {"reason": reason or "", "written": _cleaned(written), "surname_hint": _cleaned(hint)}
+            context["mistake"] = mistake and {
+                "character": _cleaned(mistake.character),
+                "place": mistake.place,
+                "kind": _kind(mistake),
+            }
+    return context
+
+
+def _kind(mistake: Mistake) -> str:
+    """What sort of character it is, for templates to name: latin, greek, cyrillic, letter, digit, mark, invisible or sign."""
+    category = unicodedata.category(mistake.character[0])
+    script = unicodedata.name(mistake.character[0], "").split(" ")[0].lower()
+    if category[0] == "L":
+        return script if script in {"latin", "greek", "cyrillic"} else "letter"
+    return {"N": "digit", "M": "mark", "C": "invisible", "Z": "invisible"}.get(category[0], "sign")
+
+
+def _cleaned(written: str) -> str:
+    """One line of visible characters, cut to a bearable length: all that is ever quoted of a letter."""
+    line = "".join(character for character in " ".join(written.split()) if unicodedata.category(character)[0] != "C")
+    return line if len(line) <= WRITTEN_MAX else line[: WRITTEN_MAX - 1] + "…"

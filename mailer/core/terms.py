@@ -1,0 +1,48 @@
+"""Until when is a credential valid? Answered from the moment of issue, the fund's zone and the office's limits.
+
+The term is counted in calendar months (ГК РФ ст. 192 п. 3) to the end of the last day in the fund's zone; it is never moved off
+weekends. This module does not ask the clock and does not know what the term is for.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from mailer.model import Term
+
+
+def term(issued_at: datetime, zone: ZoneInfo, months: int, max_days: int | None) -> Term:
+    """The term of what is issued at `issued_at` (aware): `months` calendar months, at most `max_days` days after the day of issue.
+
+    Both are counted from the day after the issue (ГК РФ ст. 191), so 60 days from 01.03 end with 30.04.
+    Raises ValueError for a naive time, or for months or days below one.
+    """
+    if issued_at.tzinfo is None:
+        raise ValueError("the moment of issue needs a time zone")
+    if months < 1 or (max_days is not None and max_days < 1):
+        raise ValueError("a term is at least one month, a cap at least one day")
+    issued_on = issued_at.astimezone(zone).date()
+    last_day = _months_later(issued_on, months)
+    rule = f"{months} calendar months"
+    if max_days is not None and last_day > issued_on + timedelta(days=max_days):
+        last_day = issued_on + timedelta(days=max_days)
+        rule += f" capped at {max_days} days"
+    return Term(until=_last_second(last_day, zone), last_day=last_day, rule=f"{rule}, {zone.key}")
+
+
+def _months_later(day: date, months: int) -> date:
+    """The same day number, or the last day of a shorter month: 30.11 and three months give 28.02."""
+    years, month0 = divmod(day.month - 1 + months, 12)
+    year, month = day.year + years, month0 + 1
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+
+
+def _last_second(day: date, zone: ZoneInfo) -> datetime:
+    """The last second of a local day, as UTC.
+
+    Found from the next midnight, since 23:59:59 itself may come twice or never where clocks are changed at midnight.
+    """
+    next_midnight = datetime.combine(day + timedelta(days=1), time(), zone)
+    return next_midnight.astimezone(UTC) - timedelta(seconds=1)

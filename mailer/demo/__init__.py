@@ -1,0 +1,1 @@
+"""The trial office: embedded servers, four letters, a window on what happens."""

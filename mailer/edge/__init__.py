@@ -1,0 +1,1 @@
+"""One module per outside thing: the only sockets, folders and keys."""

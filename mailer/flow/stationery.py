@@ -1,0 +1,132 @@
+"""How does a reply come to stand in the outbox? Written once, sealed at once, told to the record.
+
+Not a step: answer and issue write through it, so that there is one way out of the house. What it seals it cannot open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from mailer.core import reply
+from mailer.core.letterhead import Letterhead
+from mailer.core.reply import ReplyValues, Templates
+from mailer.edge.keys import Binding
+from mailer.model import Envelope, Letter
+from mailer.store import outbox
+from mailer.store.personal import Personal
+from mailer.store.work import Unit
+
+
+class Sealer(Protocol):
+    """What can seal to today's key and open nothing."""
+
+    def seal(self, content: bytes, binding: Binding) -> bytes: ...
+
+    def epochs(self) -> list[str]:
+        """Days that have a public key, oldest first; never empty after `mailer init`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FundIdentity:
+    """What our letters say of us."""
+
+    name: str
+    address: str
+    id_domain: str
+    portal_url: str
+    contact: str
+    zone: ZoneInfo
+    bounce_address: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stationery:
+    """`instance` is the database's name; `randbytes` gives each reply its id of 128 bits."""
+
+    templates: Templates
+    sealer: Sealer
+    fund: FundIdentity
+    instance: str
+    randbytes: Callable[[int], bytes]
+
+    def write(
+        self,
+        unit: Unit,
+        *,
+        request_id: int,
+        sender_code: str,
+        recipient: Personal,
+        name: str,
+        values: ReplyValues,
+        answered: Letter | None,
+        credential_id: str | None = None,
+    ) -> None:
+        """Render template `name`, seal it and queue it in this transaction."""
+        if recipient.value is None:
+            raise ValueError("an erased address cannot be written to")
+        reply_id = self.randbytes(16).hex()
+        message_id = f"<{reply_id}@{self.fund.id_domain}>"
+        bounce = (self.fund.bounce_address or self.fund.address).replace("{id}", reply_id)
+        envelope = Envelope(sender=bounce, recipient=recipient.value)
+        content = reply.compose(
+            self.templates,
+            name,
+            values,
+            Letterhead(
+                envelope=envelope,
+                from_name=self.fund.name,
+                from_address=self.fund.address,
+                message_id=message_id,
+                at=unit.at.astimezone(self.fund.zone),
+                loop_mark=reply_id,
+                in_reply_to=answered.message_id if answered else None,
+                references=answered.answers if answered else (),
+            ),
+        )
+        epoch = self.sealer.epochs()[-1]
+        binding = Binding(
+            instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=epoch, recipient=recipient.value
+        )
+        sealed = self.sealer.seal(pack(envelope, content), binding)
+        digest = hashlib.sha256(sealed).hexdigest()
+        outbox.put(
+            unit.tx,
+            reply_id=reply_id,
+            request_id=request_id,
+            credential_id=credential_id,
+            name=name,
+            sender_code=sender_code,
+            recipient_id=recipient.id,
+            message_id=message_id,
+            epoch=epoch,
+            sealed=sealed,
+            digest=digest,
+            at=unit.at,
+        )
+        unit.tell(
+            "reply.queued",
+            sender=sender_code,
+            request=request_id,
+            reply=reply_id,
+            name=name,
+            message_id=message_id,
+            recipient=recipient.told(),
+            digest=digest,
+            content_digest=hashlib.sha256(content).hexdigest(),
+            epoch=epoch,
+            credential=credential_id,
+        )
+
+
+def pack(envelope: Envelope, content: bytes) -> bytes:
+    """What is sealed: the envelope's two addresses, a line each, then the letter's bytes."""
+    return f"{envelope.sender}\n{envelope.recipient}\n".encode("ascii") + content
+
+
+def unpack(packed: bytes) -> tuple[Envelope, bytes]:
+    sender, recipient, content = packed.split(b"\n", 2)
+    return Envelope(sender=sender.decode("ascii"), recipient=recipient.decode("ascii")), content

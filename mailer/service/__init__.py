@@ -1,0 +1,1 @@
+"""The only wiring: builds edges from the Config, runs the steps, stops cleanly."""

@@ -1,0 +1,220 @@
+"""Is everything there that the work needs? Database, keys, rules and templates are opened and checked before the first letter.
+
+Whatever is wrong is a SetupError that names the thing and the command that mends it. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailer.config.load import read_password
+from mailer.config.sections import Config, Mailbox
+from mailer.core import rules
+from mailer.core.rules import Ruleset
+from mailer.edge import office as texts
+from mailer.edge.keys import PEPPER, RECORD, Keyring
+from mailer.errors import SetupError
+from mailer.model import Own, Verdict
+from mailer.store import db, office
+from mailer.store.audit import Pen
+from mailer.store.db import Database
+from mailer.store.facts import Limits
+from mailer.store.work import Worker
+
+if TYPE_CHECKING:
+    from mailer.core.reply import Templates
+    from mailer.edge.imap import ImapMailbox
+    from mailer.edge.smtp import Postman
+    from mailer.flow.issue import IssueSettings
+    from mailer.flow.stationery import Stationery
+    from mailer.store.accounts_local import LocalAccounts
+
+REPLY_SUBJECTS = ("Логин и пароль", "Отказ:")  # how the subjects of the packaged templates begin
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Office:
+    """An opened office: what every command needs. Edges and templates are built only where they are used."""
+
+    config: Config
+    database: Database
+    keyring: Keyring
+    instance: str
+    environ: Mapping[str, str]
+
+    def worker(self, actor: str) -> Worker:
+        """Somebody who may write, in the name of `actor`: a step, or an operator."""
+        return Worker(database=self.database, pen=self.pen(), clock=clock, actor=actor)
+
+    def pen(self) -> Pen:
+        return Pen(key=self.keyring.secret(RECORD), randbytes=secrets.token_bytes)
+
+    def own(self) -> Own:
+        return Own(message_id_domain=self.config.fund.id_domain, reply_subjects=REPLY_SUBJECTS)
+
+    def limits(self) -> Limits:
+        limits = self.config.limits
+        return Limits(
+            zone=self.config.zone,
+            max_age=timedelta(days=self.config.letters.max_age_days),
+            sender_daily=limits.sender_daily,
+            sender_active=limits.sender_active,
+            address_replies_daily=limits.address_replies_daily,
+            replies_daily=limits.replies_daily,
+            own_address=self.config.fund.sender.lower(),
+        )
+
+    def active_rules(self) -> Ruleset:
+        """The rule set that a person activated; SetupError when there is none or it is no longer valid for this program."""
+        with self.database.reading() as tx:
+            active = office.active(tx)
+        if active is None:
+            raise SetupError("no rules are activated: look at them with `mailer rules check`, then run `mailer rules activate`")
+        return rules.load(active.content)
+
+    def rule_texts(self) -> dict[str, str]:
+        """The rule files as they lie there now, activated or not."""
+        directory = self.config.rules.directory
+        return texts.rule_texts(self.config.path(directory) if directory else None)
+
+    def running_rules(self) -> Ruleset:
+        """The active rules, refused when the files say something else: nobody shall believe that an edit already works."""
+        active = self.active_rules()
+        if rules.digest(self.rule_texts()) != active.hash:
+            raise SetupError(
+                "the rule files differ from the activated rules: check them with `mailer rules check`, "
+                "then run `mailer rules activate`"
+            )
+        return active
+
+    def templates(self, ruleset: Ruleset) -> Templates:
+        """The reply templates, checked, with every reply that the rules name."""
+        from mailer.core import reply  # noqa: PLC0415  jinja2: not for commands that write nothing
+
+        directory = self.config.templates.directory
+        loaded = reply.load(texts.template_texts(self.config.path(directory) if directory else None), form=ruleset.form)
+        for rule in ruleset.rules:
+            allowed = ["issued"] if rule.verdict is Verdict.ISSUE else [name for name in reply.TEMPLATES if name != "issued"]
+            if rule.reply is not None and rule.reply not in allowed:
+                raise SetupError(
+                    "rule {id}: there is no reply {reply} for the verdict {verdict}; known: {known}",
+                    id=rule.id,
+                    reply=rule.reply,
+                    verdict=rule.verdict.value,
+                    known=", ".join(allowed),
+                )
+        return loaded
+
+    def stationery(self, ruleset: Ruleset) -> Stationery:
+        from mailer.flow.stationery import FundIdentity, Stationery  # noqa: PLC0415
+
+        if not self.keyring.epochs():
+            raise SetupError(
+                "there is no public key in {path}/epochs: start the courier once, it makes one", path=self.config.keys_directory
+            )
+        fund = self.config.fund
+        return Stationery(
+            templates=self.templates(ruleset),
+            sealer=self.keyring,
+            fund=FundIdentity(
+                name=fund.name,
+                address=fund.sender,
+                id_domain=fund.id_domain,
+                portal_url=fund.portal_url,
+                contact=fund.contact or fund.sender,
+                zone=self.config.zone,
+                bounce_address=fund.bounce_address,
+            ),
+            instance=self.instance,
+            randbytes=secrets.token_bytes,
+        )
+
+    def accounts(self) -> LocalAccounts:
+        from mailer.store.accounts_local import LocalAccounts  # noqa: PLC0415
+
+        return LocalAccounts(pepper=self.keyring.secret(PEPPER), algorithm=self.config.credentials.verifier)
+
+    def issue_settings(self) -> IssueSettings:
+        from mailer.core.secret import PROFILES  # noqa: PLC0415
+        from mailer.flow.issue import IssueSettings  # noqa: PLC0415
+
+        wanted = self.config.credentials
+        return IssueSettings(
+            months=wanted.months,
+            max_days=wanted.max_days,
+            login=wanted.login,
+            login_prefix=wanted.login_prefix,
+            profile=PROFILES[wanted.profile],
+            breaker=self.config.limits.issues_per_10_minutes,
+        )
+
+    def open_epoch(self) -> None:
+        """Make today's key pair unless it is there; the courier's work."""
+        self.keyring.open_epoch(clock().date(), secrets.token_bytes)
+
+    def mailbox(self, settings: Mailbox) -> ImapMailbox:
+        from mailer.edge.imap import ImapAccount, ImapMailbox  # noqa: PLC0415
+
+        return ImapMailbox(
+            ImapAccount(
+                name=settings.name,
+                host=settings.host,
+                port=settings.port,
+                tls=settings.tls,
+                ca_file=self.config.path(settings.ca_file) if settings.ca_file else None,
+                user=settings.user,
+                password=read_password(settings, self.config, self.environ),
+                folder=settings.folder,
+                done=settings.done,
+            )
+        )
+
+    def postman(self) -> Postman:
+        from mailer.edge.smtp import Postman, SmtpAccount  # noqa: PLC0415
+
+        smtp = self.config.smtp
+        if smtp is None:
+            raise SetupError("the section [smtp] is missing: without it no answer can leave")
+        return Postman(
+            SmtpAccount(
+                host=smtp.host,
+                port=smtp.port,
+                tls=smtp.tls,
+                ca_file=self.config.path(smtp.ca_file) if smtp.ca_file else None,
+                user=smtp.user,
+                password=read_password(smtp, self.config, self.environ) if smtp.user else None,
+                connections=smtp.connections,
+            )
+        )
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_office(config: Config, environ: Mapping[str, str]) -> Office:
+    """Open database and keys; SetupError says what is missing. Rules, templates and edges are opened by who uses them."""
+    database = db.connect(config.database_url)
+    try:
+        with database.reading() as tx:
+            founded = office.is_founded(tx)
+            name = office.name(tx) if founded else ""
+    except db.DatabaseError as error:
+        database.close()
+        raise SetupError("the database cannot be read: {why}", why=str(error.orig).strip()) from error
+    if not founded:
+        database.close()
+        raise SetupError("the database was never set up to the end: run `mailer init` again on an empty one")
+    return Office(config=config, database=database, keyring=Keyring(config.keys_directory), instance=name, environ=environ)
+
+
+def jitter() -> float:
+    return random.random()  # noqa: S311  spreads retries, guards nothing

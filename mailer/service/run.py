@@ -1,0 +1,202 @@
+"""How do the steps of one process run, the desk's or the courier's, until they are told to stop?"""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Final
+
+from mailer.config.sections import Mailbox
+from mailer.core.rules import Ruleset
+from mailer.errors import SetupError
+from mailer.flow.answer import Answer, AnswerSettings
+from mailer.flow.deliver import Deliver, DeliverSettings
+from mailer.flow.expire import Expire
+from mailer.flow.intake import Intake, IntakeSettings
+from mailer.flow.issue import Issue
+from mailer.flow.stationery import Stationery
+from mailer.model import Trust
+from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
+from mailer.service.office import Office, jitter
+from mailer.service.process import is_gone, owner
+from mailer.store import accounts_local
+from mailer.store.db import DatabaseError
+from mailer.store.work import Worker
+
+STEPS: Final = ("intake", "answer", "issue", "deliver", "expire")
+DESK: Final = ("intake", "answer", "issue", "expire")
+COURIER: Final = ("deliver",)
+DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
+STOP_SECONDS: Final = 8.0  # of the 10 that a stop may take
+ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one; longer than this a letter hangs its reader
+EDGE_SECONDS: Final = 150.0  # connecting, logging in and a large FETCH, each with its own time limit
+
+
+class House:
+    """The steps of one process, built and running. `lifeline`: the supervisor's end of a socket, None without one."""
+
+    def __init__(self, office: Office, steps: Sequence[str], log: Log, lifeline: socket.socket | None = None) -> None:
+        self._office = office
+        self._log = log
+        self._lifeline = lifeline
+        self._interrupts: list[Callable[[], None]] = []
+        part = "courier" if tuple(steps) == COURIER else "desk"
+        self._around = Surroundings(
+            worker=office.worker(f"mailer-{part}"),
+            owner=owner(part),
+            is_gone=is_gone,
+            bell=Bell(),
+            heart=Heart(),
+            stop=threading.Event(),
+            log=log,
+        )
+        self._loops = [Loop(task, self._around) for task in self._tasks(steps)]
+        if not self._loops and office.config.mode == "answer":
+            raise SetupError("there is nothing to run: no [[mailbox]] is configured")
+        if "answer" in steps:
+            resource.setrlimit(resource.RLIMIT_DATA, (DESK_MEMORY_BYTES, DESK_MEMORY_BYTES))
+
+    def stop(self) -> None:
+        """Ask every step to stop; returns at once."""
+        self._around.stop.set()
+        self._around.bell.ring()
+        for interrupt in self._interrupts:
+            interrupt()
+
+    def run(self) -> bool:
+        """Run until `stop`; whether every step ended in time. Transactions make it harmless when one did not."""
+        threading.Thread(target=self._listen, name="bell", daemon=True).start()
+        for loop in self._loops:
+            loop.start()
+        threading.Thread(target=self._live, name="heart", daemon=True).start()
+        while not self._around.stop.wait(0.5):
+            if self._loops and not any(loop.is_alive() for loop in self._loops):
+                return False
+        deadline = monotonic() + STOP_SECONDS
+        for loop in self._loops:
+            loop.join(max(0.0, deadline - monotonic()))
+        return not any(loop.is_alive() for loop in self._loops)
+
+    def _tasks(self, steps: Sequence[str]) -> list[Task]:
+        office, observe = self._office, self._office.config.mode == "observe"
+        ruleset = office.running_rules()
+        if "deliver" in steps:
+            office.open_epoch()
+        stationery = office.stationery(ruleset)
+        tasks = []
+        if "intake" in steps:
+            tasks += [self._intake(settings, ruleset, observe=observe) for settings in office.config.mailbox]
+        if "answer" in steps:
+            tasks.append(self._answer(ruleset, stationery, observe=observe))
+        if "issue" in steps and not observe:
+            tasks.append(self._issue(stationery))
+        if "deliver" in steps and not observe:
+            tasks.append(self._deliver())
+        if "expire" in steps:
+            tasks.append(Task(name="expire", build=self._expire, beat_within=ANSWER_SECONDS))
+        return tasks
+
+    def _intake(self, settings: Mailbox, ruleset: Ruleset, *, observe: bool) -> Task:
+        mailbox = self._office.mailbox(settings)
+        self._interrupts.append(mailbox.interrupt)
+        intake_settings = IntakeSettings(
+            mailbox=settings.name,
+            trust=Trust(settings.trust),
+            authserv_id=settings.authserv_id,
+            form=ruleset.form,
+            own=self._office.own(),
+            max_bytes=self._office.config.letters.max_bytes,
+            batch=settings.batch,
+            wait_seconds=settings.poll_seconds,
+            observe=observe,
+        )
+
+        def build(worker: Worker) -> Running:
+            intake = Intake(worker, mailbox, intake_settings)
+            return Running(step=intake.step, rest=intake.rest, close=intake.close)
+
+        return Task(name=f"intake:{settings.name}", build=build, beat_within=EDGE_SECONDS)
+
+    def _answer(self, ruleset: Ruleset, stationery: Stationery, *, observe: bool) -> Task:
+        settings = AnswerSettings(ruleset=ruleset, own=self._office.own(), limits=self._office.limits(), observe=observe)
+
+        def build(worker: Worker) -> Running:
+            return _plain(Answer(worker, stationery, settings, self._tell_trouble).step)
+
+        return Task(name="answer", build=build, beat_within=ANSWER_SECONDS)
+
+    def _issue(self, stationery: Stationery) -> Task:
+        accounts, settings = self._office.accounts(), self._office.issue_settings()
+
+        def build(worker: Worker) -> Running:
+            issue = Issue(worker, stationery, accounts, settings, randbelow=secrets.randbelow, on_trouble=self._tell_trouble)
+            return _plain(issue.step)
+
+        return Task(name="issue", build=build, beat_within=ANSWER_SECONDS)
+
+    def _deliver(self) -> Task:
+        office = self._office
+        smtp = office.config.smtp
+        settings = DeliverSettings(instance=office.instance, connections=smtp.connections if smtp else 1)
+        office.postman()  # a wrong setup is told at the start, not at the first reply
+
+        def build(worker: Worker) -> Running:
+            deliver = Deliver(worker, office.postman(), office.keyring, accounts_local, settings, jitter=jitter)
+
+            def step() -> bool:
+                office.open_epoch()
+                return deliver.step()
+
+            return Running(step=step, rest=None, close=deliver.close)
+
+        return Task(name="deliver", build=build, beat_within=EDGE_SECONDS)
+
+    @staticmethod
+    def _expire(worker: Worker) -> Running:
+        return _plain(Expire(worker, accounts_local).step)
+
+    def _tell_trouble(self, what: str, error: Exception) -> None:
+        self._log.warning("could not be worked on", what=what, error=f"{type(error).__name__}: {error}"[:500])
+
+    def _listen(self) -> None:
+        """Ring the bell when any process has committed; when the database is away, the steps' own waiting is the fall-back."""
+        while not self._around.stop.is_set():
+            try:
+                with self._office.database.watching() as changed:
+                    while not self._around.stop.is_set():
+                        if changed(0.5):
+                            self._around.bell.ring()
+            except DatabaseError as error:
+                self._log.warning("the database cannot be watched", error=str(error.orig).strip()[:200])
+                self._around.stop.wait(1.0)
+
+    def _live(self) -> None:
+        """Show the supervisor that all steps move; end the process at once when one hangs, so that it is started anew."""
+        while not self._around.stop.is_set():
+            overdue = self._around.heart.overdue()
+            if overdue:
+                self._log.warning("a step hangs: the process ends itself", steps=overdue)
+                os._exit(70)
+            self._around.stop.wait(0.5)
+            if self._lifeline is not None and not self._show_life(self._lifeline):
+                self._log.info("the supervisor has gone: stopping")
+                self.stop()
+
+    @staticmethod
+    def _show_life(lifeline: socket.socket) -> bool:
+        try:
+            lifeline.send(b".", socket.MSG_DONTWAIT)
+            return lifeline.recv(1, socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+
+def _plain(step: Callable[[], bool]) -> Running:
+    return Running(step=step, rest=None, close=lambda: None)

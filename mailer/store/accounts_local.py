@@ -1,0 +1,68 @@
+"""The place of validity inside our own database: logins with a verifier of their password, never the password.
+
+A check tests the term itself, so a credential is never valid a second longer because a sweep was late.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from sqlalchemy import delete, insert, select, update
+
+from mailer.core.secret import Secret
+from mailer.store.db import Tx
+from mailer.store.schema import accounts_local
+
+ARGON2_MEMORY_KIB: Final = 19_456  # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane
+ARGON2_PASSES: Final = 2
+
+
+def disable(tx: Tx, credential_id: str) -> None:
+    """End the login. Needs no key, so that the courier, who ends superseded ones, holds none of ours."""
+    tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(enabled=False))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalAccounts:
+    """Accounts of kind `local`; every function takes the open transaction and may be repeated.
+
+    `pepper` is a key outside the database. A generated password has at least 70 random bits, so a fast keyed hash is enough
+    (`hmac-sha256`); `argon2id` is for offices whose rules ask for a slow one.
+    """
+
+    pepper: bytes
+    algorithm: str
+
+    def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
+        """Make the account, or set a fresh password where it exists already."""
+        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == credential_id))
+        tx.execute(
+            insert(accounts_local).values(
+                credential_id=credential_id,
+                login=login,
+                algorithm=self.algorithm,
+                verifier=self._verifier(self.algorithm, credential_id, password),
+                enabled=True,
+                expires_at=expires_at,
+            )
+        )
+
+    def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> bool:
+        """Whether this login with this password is valid at `now`."""
+        row = tx.execute(select(accounts_local).where(accounts_local.c.login == login)).one_or_none()
+        if row is None:
+            return False
+        right = hmac.compare_digest(row.verifier, self._verifier(row.algorithm, row.credential_id, password))
+        return right and row.enabled and now <= row.expires_at
+
+    def _verifier(self, algorithm: str, credential_id: str, password: Secret) -> bytes:
+        keyed = hmac.new(self.pepper, (credential_id + password.reveal()).encode(), hashlib.sha256).digest()
+        if algorithm == "hmac-sha256":
+            return keyed
+        salt = hashlib.sha256(credential_id.encode()).digest()[:16]
+        return Argon2id(salt=salt, length=32, iterations=ARGON2_PASSES, lanes=1, memory_cost=ARGON2_MEMORY_KIB).derive(keyed)

@@ -1,0 +1,147 @@
+"""The credentials: whose they are, how long they are valid, and how far their life has come. No password ever stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+
+from mailer.core import lifecycle
+from mailer.core.lifecycle import CredentialEvent
+from mailer.errors import NotFoundError
+from mailer.model import CredentialState, Term
+from mailer.store.db import Tx
+from mailer.store.requests import Request
+from mailer.store.schema import credentials
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credential:
+    """`valid_until` is the last instant (UTC), `last_day` its day in the fund's zone, `term_rule` the rule that made them."""
+
+    id: str
+    request_id: int
+    sender_code: str
+    person_id: int
+    answer_to_id: int
+    login: str
+    state: CredentialState
+    reserved_at: datetime
+    issued_at: datetime | None
+    valid_until: datetime
+    last_day: date
+    term_rule: str
+
+
+def reserve(tx: Tx, request: Request, *, credential_id: str, login: str, term: Term, at: datetime) -> None:
+    """Store the intent to issue; unique by request, so one letter can never have two."""
+    tx.execute(
+        insert(credentials).values(
+            id=credential_id,
+            request_id=request.id,
+            sender_code=request.sender_code,
+            person_id=request.person_id,
+            answer_to_id=request.answer_to_id,
+            login=login,
+            state=CredentialState.RESERVED.value,
+            reserved_at=at,
+            valid_until=term.until,
+            last_day=term.last_day,
+            term_rule=term.rule,
+        )
+    )
+
+
+def move(tx: Tx, credential: Credential, event: CredentialEvent, *, at: datetime) -> None:
+    state = lifecycle.after_credential(credential.state, event)
+    values: dict[str, Any] = {"state": state.value}
+    if event is CredentialEvent.CREATED:
+        values["issued_at"] = at
+    tx.execute(update(credentials).where(credentials.c.id == credential.id).values(**values))
+
+
+def reserved(tx: Tx, limit: int) -> list[Credential]:
+    """Intents that are still to be carried out, oldest first; after a crash these are found here."""
+    query = select(credentials).where(credentials.c.state == CredentialState.RESERVED.value)
+    rows = tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id).limit(limit).with_for_update(skip_locked=True))
+    return [_read(row) for row in rows]
+
+
+def any_reserved(tx: Tx) -> bool:
+    return (
+        tx.execute(select(credentials.c.id).where(credentials.c.state == CredentialState.RESERVED.value).limit(1)).first()
+        is not None
+    )
+
+
+def older_active(tx: Tx, credential: Credential) -> list[Credential]:
+    """Active credentials of the same person that were issued before this one."""
+    query = select(credentials).where(
+        credentials.c.person_id == credential.person_id,
+        credentials.c.state == CredentialState.ACTIVE.value,
+        credentials.c.id != credential.id,
+        credentials.c.issued_at <= credential.issued_at,
+    )
+    return [_read(row) for row in tx.execute(query)]
+
+
+def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
+    """Credentials whose term is over and that are not yet marked so."""
+    query = select(credentials).where(
+        credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value]), credentials.c.valid_until < now
+    )
+    return [_read(row) for row in tx.execute(query.order_by(credentials.c.valid_until).limit(limit))]
+
+
+def issued_since(tx: Tx, since: datetime) -> int:
+    """How many were issued or reserved since then, in all."""
+    query = select(func.count()).where(credentials.c.reserved_at >= since, credentials.c.state != CredentialState.ABANDONED.value)
+    return tx.execute(query).scalar_one()
+
+
+def login_used(tx: Tx, login: str) -> bool:
+    return tx.execute(select(credentials.c.id).where(credentials.c.login == login)).first() is not None
+
+
+def get(tx: Tx, credential_id: str) -> Credential:
+    row = tx.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
+    if row is None:
+        raise NotFoundError("there is no credential {id}", id=credential_id)
+    return _read(row)
+
+
+def find(tx: Tx, written: str) -> Credential:
+    """By its id, an unmistakable beginning of it, or its login."""
+    query = select(credentials).where((credentials.c.login == written) | credentials.c.id.startswith(written, autoescape=True))
+    rows = tx.execute(query.limit(2)).all()
+    if not rows:
+        raise NotFoundError("there is no credential {id}", id=written)
+    if len(rows) > 1:
+        raise NotFoundError("{id} begins the ids of several credentials: write more of it", id=written)
+    return _read(rows[0])
+
+
+def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> list[Credential]:
+    query = select(credentials).order_by(credentials.c.reserved_at.desc(), credentials.c.id).limit(limit)
+    if states:
+        query = query.where(credentials.c.state.in_([state.value for state in states]))
+    return [_read(row) for row in tx.execute(query)]
+
+
+def of_request(tx: Tx, request_id: int) -> Credential | None:
+    row = tx.execute(select(credentials).where(credentials.c.request_id == request_id)).one_or_none()
+    return None if row is None else _read(row)
+
+
+def counts(tx: Tx) -> dict[CredentialState, int]:
+    rows = tx.execute(select(credentials.c.state, func.count()).group_by(credentials.c.state))
+    return {CredentialState(state): count for state, count in rows}
+
+
+def _read(row: Row[Any]) -> Credential:
+    values = row._asdict()
+    values["state"] = CredentialState(values["state"])
+    return Credential(**values)

@@ -1,0 +1,196 @@
+"""How is the database reached? Two engines, reading and writing, and what each database needs to keep its promises.
+
+SQLite: WAL, synchronous=FULL, foreign keys on, BEGIN IMMEDIATE for writing (deferred transactions meet "database is locked" when
+two of them want to write). PostgreSQL: time limits, so that a stopped process cannot hold the record's head for ever.
+A missing database is refused, never created: a wrong path must not start a second life. `create` is for `mailer init` alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
+
+from mailer.errors import SchemaError
+from mailer.store import schema
+
+DatabaseError = DBAPIError  # what callers above the store may catch: the database, not the letter, is at fault
+Tx = Connection  # an open transaction; whoever takes one commits nothing
+CHANNEL = "mailer"  # PostgreSQL's NOTIFY channel
+
+_POSTGRES_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+
+
+class Database:
+    """One database. Open it with `connect`, which also proves that it is ours and of the right version."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._reader = self._engine(writing=False)
+        self._writer = self._engine(writing=True)
+        # SQLite lets a second writer sleep blindly for up to 100 ms; our own threads queue here instead.
+        self._turn = threading.Lock() if self.sqlite else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """A consistent view; nothing can be written through it."""
+        with self._reader.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def writing(self) -> Iterator[Tx]:
+        """Commits when the block ends, rolls back when it raises."""
+        if self._turn is None:
+            with self._writer.begin() as tx:
+                yield tx
+            return
+        with self._turn, self._writer.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def watching(self) -> Iterator[Callable[[float], bool]]:
+        """A function that waits up to so many seconds and says whether any process has written meanwhile."""
+        with self._reader.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None  # noqa: S101  a connection that is open has a driver
+            if self.sqlite:
+                yield _data_version_watch(driver)
+            else:
+                driver.autocommit = True
+                driver.execute(f"LISTEN {CHANNEL}")
+                yield lambda seconds: any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+
+    def close(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _engine(self, *, writing: bool) -> Engine:
+        if not self.sqlite:
+            url = self.url.update_query_dict({"options": _POSTGRES_OPTIONS})
+            engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+            if not writing:
+                engine = engine.execution_options(postgresql_readonly=True)
+            return engine
+        engine = create_engine(_sqlite_url(self.url), hide_parameters=True, pool_size=8, max_overflow=-1)
+        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+
+        @event.listens_for(engine, "connect")
+        def set_up(connection: Any, _entry: object) -> None:
+            connection.isolation_level = None  # the driver's own transaction guessing off; "begin" below is the only one
+            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=30000"):
+                connection.execute(f"PRAGMA {pragma}")
+            if not writing:
+                connection.execute("PRAGMA query_only=ON")
+
+        @event.listens_for(engine, "begin")
+        def open_transaction(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+
+def connect(url: str) -> Database:
+    """Open an existing database of this version; SchemaError says what is missing and which command mends it."""
+    database = Database(url)
+    if database.sqlite and not Path(database.url.database or "").exists():
+        raise SchemaError(
+            "there is no database at {path}: `mailer init` creates one; if there was one, check [database] url",
+            path=database.url.database,
+        )
+    try:
+        found = version(database)
+    except DBAPIError as error:
+        database.close()
+        raise SchemaError(
+            "the database {url} cannot be opened: {why}", url=_shown(database), why=str(error.orig).strip()
+        ) from error
+    if found != schema.VERSION:
+        database.close()
+        if found is None:
+            raise SchemaError("the database {url} holds no tables of mailer: `mailer init` creates them", url=_shown(database))
+        raise SchemaError(
+            "the database {url} has schema version {found}, this program needs {needed}: "
+            "`mailer init --upgrade` brings an older one forward, a newer one needs the newer program",
+            url=_shown(database),
+            found=found,
+            needed=schema.VERSION,
+        )
+    return database
+
+
+def version(database: Database) -> str | None:
+    """The schema version the database says it has, None where there are no tables of ours."""
+    try:
+        with database.reading() as tx:
+            return tx.execute(select(text("version_num")).select_from(table("alembic_version"))).scalar_one_or_none()
+    except (OperationalError, ProgrammingError) as error:
+        if "alembic_version" in str(error.orig):
+            return None
+        raise
+
+
+def create(url: str) -> None:
+    """Make the SQLite file that everything else refuses to create; FileExistsError when there is one."""
+    database = _parsed(url)
+    if database.get_backend_name() != "sqlite":
+        return
+    path = Path(database.database or "")
+    path.touch(mode=0o600, exist_ok=False)
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+
+
+def notify(tx: Tx) -> None:
+    """Wake the other processes when this transaction commits; on SQLite they watch the file themselves."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"NOTIFY {CHANNEL}")
+
+
+def _data_version_watch(driver: Any) -> Callable[[float], bool]:
+    wake = threading.Event()
+    seen = driver.execute("PRAGMA data_version").fetchone()
+
+    def changed(seconds: float) -> bool:
+        nonlocal seen
+        for _ in range(max(1, round(seconds / 0.02))):
+            wake.wait(0.02)
+            now = driver.execute("PRAGMA data_version").fetchone()
+            if now != seen:
+                seen = now
+                return True
+        return False
+
+    return changed
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SchemaError('[database] url is not a database address such as "sqlite:///mailer.db"') from error
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise SchemaError(
+            "[database] url: only sqlite:/// and postgresql+psycopg:// are supported, not {kind}", kind=parsed.drivername
+        )
+    if parsed.get_backend_name() == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _sqlite_url(url: URL) -> URL:
+    """The same file, but never created by opening it."""
+    return URL.create("sqlite", database="file:" + quote(url.database or ""), query={"mode": "rw", "uri": "true"})
+
+
+def _shown(database: Database) -> str:
+    return database.url.render_as_string(hide_password=True)

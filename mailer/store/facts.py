@@ -1,0 +1,167 @@
+"""What does the office know that bears on this letter? Gathered in the transaction that stores the decision.
+
+Counting here is why caps hold inside a batch: each letter sees what the letters before it were promised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+from mailer.model import CredentialState, Facts, Kind, Letter, NameStanding, Reading, RequestState, Sender, SenderStanding
+from mailer.store import letters, outbox, personal, senders
+from mailer.store.db import Tx
+from mailer.store.schema import credentials, requests
+
+LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value, CredentialState.SUSPENDED.value)
+PROMISED: Final = (RequestState.APPROVED.value, RequestState.ISSUED.value, RequestState.ANSWERED.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The office's numbers behind the facts, from `mailer.toml`."""
+
+    zone: ZoneInfo
+    max_age: timedelta
+    sender_daily: int
+    sender_active: int
+    address_replies_daily: int
+    replies_daily: int
+    own_address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """A letter as it stands before its decision. `id` is 0 for one that is only explained: nothing came before it."""
+
+    id: int
+    received_at: datetime
+    proven: bool
+    letter: Letter | None
+    reading: Reading
+
+
+def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime) -> tuple[Facts, Sender | None]:
+    """The facts of one letter, and the sender of the register it comes from, if any."""
+    letter, reading = arrival.letter, arrival.reading
+    sender = senders.by_address(tx, letter.sender) if letter is not None and letter.sender is not None else None
+    standing = _standing(sender, proven=arrival.proven)
+    base = Facts(
+        kind=reading.kind,
+        name=_name_standing(reading),
+        sender=standing,
+        reason=reading.reason,
+        repairs=reading.repairs,
+        phrase_first=reading.phrase_first,
+        duplicate=_is_repeated(tx, arrival),
+        too_old=now - arrival.received_at > limits.max_age,
+    )
+    if sender is None or letter is None or standing is SenderStanding.UNPROVEN:
+        return base, None if standing is SenderStanding.UNPROVEN else sender
+    return _with_history(tx, base, arrival, letter, sender, limits=limits, now=now), sender
+
+
+def _with_history(tx: Tx, base: Facts, arrival: Arrival, letter: Letter, sender: Sender, *, limits: Limits, now: datetime) -> Facts:
+    named = arrival.reading.person
+    person = personal.find_person(tx, sender.code, named) if named is not None else None
+    person_id = 0 if person is None else person.id
+    issued = _living_of(tx, person_id)
+    newest = max(issued, default=None)
+    today = start_of_day(now, limits.zone)
+    promised_today = _promised_since(tx, today, sender.code)
+    sender_active = _active_others(tx, sender.code, person_id)
+    other = senders.code_by_point(tx, letter.display_name) if letter.display_name else None
+    return replace(
+        base,
+        display_name_of_another=other is not None and other != sender.code,
+        address_changed=_address_changed(tx, person_id, sender.answer_to),
+        active_credential=bool(issued),
+        active_minutes=None if newest is None else max(0, int((now - newest).total_seconds() // 60)),
+        issued_30d=_issued_since(tx, person_id, now - timedelta(days=30)),
+        sender_active=sender_active,
+        sender_today=promised_today,
+        sender_limit_reached=sender_active >= limits.sender_active or promised_today >= limits.sender_daily,
+        cap_reached=_cap_reached(tx, sender, limits, today),
+        answers_itself=sender.answer_to == limits.own_address,
+    )
+
+
+def start_of_day(now: datetime, zone: ZoneInfo) -> datetime:
+    """Midnight of the day that `now` is in, in the fund's zone."""
+    return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _standing(sender: Sender | None, *, proven: bool) -> SenderStanding:
+    if sender is None:
+        return SenderStanding.UNKNOWN
+    if not proven:
+        return SenderStanding.UNPROVEN
+    return SenderStanding.BLOCKED if sender.blocked else SenderStanding.KNOWN
+
+
+def _name_standing(reading: Reading) -> NameStanding:
+    if reading.person is not None:
+        return NameStanding.READ
+    return NameStanding.UNREADABLE if reading.kind is Kind.REQUEST else NameStanding.NONE
+
+
+def _is_repeated(tx: Tx, arrival: Arrival) -> bool:
+    if arrival.letter is None or not arrival.id:
+        return False
+    return letters.repeated(tx, arrival.id, arrival.letter.digest, arrival.letter.fingerprint, arrival.received_at)
+
+
+def _living_of(tx: Tx, person_id: int) -> list[datetime]:
+    """When this person's living credentials were issued; one that is only promised counts from its decision."""
+    living = select(credentials.c.reserved_at).where(credentials.c.person_id == person_id, credentials.c.state.in_(LIVING))
+    promised = select(requests.c.created_at).where(
+        requests.c.person_id == person_id, requests.c.state == RequestState.APPROVED.value
+    )
+    return [*tx.execute(living).scalars(), *tx.execute(promised).scalars()]
+
+
+def _issued_since(tx: Tx, person_id: int, since: datetime) -> int:
+    query = select(func.count()).where(
+        credentials.c.person_id == person_id,
+        credentials.c.reserved_at >= since,
+        credentials.c.state != CredentialState.ABANDONED.value,
+    )
+    return tx.execute(query).scalar_one()
+
+
+def _active_others(tx: Tx, sender_code: str, person_id: int) -> int:
+    """How many other persons of the sender have a living credential: a reissue does not add one."""
+    query = select(func.count(credentials.c.person_id.distinct())).where(
+        credentials.c.sender_code == sender_code, credentials.c.state.in_(LIVING), credentials.c.person_id != person_id
+    )
+    return tx.execute(query).scalar_one()
+
+
+def _promised_since(tx: Tx, since: datetime, sender_code: str) -> int:
+    query = select(func.count()).where(
+        requests.c.sender_code == sender_code, requests.c.created_at >= since, requests.c.state.in_(PROMISED)
+    )
+    return tx.execute(query).scalar_one()
+
+
+def _address_changed(tx: Tx, person_id: int, answer_to: str) -> bool:
+    query = (
+        select(credentials.c.answer_to_id).where(credentials.c.person_id == person_id).order_by(credentials.c.reserved_at.desc())
+    )
+    last = tx.execute(query.limit(1)).scalar_one_or_none()
+    return last is not None and personal.get(tx, last).value != answer_to
+
+
+def _cap_reached(tx: Tx, sender: Sender, limits: Limits, today: datetime) -> bool:
+    """Replies already written today, and those that approved requests will still need."""
+    waiting = select(func.count()).where(requests.c.state == RequestState.APPROVED.value)
+    in_all = outbox.put_since(tx, today) + tx.execute(waiting).scalar_one()
+    address = personal.find_address(tx, sender.code, sender.answer_to)
+    if address is None:
+        return in_all >= limits.replies_daily
+    waiting_here = tx.execute(waiting.where(requests.c.answer_to_id == address.id)).scalar_one()
+    return in_all >= limits.replies_daily or outbox.put_since(tx, today, address.id) + waiting_here >= limits.address_replies_daily

@@ -1,0 +1,58 @@
+"""Which letters of a mailbox have been seen, and which still wait to be moved there? No content, only numbers and kinds.
+
+The server's flags decide nothing: people open letters. An item stands here once, from the commit in which it was first seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from sqlalchemy import insert, select, update
+
+from mailer.model import Kind
+from mailer.store.db import Tx
+from mailer.store.schema import ledger
+
+CHUNK = 500  # host parameters of one statement
+
+
+class Filing(StrEnum):
+    LEFT = "left"  # stays where it is
+    DUE = "due"  # kept here; the server is still to be told
+    DONE = "done"
+
+
+def unseen(tx: Tx, mailbox: str, epoch: int, items: Sequence[int]) -> list[int]:
+    """Those of the items (ascending) that the ledger does not know."""
+    known: set[int] = set()
+    for start in range(0, len(items), CHUNK):
+        chunk = items[start : start + CHUNK]
+        query = select(ledger.c.item).where(
+            ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.item.between(chunk[0], chunk[-1])
+        )
+        known.update(tx.execute(query).scalars())
+    return [item for item in items if item not in known]
+
+
+def note(tx: Tx, mailbox: str, epoch: int, seen: Iterable[tuple[int, Kind, Filing]]) -> None:
+    rows = [
+        {"mailbox": mailbox, "epoch": epoch, "item": item, "kind": kind.value, "filing": filing.value}
+        for item, kind, filing in seen
+    ]
+    if rows:
+        tx.execute(insert(ledger), rows)
+
+
+def due(tx: Tx, mailbox: str, epoch: int, limit: int) -> list[int]:
+    """Letters that are kept and still lie in the mailbox as far as we know, oldest first."""
+    query = select(ledger.c.item).where(ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.filing == Filing.DUE.value)
+    return list(tx.execute(query.order_by(ledger.c.item).limit(limit)).scalars())
+
+
+def filed(tx: Tx, mailbox: str, epoch: int, items: Sequence[int]) -> None:
+    tx.execute(
+        update(ledger)
+        .where(ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.item.in_(items))
+        .values(filing=Filing.DONE.value)
+    )

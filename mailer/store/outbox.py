@@ -1,0 +1,160 @@
+"""The replies that are to leave: sealed bytes, states, attempts. Nothing here can open what it stores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, func, insert, select, update
+
+from mailer.core import lifecycle
+from mailer.core.lifecycle import ReplyEvent
+from mailer.errors import NotFoundError
+from mailer.model import ReplyState
+from mailer.store.db import Tx
+from mailer.store.schema import replies
+
+MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased."""
+
+    id: str
+    request_id: int
+    credential_id: str | None
+    name: str
+    sender_code: str
+    recipient_id: int
+    message_id: str
+    state: ReplyState
+    epoch: str
+    sealed: bytes | None
+    digest: str
+    created_at: datetime
+    sends: int
+    attempts: int
+    started_at: datetime | None
+    next_at: datetime
+    fence: int
+    outcome: str | None
+    finished_at: datetime | None
+
+
+def put(
+    tx: Tx,
+    *,
+    reply_id: str,
+    request_id: int,
+    credential_id: str | None,
+    name: str,
+    sender_code: str,
+    recipient_id: int,
+    message_id: str,
+    epoch: str,
+    sealed: bytes,
+    digest: str,
+    at: datetime,
+) -> None:
+    """Queue a reply. It is sent by whoever holds the key of its epoch, if the record says the same of it."""
+    tx.execute(
+        insert(replies).values(
+            id=reply_id,
+            request_id=request_id,
+            credential_id=credential_id,
+            name=name,
+            sender_code=sender_code,
+            recipient_id=recipient_id,
+            message_id=message_id,
+            state=ReplyState.QUEUED.value,
+            epoch=epoch,
+            sealed=sealed,
+            digest=digest,
+            created_at=at,
+            next_at=at,
+        )
+    )
+
+
+def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:
+    """Queued replies whose time has come, those that were started first before all others."""
+    query = (
+        select(replies)
+        .where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
+        .order_by(replies.c.started_at.asc().nulls_last(), replies.c.next_at, replies.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_read(row) for row in tx.execute(query)]
+
+
+def orphaned(tx: Tx, fence: int) -> list[Reply]:
+    """Replies that a sender took under an older lease and did not finish."""
+    query = select(replies).where(replies.c.state == ReplyState.SENDING.value, replies.c.fence < fence)
+    return [_read(row) for row in tx.execute(query.order_by(replies.c.created_at))]
+
+
+def lease(tx: Tx, reply: Reply, *, fence: int, at: datetime, next_at: datetime) -> None:
+    """Take a reply for sending. The send and the next time are counted before anything is connected."""
+    values = {"fence": fence, "attempts": reply.attempts + 1, "sends": reply.sends + 1, "next_at": next_at}
+    _move(tx, reply, ReplyEvent.LEASED, started_at=reply.started_at or at, **values)
+
+
+def finish(tx: Tx, reply: Reply, event: ReplyEvent, *, outcome: str, at: datetime) -> None:
+    """End an attempt for good: SENT erases the sealed bytes, FAILED and DOUBTED leave them for a person."""
+    sealed = {"sealed": None} if event is ReplyEvent.SENT else {}
+    _move(tx, reply, event, outcome=outcome[:500], finished_at=at, **sealed)
+
+
+def again(tx: Tx, reply: Reply, event: ReplyEvent, *, sends: int, outcome: str, next_at: datetime) -> None:
+    """Back to the queue: POSTPONED when nothing went out, RETURNED when the bytes may have gone out."""
+    _move(tx, reply, event, sends=sends, outcome=outcome[:500], next_at=next_at)
+
+
+def _move(tx: Tx, reply: Reply, event: ReplyEvent, **values: object) -> None:
+    state = lifecycle.after_reply(reply.state, event)
+    tx.execute(update(replies).where(replies.c.id == reply.id).values(state=state.value, **values))
+
+
+def get(tx: Tx, reply_id: str) -> Reply:
+    row = tx.execute(select(replies).where(replies.c.id == reply_id)).one_or_none()
+    if row is None:
+        raise NotFoundError("there is no reply {id}", id=reply_id)
+    return _read(row)
+
+
+def of_request(tx: Tx, request_id: int) -> list[Reply]:
+    return [
+        _read(row) for row in tx.execute(select(replies).where(replies.c.request_id == request_id).order_by(replies.c.created_at))
+    ]
+
+
+def put_since(tx: Tx, since: datetime, recipient_id: int | None = None) -> int:
+    """How many replies were written since then: to this address, or in all."""
+    query = select(func.count()).where(replies.c.created_at >= since)
+    if recipient_id is not None:
+        query = query.where(replies.c.recipient_id == recipient_id)
+    return tx.execute(query).scalar_one()
+
+
+def count_due(tx: Tx, now: datetime) -> int:
+    query = select(func.count()).where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
+    return tx.execute(query).scalar_one()
+
+
+def next_due(tx: Tx) -> datetime | None:
+    query = select(replies.c.next_at).where(replies.c.state == ReplyState.QUEUED.value)
+    return tx.execute(query.order_by(replies.c.next_at).limit(1)).scalar_one_or_none()
+
+
+def counts(tx: Tx) -> dict[ReplyState, int]:
+    rows = tx.execute(select(replies.c.state, func.count()).group_by(replies.c.state))
+    return {ReplyState(state): count for state, count in rows}
+
+
+def _read(row: Row[Any]) -> Reply:
+    values = row._asdict()
+    values["state"] = ReplyState(values["state"])
+    return Reply(**values)

@@ -1,0 +1,83 @@
+"""Where do names and addresses stand? Here alone, each with its salt, so that erasing a row leaves every proof valid.
+
+Other tables and the record point here: the record by `Personal.told()`, a salted digest that tells nothing once the salt is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, insert, select
+
+from mailer.core import evidence
+from mailer.model import PersonName
+from mailer.store.db import Tx
+from mailer.store.schema import personal
+
+SALT_BYTES: Final = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Personal:
+    """One name or address; `value` and `salt` are None once erased."""
+
+    id: int
+    sender_code: str
+    value: str | None
+    salt: bytes | None
+    name: PersonName | None = None
+
+    def told(self) -> dict[str, object]:
+        """How the record speaks of it."""
+        return {"ref": self.id, "digest": self.digest()}
+
+    def digest(self) -> str | None:
+        if self.value is None or self.salt is None:
+            return None
+        return evidence.personal_digest(self.salt, self.value)
+
+
+def person(tx: Tx, sender_code: str, name: PersonName, randbytes: Callable[[int], bytes]) -> Personal:
+    """The row of this sender's person, made when it is new. How the name was first written stays its display form."""
+    parts = {"surname": name.surname, "initials": name.initials, "suffix": name.suffix}
+    return _find_or_make(tx, "person", sender_code, name.key, {"value": name.canonical, **parts}, salt=randbytes(SALT_BYTES))
+
+
+def address(tx: Tx, sender_code: str, written: str, randbytes: Callable[[int], bytes]) -> Personal:
+    return _find_or_make(tx, "address", sender_code, written, {"value": written}, salt=randbytes(SALT_BYTES))
+
+
+def find_person(tx: Tx, sender_code: str, name: PersonName) -> Personal | None:
+    return _find(tx, "person", sender_code, name.key)
+
+
+def find_address(tx: Tx, sender_code: str, written: str) -> Personal | None:
+    return _find(tx, "address", sender_code, written)
+
+
+def get(tx: Tx, personal_id: int) -> Personal:
+    return _read(tx.execute(select(personal).where(personal.c.id == personal_id)).one())
+
+
+def _find(tx: Tx, kind: str, sender_code: str, key: str) -> Personal | None:
+    row = tx.execute(
+        select(personal).where(personal.c.kind == kind, personal.c.sender_code == sender_code, personal.c.key == key)
+    ).one_or_none()
+    return None if row is None else _read(row)
+
+
+def _find_or_make(tx: Tx, kind: str, sender_code: str, key: str, values: dict[str, Any], *, salt: bytes) -> Personal:
+    found = _find(tx, kind, sender_code, key)
+    if found is not None:
+        return found
+    made = insert(personal).values(kind=kind, sender_code=sender_code, key=key, salt=salt, **values)
+    return _read(tx.execute(made.returning(personal)).one())
+
+
+def _read(row: Row[Any]) -> Personal:
+    name = None
+    if row.surname is not None:
+        name = PersonName(surname=row.surname, initials=row.initials, suffix=row.suffix)
+    return Personal(id=row.id, sender_code=row.sender_code, value=row.value, salt=row.salt, name=name)

@@ -1,0 +1,133 @@
+"""The requests: who asked, for whom, what was decided, and how far it has come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+
+from mailer.core import lifecycle
+from mailer.core.lifecycle import RequestEvent
+from mailer.errors import NotFoundError
+from mailer.model import Decision, Facts, ReplyState, RequestState
+from mailer.store.db import Tx
+from mailer.store.schema import credentials, replies, requests
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A request as it stands in the database; people and addresses by their rows in `personal`."""
+
+    id: int
+    letter_id: int
+    state: RequestState
+    sender_code: str | None
+    person_id: int | None
+    answer_to_id: int | None
+    verdict: str
+    rule_id: str
+    reason: str | None
+    ruleset_hash: str
+    facts: str
+    created_at: datetime
+    issue_after: datetime | None
+
+
+def open_request(
+    tx: Tx,
+    *,
+    letter_id: int,
+    state: RequestState,
+    sender_code: str | None,
+    person_id: int | None,
+    answer_to_id: int | None,
+    decision: Decision,
+    facts: Facts,
+    ruleset_hash: str,
+    at: datetime,
+) -> int:
+    """Store a decided request; its id, which is its number in letters and commands."""
+    values = {
+        "letter_id": letter_id,
+        "state": state.value,
+        "sender_code": sender_code,
+        "person_id": person_id,
+        "answer_to_id": answer_to_id,
+        "verdict": decision.verdict.value,
+        "rule_id": decision.rule_id,
+        "reason": decision.reason,
+        "ruleset_hash": ruleset_hash,
+        "facts": json.dumps(asdict(facts)),
+        "created_at": at,
+        "issue_after": at if state is RequestState.APPROVED else None,
+    }
+    request_id: int = tx.execute(insert(requests).values(**values).returning(requests.c.id)).scalar_one()
+    return request_id
+
+
+def move(tx: Tx, request: Request, event: RequestEvent, *, reason: str | None = None) -> None:
+    """Change a request's state as the table of life allows; `reason` replaces the old one where given."""
+    state = lifecycle.after_request(request.state, event)
+    values = {"state": state.value} | ({"reason": reason} if reason is not None else {})
+    tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
+
+
+def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
+    """Approved requests that have no credential yet and whose delay is over, oldest first."""
+    query = (
+        select(requests)
+        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
+        .where(requests.c.state == RequestState.APPROVED.value, requests.c.issue_after <= now, credentials.c.id.is_(None))
+        .order_by(requests.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=requests)
+    )
+    return [_read(row) for row in tx.execute(query)]
+
+
+def count_due_for_issue(tx: Tx, now: datetime) -> int:
+    query = select(func.count()).select_from(requests.outerjoin(credentials, credentials.c.request_id == requests.c.id))
+    due = query.where(requests.c.state == RequestState.APPROVED.value, requests.c.issue_after <= now, credentials.c.id.is_(None))
+    return tx.execute(due).scalar_one()
+
+
+def get(tx: Tx, request_id: int) -> Request:
+    row = tx.execute(select(requests).where(requests.c.id == request_id)).one_or_none()
+    if row is None:
+        raise NotFoundError("there is no request {id}", id=request_id)
+    return _read(row)
+
+
+def of_letter(tx: Tx, letter_id: int) -> Request | None:
+    row = tx.execute(select(requests).where(requests.c.letter_id == letter_id)).one_or_none()
+    return None if row is None else _read(row)
+
+
+def newest(tx: Tx, limit: int, *, states: Sequence[RequestState] = ()) -> list[Request]:
+    query = select(requests).order_by(requests.c.id.desc()).limit(limit)
+    if states:
+        query = query.where(requests.c.state.in_([state.value for state in states]))
+    return [_read(row) for row in tx.execute(query)]
+
+
+def undelivered(tx: Tx, limit: int) -> list[Request]:
+    """Requests with a reply that did not arrive for certain, newest first."""
+    doubtful = [ReplyState.UNKNOWN.value, ReplyState.FAILED.value, ReplyState.BOUNCED.value]
+    replied = select(replies.c.request_id).where(replies.c.state.in_(doubtful))
+    query = select(requests).where(requests.c.id.in_(replied)).order_by(requests.c.id.desc()).limit(limit)
+    return [_read(row) for row in tx.execute(query)]
+
+
+def counts(tx: Tx) -> dict[RequestState, int]:
+    rows = tx.execute(select(requests.c.state, func.count()).group_by(requests.c.state))
+    return {RequestState(state): count for state, count in rows}
+
+
+def _read(row: Row[Any]) -> Request:
+    values = row._asdict()
+    values["state"] = RequestState(values["state"])
+    return Request(**values)

@@ -1,0 +1,288 @@
+"""What stands in the database? Every table, once; migrations build it, `tests/store` compares the two.
+
+Personal data (names, addresses) stands in `personal` alone, and in the bytes of kept letters, so that it can be erased without
+touching the record. States are the words of `model.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+VERSION: Final = "0001"  # the newest migration: a database of another version is refused
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, always UTC: timestamptz on PostgreSQL, on SQLite fixed-width text that sorts like time."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(String(32))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        read: datetime = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return read.astimezone(UTC)
+
+
+# SQLite gives a rowid only to INTEGER PRIMARY KEY; PostgreSQL wants the wide type.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("name", String(32), nullable=False),  # 128 random bits in hex: bound into every sealed reply
+    Column("created_at", Instant, nullable=False),
+    Column("ruleset_hash", String(64), ForeignKey("rulesets.hash")),  # the active one
+)
+
+rulesets = Table(
+    "rulesets",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("content", Text, nullable=False),  # JSON: file name -> text
+    Column("activated_at", Instant, nullable=False),
+    Column("activated_by", String(100), nullable=False),
+)
+
+senders = Table(
+    "senders",
+    metadata,
+    Column("code", String(40), primary_key=True),
+    Column("organisation", Text, nullable=False),
+    Column("answer_to", String(320), nullable=False),
+    Column("blocked", Boolean, nullable=False, default=False),
+)
+
+sender_addresses = Table(
+    "sender_addresses",
+    metadata,
+    Column("address", String(320), primary_key=True),
+    Column("code", String(40), ForeignKey("senders.code"), nullable=False, index=True),
+)
+
+sender_points = Table(
+    "sender_points",
+    metadata,
+    Column("key", String(400), primary_key=True),  # `core.subscriber.key` of the point
+    Column("point", String(400), nullable=False),
+    Column("code", String(40), ForeignKey("senders.code"), nullable=False, index=True),
+)
+
+personal = Table(
+    "personal",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("kind", String(10), nullable=False),  # person | address
+    Column("sender_code", String(40), nullable=False),  # "" where the address belongs to no registered sender
+    Column("key", String(400)),  # a person's key, an address: what is looked up
+    Column("value", String(400)),  # canonical: what the digest in the record is made of
+    Column("surname", String(200)),
+    Column("initials", String(20)),
+    Column("suffix", String(20)),
+    Column("salt", LargeBinary),
+    UniqueConstraint("kind", "sender_code", "key"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("mailbox", String(40), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("item", BigInteger, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("filing", String(10), nullable=False),  # left: stays where it is; due: to be moved; done: moved
+    Index("ix_ledger_due", "mailbox", "epoch", "filing"),
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("mailbox", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("item", BigInteger, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("kept_at", Instant, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("whole", Boolean, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("proven", Boolean, nullable=False),  # whether the mailbox proves the sender's address
+    Column("sender_code", String(40)),  # as decided; None: not in the register
+    Column("batches", Integer, nullable=False, default=0),  # tries in company
+    Column("attempts", Integer, nullable=False, default=0),  # tries alone: only these count towards quarantine
+    Column("verdict", String(10)),
+    Column("rule_id", String(60)),
+    Column("reason", String(60)),
+    UniqueConstraint("mailbox", "epoch", "item"),
+    Index("ix_letters_state", "state", "id"),
+    Index("ix_letters_digest", "digest"),
+    Index("ix_letters_fingerprint", "fingerprint"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("letter_id", Number, ForeignKey("letters.id"), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("sender_code", String(40)),  # None: not in the register
+    Column("person_id", Number, ForeignKey("personal.id")),  # None: the name could not be read
+    Column("answer_to_id", Number, ForeignKey("personal.id")),  # fixed when decided
+    Column("verdict", String(10), nullable=False),
+    Column("rule_id", String(60), nullable=False),
+    Column("reason", String(60)),
+    Column("ruleset_hash", String(64), nullable=False),
+    Column("facts", Text, nullable=False),  # JSON, no personal data
+    Column("created_at", Instant, nullable=False),
+    Column("issue_after", Instant),
+    Index("ix_requests_state", "state", "id"),
+    Index("ix_requests_sender_code", "sender_code", "created_at"),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, unique=True),  # one letter, one credential
+    Column("sender_code", String(40), nullable=False),
+    Column("person_id", Number, ForeignKey("personal.id"), nullable=False),
+    Column("answer_to_id", Number, ForeignKey("personal.id"), nullable=False),
+    Column("login", String(200), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("reserved_at", Instant, nullable=False),
+    Column("issued_at", Instant),
+    Column("valid_until", Instant, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("term_rule", String(100), nullable=False),
+    Index("ix_credentials_person_id", "person_id", "state"),
+    Index("ix_credentials_sender_code", "sender_code", "state"),
+    Index("ix_credentials_state", "state", "valid_until"),
+    Index("ix_credentials_issued_at", "issued_at"),
+)
+
+accounts_local = Table(
+    "accounts_local",
+    metadata,
+    Column("credential_id", String(32), ForeignKey("credentials.id"), primary_key=True),
+    Column("login", String(200), nullable=False, unique=True),
+    Column("algorithm", String(20), nullable=False),
+    Column("verifier", LargeBinary, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+replies = Table(
+    "replies",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, index=True),
+    Column("credential_id", String(32), ForeignKey("credentials.id")),
+    Column("name", String(60), nullable=False),  # of the template
+    Column("sender_code", String(40), nullable=False),
+    Column("recipient_id", Number, ForeignKey("personal.id"), nullable=False),
+    Column("message_id", String(255), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("epoch", String(10), nullable=False),  # of the key it is sealed to
+    Column("sealed", LargeBinary),  # erased once sent
+    Column("digest", String(64), nullable=False),  # SHA-256 of the sealed bytes; also in the record
+    Column("created_at", Instant, nullable=False),
+    Column("sends", Integer, nullable=False, default=0),  # times the final dot may have gone out
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("started_at", Instant),
+    Column("next_at", Instant, nullable=False),
+    Column("fence", BigInteger, nullable=False, default=0),  # of the lease under which it is being sent
+    Column("outcome", String(500)),  # what the mail server said last
+    Column("finished_at", Instant),
+    Index("ix_replies_state", "state", "next_at"),
+    Index("ix_replies_recipient_id", "recipient_id", "created_at"),
+    Index("ix_replies_created_at", "created_at"),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("seq", Number, primary_key=True, autoincrement=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("details", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    # Projections of the header for search; `audit verify` compares them with the bytes.
+    Column("at", Instant, nullable=False),
+    Column("event", String(60), nullable=False),
+    Column("importance", String(10), nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("sender_code", String(40)),
+    Column("request_id", Number),
+    Column("outcome", String(10), nullable=False),
+    Column("letter_id", Number),  # from the details: a letter is kept before it has a request
+    Index("ix_records_letter_id", "letter_id", "seq"),
+    Index("ix_records_request_id", "request_id", "seq"),
+    Index("ix_records_event", "event", "seq"),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the last record
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(60), primary_key=True),  # intake:<mailbox>, answer, issue, deliver, expire
+    Column("owner", String(200), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("worked_at", Instant),  # the last time the step went through without an error
+    Column("trouble", String(500)),  # what it met since then
+    Column("trouble_at", Instant),
+)

@@ -1,0 +1,271 @@
+"""Names are read as letters.md, section 3, says, and nothing that could name another person is read at all."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.core import names
+from mailer.model import Form, Mistake, Reason
+
+FORM = Form()
+
+READ = [
+    ("Пришва А.А.", "Пришва А.А.", []),
+    ("Пришва А. А.", "Пришва А.А.", ["initials"]),
+    ("Пришва А.А", "Пришва А.А.", ["initials"]),
+    ("Пришва АА", "Пришва А.А.", ["initials"]),
+    ("Пришва А А", "Пришва А.А.", ["initials"]),
+    ("Пришва А,А,", "Пришва А.А.", ["initials"]),
+    ("Пришва А.А,", "Пришва А.А.", ["initials"]),
+    ("Пришва А.А.,", "Пришва А.А.", ["punctuation"]),
+    ("Пришва А.А..", "Пришва А.А.", ["punctuation"]),
+    ("Пришва А.А;", "Пришва А.А.", ["punctuation", "initials"]),
+    ("Ли К.", "Ли К.", []),
+    ("Ю А.Б.", "Ю А.Б.", []),
+    ("Ю К.", "Ю К.", []),
+    ("А.Б. Ю", "Ю А.Б.", ["initials-first"]),
+    ("ПРИШВА А.А.", "Пришва А.А.", ["case"]),
+    ("пришва а.а.", "Пришва А.А.", ["case"]),
+    ("пришва а а", "Пришва А.А.", ["initials", "case"]),
+    ("иванов и и", "Иванов И.И.", ["initials", "case"]),
+    ("А.А. Пришва", "Пришва А.А.", ["initials-first"]),
+    ("АА Пришва", "Пришва А.А.", ["initials-first", "initials"]),
+    ("А.А.Пришва", "Пришва А.А.", ["initials-first", "spacing"]),
+    ("А.А. Пришва.", "Пришва А.А.", ["punctuation", "initials-first"]),
+    ("Пришва Александр Андреевич", "Пришва А.А.", ["full-name"]),
+    ("Александр Андреевич Пришва", "Пришва А.А.", ["full-name"]),
+    ("ПРИШВА АЛЕКСАНДР АНДРЕЕВИЧ", "Пришва А.А.", ["full-name", "case"]),
+    ("Мицкевич Иван Петрович", "Мицкевич И.П.", ["full-name"]),
+    ("Иванова Анна-Мария Ильинична", "Иванова А.-М.И.", ["full-name"]),
+    ("Иванов Лука Лукич", "Иванов Л.Л.", ["full-name"]),
+    ("фон Визин Денис Иванович", "фон Визин Д.И.", ["full-name"]),
+    ("Алиев Ильхам Гейдар оглы", "Алиев И.Г. оглы", ["full-name"]),
+    ("Ильхам Гейдар оглы Алиев", "Алиев И.Г. оглы", ["full-name"]),
+    ("Мамин-Сибиряк Д.Н.", "Мамин-Сибиряк Д.Н.", []),
+    ("Мамин – Сибиряк Д.Н.", "Мамин-Сибиряк Д.Н.", ["dash"]),
+    ("Мамин\u2011Сибиряк Д.Н.", "Мамин-Сибиряк Д.Н.", ["dash"]),
+    ("МАМИН-СИБИРЯК Д.Н.", "Мамин-Сибиряк Д.Н.", ["case"]),
+    ("фон Визин Д.И.", "фон Визин Д.И.", []),
+    ("ФОН ВИЗИН Д.И.", "фон Визин Д.И.", ["case"]),
+    ("де ла Круз М.П.", "де ла Круз М.П.", []),
+    ("М.П. де ла Круз", "де ла Круз М.П.", ["initials-first"]),
+    ("Ван А.Б.", "Ван А.Б.", []),
+    ("Алиев И.Г. оглы", "Алиев И.Г. оглы", []),
+    ("Алиев И.Г.оглы", "Алиев И.Г. оглы", ["spacing"]),
+    ("И.Г. оглы Алиев", "Алиев И.Г. оглы", ["initials-first"]),
+    ("Ахметов Р.-М.И.", "Ахметов Р.-М.И.", []),
+    ("О'Генри А.А.", "О'Генри А.А.", []),
+    ("О'ГЕНРИ А.А.", "О'Генри А.А.", ["case"]),
+    ("ЛУК'ЯНОВ А.А.", "Лук'янов А.А.", ["case"]),
+    ("Д’Артаньян Ш.", "Д’Артаньян Ш.", []),
+    ("Артёмов Ё.Ё.", "Артёмов Ё.Ё.", []),
+    (unicodedata.normalize("NFD", "Артёмов Й.Ё."), "Артёмов Й.Ё.", []),
+    ("Ивaнов A.A.", "Иванов А.А.", ["lookalike"]),
+    ("Ивaнов A.C.", "Иванов А.С.", ["lookalike"]),
+    ("Иванов M.A.", "Иванов М.А.", ["lookalike"]),
+    ("Иванов A.C.", "Иванов А.С.", ["lookalike", "latin-initials"]),
+    ("Иванов P.X.", "Иванов Р.Х.", ["lookalike", "latin-initials"]),
+    ("«Иванов И.И.».", "Иванов И.И.", ["punctuation", "quotes"]),
+    ('"Иванов И.И."', "Иванов И.И.", ["quotes"]),
+    ("\u202eИванов\u200b\u00a0И.И.", "Иванов И.И.", ["invisible", "spacing"]),
+]
+
+REFUSED = [
+    ("", Reason.NAME_MISSING),
+    (" . ", Reason.NAME_MISSING),
+    ("«»", Reason.NAME_MISSING),
+    ("Фамилия И.О.", Reason.NAME_PLACEHOLDER),
+    ("«ФАМИЛИЯ И. О.»", Reason.NAME_PLACEHOLDER),
+    ("ФАМИЛИЯ ИО", Reason.NAME_PLACEHOLDER),
+    ("Фaмилия И.O.", Reason.NAME_PLACEHOLDER),
+    ("И.О. Фамилия", Reason.NAME_PLACEHOLDER),
+    ("Фамилия И.", Reason.NAME_PLACEHOLDER),
+    ("Иванов", Reason.INITIALS_MISSING),
+    ("Мамин-Сибиряк", Reason.INITIALS_MISSING),
+    ("И.И.", Reason.SURNAME_MISSING),
+    ("И. И.", Reason.SURNAME_MISSING),
+    ("И.Г. оглы", Reason.SURNAME_MISSING),
+    ("Иванов Иван", Reason.NAME_AMBIGUOUS),
+    ("Иванов Иван Сидоров", Reason.NAME_AMBIGUOUS),
+    ("Иван Петрович Мицкевич", Reason.NAME_AMBIGUOUS),
+    ("ИВАНОВ ЯН", Reason.NAME_AMBIGUOUS),
+    ("ЯН ИВАНОВ", Reason.NAME_AMBIGUOUS),
+    ("иванов ян", Reason.NAME_AMBIGUOUS),
+    ("Иванов Ян", Reason.NAME_AMBIGUOUS),
+    ("Ю Иван", Reason.NAME_AMBIGUOUS),
+    ("Ю А Б", Reason.NAME_AMBIGUOUS),
+    ("К. Ю", Reason.SURNAME_MISSING),
+    ("Ван Ли К.", Reason.NAME_AMBIGUOUS),
+    ("фон ВИ", Reason.NAME_AMBIGUOUS),
+    ("И.И. Ван Иванов", Reason.NAME_AMBIGUOUS),
+    ("Ю К. Ван", Reason.NAME_AMBIGUOUS),
+    ("Ю Б, Иванов", Reason.NAME_AMBIGUOUS),
+    ("ван - ПЕТРОВ", Reason.INITIALS_MISSING),
+    ("иванов и", Reason.SEVERAL_NAMES),
+    ("Ivanov I.I.", Reason.NAME_NOT_CYRILLIC),
+    ("Иванов I.I.", Reason.NAME_NOT_CYRILLIC),
+    ("COBA A.A.", Reason.NAME_NOT_CYRILLIC),
+    ("Αлиев И.И.", Reason.NAME_NOT_CYRILLIC),
+    ("Ｉванов И.И.", Reason.NAME_NOT_CYRILLIC),
+    ("Иванов И.И., Петров П.П.", Reason.SEVERAL_NAMES),
+    ("Иванов И.И.; Петров П.П.", Reason.SEVERAL_NAMES),
+    ("Иванов И.И. и Петров П.П.", Reason.SEVERAL_NAMES),
+    ("Иванов И.И. Петров П.П.", Reason.SEVERAL_NAMES),
+    ("Иванов И.И.\u200bПетров П.П.", Reason.SEVERAL_NAMES),
+    ("И.И. Иванов П.П. Петров", Reason.SEVERAL_NAMES),
+    ("Иванов И.И., П.П.", Reason.SEVERAL_NAMES),
+    ("Иванов и Петров И.И.", Reason.SEVERAL_NAMES),
+    ("Иванов, Петров", Reason.SEVERAL_NAMES),
+    ("Иванов и П.", Reason.SEVERAL_NAMES),
+    ("а и петров", Reason.SEVERAL_NAMES),
+    ("иванов и петров", Reason.SEVERAL_NAMES),
+    ("Иванов и Петрович", Reason.SEVERAL_NAMES),
+    ("Иванов Иван Иванович, Петров Пётр Петрович", Reason.SEVERAL_NAMES),
+    ("Иванов Иван Иванович Петров Пётр Петрович", Reason.SEVERAL_NAMES),
+    ("Иванов И.И., главный врач", Reason.TEXT_AFTER_NAME),
+    ("Иванов И.И. (бухгалтер)", Reason.TEXT_AFTER_NAME),
+    ("Иванов И.И. тел. 12-34", Reason.TEXT_AFTER_NAME),
+    ("Иванов И.И. ГБУЗ АО", Reason.TEXT_AFTER_NAME),
+    ("Иванов И.И. Петров", Reason.TEXT_AFTER_NAME),
+    ("Иванов Иван Иванович, главный врач", Reason.TEXT_AFTER_NAME),
+    ("Иван0в И.И.", Reason.NAME_MALFORMED),
+    ("Иванов И.И.И.", Reason.NAME_MALFORMED),
+    ("Иванов, И.И.", Reason.NAME_MALFORMED),
+    ("для Иванова И.И.", Reason.NAME_MALFORMED),
+    ("(повторно) = Иванов И.И.", Reason.NAME_MALFORMED),
+    ("ИвановПетров И.И.", Reason.NAME_MALFORMED),
+    ("ПетровИИ А.А.", Reason.NAME_MALFORMED),
+    ("Иванов--Петров И.И.", Reason.NAME_MALFORMED),
+    ("Ива\u0301нов И.И.", Reason.NAME_MALFORMED),
+    ("Міщенко А.А.", Reason.NAME_MALFORMED),
+    ("Иванов И. оглы", Reason.NAME_MALFORMED),
+    ("А" * 161, Reason.NAME_MALFORMED),
+    ("Ив\ufffdнов И.И.", Reason.UNDECODABLE),
+]
+
+
+@pytest.mark.parametrize(("written", "canonical", "repairs"), READ, ids=[ascii(case[0]) for case in READ])
+def test_a_name_is_read_and_each_repair_recorded(written: str, canonical: str, repairs: list[str]) -> None:
+    reading = names.read(written, FORM)
+
+    assert reading.person is not None, reading
+    assert reading.person.canonical == canonical
+    assert [str(repair) for repair in reading.repairs] == repairs
+
+
+@pytest.mark.parametrize(("written", "reason"), REFUSED, ids=[ascii(case[0][:40]) for case in REFUSED])
+def test_what_is_not_plainly_one_person_is_refused(written: str, reason: Reason) -> None:
+    reading = names.read(written, FORM)
+
+    assert (reading.person, reading.reason) == (None, reason)
+
+
+@pytest.mark.parametrize(
+    ("written", "mistake"),
+    [
+        ("Ivanov I.I.", Mistake(character="I", place=1)),
+        ("Иванов I.I.", Mistake(character="I", place=8)),
+        ("COBA A.A.", Mistake(character="C", place=1)),
+        ("«Иванов I.I.»", Mistake(character="I", place=9)),
+        ("Иван0в И.И.", Mistake(character="0", place=5)),
+        ("ИвановПетров И.И.", Mistake(character="П", place=7)),
+        ("Иванов, И.И.", Mistake(character=",", place=7)),
+        ("Иванов И.И.И.", None),
+    ],
+    ids=ascii,
+)
+def test_the_mistake_names_the_character_and_its_place(written: str, mistake: Mistake | None) -> None:
+    assert names.read(written, FORM).mistake == mistake
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("Иванов", "Иванов"),
+        ("ИВАНОВ", "Иванов"),
+        ("Иванов I.I.", "Иванов"),
+        ("Иванов И.И., врач", "Иванов"),
+        ("Ivanov I.I.", ""),
+        ("Иванов И.И., Петров П.П.", ""),
+        ("Иванов Иван", ""),
+    ],
+    ids=ascii,
+)
+def test_a_refusal_keeps_the_surname_it_could_read(written: str, hint: str) -> None:
+    assert names.read(written, FORM).surname_hint == hint
+
+
+CAPITALS = "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЭЮЯ"
+SMALL = CAPITALS.lower() + "ъыь"
+words = st.builds(str.__add__, st.sampled_from(CAPITALS), st.text(SMALL, min_size=2, max_size=12))
+surnames = st.one_of(
+    words,
+    st.builds("{}-{}".format, words, words),
+    st.builds("{} {}".format, st.sampled_from(["фон", "де ла", "аль"]), words),
+)
+letters = st.sampled_from(CAPITALS)
+
+WRITTEN_FORMS = {
+    "exact": "{surname} {first}.{second}.",
+    "spaced": "{surname} {first}. {second}.",
+    "last dot missing": "{surname} {first}.{second}",
+    "no dots": "{surname} {first}{second}",
+    "letters apart": "{surname} {first} {second}",
+    "commas": "{surname} {first},{second},",
+    "initials first": "{first}.{second}. {surname}",
+    "pair first": "{first}{second} {surname}",
+    "quoted": "«{surname} {first}.{second}.»",
+    "no-break spaces": "{surname}\u00a0{first}.\u00a0{second}.",
+    "full name": "{surname} {first}лександр {second}ндреевич",
+    "full name, surname last": "{first}лександр {second}ндреевна {surname}",
+}
+
+
+@pytest.mark.parametrize("pattern", WRITTEN_FORMS.values(), ids=WRITTEN_FORMS)
+@given(surname=surnames.filter(lambda name: not name.lower().endswith(("вич", "вна", "ична"))), first=letters, second=letters)
+def test_every_written_form_reads_back_to_the_same_person(pattern: str, surname: str, first: str, second: str) -> None:
+    reading = names.read(pattern.format(surname=surname, first=first, second=second), FORM)
+
+    assert reading.person is not None
+    assert reading.person.canonical == f"{surname} {first}.{second}."
+
+
+@given(surname=surnames, first=letters, second=letters, recase=st.sampled_from([str.upper, str.lower]))
+def test_a_name_in_one_case_is_the_same_person(surname: str, first: str, second: str, recase) -> None:  # type: ignore[no-untyped-def]
+    exact = f"{surname} {first}.{second}."
+    reading, plain = names.read(recase(exact), FORM), names.read(exact, FORM)
+
+    assert reading.person is not None
+    assert plain.person is not None
+    assert reading.person.canonical == plain.person.canonical
+
+
+NAME_LIKE = st.text(st.sampled_from("ИванПетроЮйи А.А. ,;-–'’«»\"ABCIXacoyоглыивичфон=()0\u0301\u200b\u00a0\ufffd"), max_size=40)
+JOINS = [", ", "; ", " и ", " ", "/", " - ", "\u200b ", " = ", ",", " & ", "\u2028", "; и "]
+
+
+@given(st.one_of(st.text(max_size=200), NAME_LIKE))
+def test_any_text_gives_a_person_or_a_reason(written: str) -> None:
+    reading = names.read(written, FORM)
+
+    assert (reading.person is None) != (reading.reason is None)
+    assert len(set(reading.repairs)) == len(reading.repairs)
+
+
+@given(NAME_LIKE)
+def test_reading_is_idempotent(written: str) -> None:
+    person = names.read(written, FORM).person
+    if person is not None:
+        again = names.read(person.canonical, FORM)
+        assert (again.person, again.repairs) == (person, ())
+
+
+@given(st.lists(words, min_size=2, max_size=2), letters, letters, st.sampled_from(JOINS), st.booleans())
+def test_two_people_are_never_one(surnames: list[str], first: str, second: str, join: str, swap: bool) -> None:
+    one, other = surnames
+    left = f"{first}.{second}. {one}" if swap else f"{one} {first}.{second}."
+    reading = names.read(f"{left}{join}{other} {second}.{first}.", FORM)
+
+    assert reading.person is None

@@ -1,0 +1,167 @@
+"""All steps of an office over a real database, real keys, the packaged rules and templates; only the outside is faked."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from mailer.core import reply, rules
+from mailer.core.rules import Ruleset
+from mailer.core.secret import PROFILES
+from mailer.edge import office as texts
+from mailer.edge.keys import Keyring
+from mailer.flow.answer import Answer, AnswerSettings
+from mailer.flow.deliver import Deliver, DeliverSettings
+from mailer.flow.expire import Expire
+from mailer.flow.intake import Intake, IntakeSettings
+from mailer.flow.issue import Issue, IssueSettings
+from mailer.flow.stationery import FundIdentity, Stationery
+from mailer.model import Own, Sender, Trust
+from mailer.store import accounts_local, audit, senders
+from mailer.store.accounts_local import LocalAccounts
+from mailer.store.facts import Limits
+from tests.fakes import FakeMailbox, FakePostman
+from tests.store.offices import INSTANCE, Trial
+
+OWN = Own(message_id_domain="fond.example", reply_subjects=("Логин и пароль", "Отказ:"))
+ZONE = ZoneInfo("Europe/Moscow")
+CLINIC = Sender(code="290001", organisation="ГБУЗ «Больница»", answer_to="gb1@clinic.example", addresses=("gb1@clinic.example",))
+DENTIST = Sender(
+    code="290002",
+    organisation="Зубная клиника",
+    answer_to="dent@clinic.example",
+    addresses=("dent@clinic.example",),
+    points=("29(Зуб) Сидоров",),
+)
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """The steps, and what they work with. `observe`, `breaker` and `limits` as configured."""
+
+    trial: Trial
+    home: Path
+    observe: bool = False
+    breaker: int = 200
+    sender_daily: int = 30
+    replies_daily: int = 5000
+    max_bytes: int = 1_048_576
+    mailbox: FakeMailbox = field(default_factory=FakeMailbox)
+    postman: FakePostman = field(default_factory=FakePostman)
+    troubles: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.keyring = Keyring(self.home / "keys")
+        if not (self.home / "keys").exists():
+            self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
+        with self.trial.database.writing() as tx:
+            senders.add(tx, [CLINIC, DENTIST])
+        self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
+        self.accounts = LocalAccounts(pepper=b"p" * 32, algorithm="hmac-sha256")
+        self.stationery = Stationery(
+            templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
+            sealer=self.keyring,
+            fund=FundIdentity(
+                name="ТФОМС АО",
+                address="uc@fond.example",
+                id_domain="fond.example",
+                portal_url="https://portal.example/",
+                contact="отдел",
+                zone=ZONE,
+            ),
+            instance=INSTANCE,
+            randbytes=self.trial.randbytes,
+        )
+
+    def trouble(self, what: str, error: Exception) -> None:
+        self.troubles.append(f"{what}: {type(error).__name__}")
+
+    def intake(self) -> Intake:
+        settings = IntakeSettings(
+            mailbox="uc",
+            trust=Trust.NETWORK,
+            authserv_id=None,
+            form=self.ruleset.form,
+            own=OWN,
+            max_bytes=self.max_bytes,
+            batch=100,
+            wait_seconds=60,
+            observe=self.observe,
+        )
+        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings)
+
+    def answer(self) -> Answer:
+        limits = Limits(
+            zone=ZONE,
+            max_age=timedelta(days=14),
+            sender_daily=self.sender_daily,
+            sender_active=50,
+            address_replies_daily=60,
+            replies_daily=self.replies_daily,
+            own_address="uc@fond.example",
+        )
+        settings = AnswerSettings(ruleset=self.ruleset, own=OWN, limits=limits, observe=self.observe)
+        return Answer(self.trial.worker("answer"), self.stationery, settings, self.trouble)
+
+    def issue(self) -> Issue:
+        settings = IssueSettings(
+            months=3, max_days=None, login="opaque", login_prefix="tmp-29-", profile=PROFILES["default"], breaker=self.breaker
+        )
+        chance = random.Random(self.trial.chance.random())
+        return Issue(
+            self.trial.worker(),
+            self.stationery,
+            self.accounts,
+            settings,
+            randbelow=chance.randrange,
+            on_trouble=self.trouble,
+        )
+
+    def deliver(self) -> Deliver:
+        settings = DeliverSettings(instance=INSTANCE, connections=4)
+        return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, accounts_local, settings, jitter=lambda: 0.0)
+
+    def expire(self) -> Expire:
+        return Expire(self.trial.worker("expire"), accounts_local)
+
+    def take(self, *letters: bytes) -> None:
+        """Letters arrive and are kept."""
+        self.mailbox.drop(*letters)
+        until_done(self.intake())
+
+    def run(self) -> None:
+        """Every step until nothing is left; then the record is whole."""
+        for step in (self.intake(), self.answer(), self.issue(), self.expire()):
+            until_done(step)
+        self.send()
+        with self.trial.database.reading() as tx:
+            assert audit.verify(tx, self.trial.pen.key).why is None
+
+    def send(self) -> None:
+        deliver = self.deliver()
+        until_done(deliver)
+        deliver.close()
+
+    def events(self) -> list[str]:
+        with self.trial.database.reading() as tx:
+            return [row["event"] for row in _headers(tx)]
+
+    def forget_keys(self) -> None:
+        shutil.rmtree(self.home / "keys" / "courier")
+
+
+def _headers(tx: audit.Tx) -> list[dict[str, object]]:
+    from mailer.core import evidence
+
+    return [evidence.read_header(sealed) for sealed in audit.page(tx, after=0, limit=10_000)]
+
+
+def until_done(step: Intake | Answer | Issue | Deliver | Expire) -> None:
+    for _ in range(1000):
+        if not step.step():
+            return
+    raise AssertionError("the step never ran out of work")

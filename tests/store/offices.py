@@ -1,0 +1,70 @@
+"""A set-up database for store and flow tests: real tables, a fixed record key, a clock the test moves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from mailer.store import db, office
+from mailer.store.audit import Pen
+from mailer.store.db import Database
+from mailer.store.leases import Lease, acquire
+from mailer.store.migrate import upgrade
+from mailer.store.work import Worker
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+INSTANCE = "0" * 32
+
+
+@dataclass
+class Clock:
+    """Time that stands still until it is moved."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **step: float) -> None:
+        self.now += timedelta(**step)
+
+
+@dataclass(kw_only=True)
+class Trial:
+    """An empty office on one database."""
+
+    url: str
+    database: Database
+    clock: Clock = field(default_factory=Clock)
+    chance: random.Random = field(default_factory=lambda: random.Random(20261123))
+
+    @property
+    def pen(self) -> Pen:
+        return Pen(key=b"r" * 32, randbytes=self.randbytes)
+
+    @property
+    def randbytes(self) -> Callable[[int], bytes]:
+        return self.chance.randbytes
+
+    def worker(self, lease_name: str | None = None) -> Worker:
+        """A worker; with a name, one that holds that lease anew (its fence grows)."""
+        lease = self._lease(lease_name) if lease_name else None
+        return Worker(database=self.database, pen=self.pen, clock=self.clock, actor="test", lease=lease)
+
+    def _lease(self, name: str) -> Lease:
+        with self.database.writing() as tx:
+            found = acquire(tx, name, "test", now=self.clock(), is_gone=lambda owner: True)
+        assert isinstance(found, Lease)
+        return found
+
+
+def set_up(url: str) -> Trial:
+    """Make the tables and found the office; the caller closes its database."""
+    db.create(url)
+    upgrade(url)
+    database = db.connect(url)
+    with database.writing() as tx:
+        office.found(tx, name=INSTANCE, at=START)
+    return Trial(url=url, database=database)

@@ -1,0 +1,85 @@
+"""Leases: one owner at a time, and no write of a process that lost its lease counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailer.errors import LeaseLostError
+from mailer.store import audit, leases
+from mailer.store.leases import Lease
+from mailer.store.work import Worker
+from tests.store.offices import Trial
+
+
+def alive(_owner: str) -> bool:
+    return False
+
+
+def gone(_owner: str) -> bool:
+    return True
+
+
+def take(trial: Trial, owner: str, is_gone=alive) -> Lease | str:
+    with trial.database.writing() as tx:
+        return leases.acquire(tx, "answer", owner, now=trial.clock(), is_gone=is_gone)
+
+
+def worker(trial: Trial, lease: Lease | str) -> Worker:
+    assert isinstance(lease, Lease)
+    return Worker(database=trial.database, pen=trial.pen, clock=trial.clock, actor="test", lease=lease)
+
+
+def test_the_second_stands_by_and_learns_who_has_it(trial: Trial) -> None:
+    assert isinstance(take(trial, "first"), Lease)
+    assert take(trial, "second") == "first"
+
+
+def test_a_lease_that_ran_out_goes_to_the_next_with_a_higher_fence(trial: Trial) -> None:
+    first = take(trial, "first")
+    trial.clock.move(seconds=31)
+    second = take(trial, "second")
+    assert isinstance(first, Lease)
+    assert isinstance(second, Lease)
+    assert second.fence > first.fence
+
+
+def test_the_lease_of_a_process_that_is_gone_is_taken_at_once(trial: Trial) -> None:
+    take(trial, "first")
+    assert isinstance(take(trial, "second", gone), Lease)
+
+
+def test_a_write_prolongs_the_lease(trial: Trial) -> None:
+    first = worker(trial, take(trial, "first"))
+    for _ in range(4):
+        trial.clock.move(seconds=20)
+        with first.writing() as unit:
+            unit.tell("letter.kept")
+    assert take(trial, "second") == "first"
+
+
+def test_nothing_is_written_by_a_process_that_slept_longer_than_its_lease(trial: Trial) -> None:
+    sleeper = worker(trial, take(trial, "sleeper"))
+    trial.clock.move(seconds=31)
+    with pytest.raises(LeaseLostError), sleeper.writing() as unit:
+        unit.tell("letter.kept")
+    with trial.database.reading() as tx:
+        assert audit.head(tx) == 0
+
+
+def test_the_old_fence_does_not_count_even_for_the_same_owner(trial: Trial) -> None:
+    old = worker(trial, take(trial, "same"))
+    new = worker(trial, take(trial, "same"))
+    with pytest.raises(LeaseLostError), old.writing() as unit:
+        unit.tell("letter.kept")
+    with new.writing() as unit:
+        unit.tell("letter.kept")
+    with trial.database.reading() as tx:
+        assert audit.head(tx) == 1
+
+
+def test_a_released_lease_is_free(trial: Trial) -> None:
+    first = take(trial, "first")
+    assert isinstance(first, Lease)
+    with trial.database.writing() as tx:
+        leases.release(tx, first, now=trial.clock())
+    assert isinstance(take(trial, "second"), Lease)

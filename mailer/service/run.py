@@ -75,8 +75,8 @@ class House:
             loop.start()
         threading.Thread(target=self._live, name="heart", daemon=True).start()
         while not self._around.stop.wait(0.5):
-            if self._loops and not any(loop.is_alive() for loop in self._loops):
-                return False
+            if not all(loop.is_alive() for loop in self._loops):
+                return False  # a step that is gone would be missed by nobody: the whole process is started anew
         deadline = monotonic() + STOP_SECONDS
         for loop in self._loops:
             loop.join(max(0.0, deadline - monotonic()))
@@ -184,8 +184,8 @@ class House:
                 os._exit(70)
             self._around.stop.wait(0.5)
             if self._lifeline is not None and not self._show_life(self._lifeline):
-                self._log.info("the supervisor has gone: stopping")
                 self.stop()
+                self._log.info("the supervisor has gone: stopping")
 
     @staticmethod
     def _show_life(lifeline: socket.socket) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 from mailer.service.loop import Log
 from mailer.service.run import COURIER, DESK
 
-SILENCE_SECONDS: Final = 10.0  # a living child shows itself twice a second
+SILENCE_SECONDS: Final = 8.0  # a living child shows itself twice a second
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 9.0
 LONGEST_PAUSE: Final = 30.0
@@ -37,6 +37,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._started = self._heard = 0.0
+        self._patience = START_SECONDS
         self._start_at = 0.0
         self._pause = 0.5
         self.exit_code: int | None = None
@@ -49,11 +50,11 @@ class Child:
                 self._start(now)
             return
         if self._hears():
-            self._heard = now
+            self._heard, self._patience = now, SILENCE_SECONDS
         code = self._process.poll()
         if code is not None:
             self._died(now, code)
-        elif now - self._heard > SILENCE_SECONDS and now - self._started > START_SECONDS:
+        elif now - self._heard > self._patience:
             self._log.warning("shows no life: killed", part=self.name, pid=self._process.pid)
             self._process.kill()
 
@@ -79,7 +80,7 @@ class Child:
         self._process = subprocess.Popen(list(self._command), stdin=theirs.fileno())  # noqa: S603  our own program
         theirs.close()
         ours.setblocking(False)
-        self._line, self._started, self._heard = ours, now, now
+        self._line, self._started, self._heard, self._patience = ours, now, now, START_SECONDS
         self._log.info("started", part=self.name, pid=self._process.pid)
 
     def _hears(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import gettext
 import os
 import sys
@@ -40,7 +39,6 @@ LOCALE: Final = Path(__file__).parent.parent / "locale"
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     speak()
-    gc.disable()  # start-up makes much and frees nothing: a tenth of the time of a short command
     app = build()
     try:
         outcome = app(_config_first(arguments), standalone_mode=False)

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mailer.errors import SetupError, SetupErrors, wrong_value
 from mailer.model import Facts, Form, Kind, NameStanding, Reason, Repair, SenderStanding, Verdict
@@ -54,8 +54,11 @@ Reasons = Annotated[tuple[Annotated[Reason, Field(strict=False)], ...], BeforeVa
 Repairs = Annotated[tuple[Annotated[Repair, Field(strict=False)], ...], BeforeValidator(_as_list), Field(strict=False)]
 
 
-class Conditioned(_Table):
-    """Facts joined by AND; a fact that is not named does not matter. The fields are those of `model.Facts`."""
+class When(_Table):
+    """The conditions of a rule: facts joined by AND, and of `any` at least one. A fact that is not named does not matter.
+
+    The fields are those of `model.Facts`.
+    """
 
     kind: Kinds | None = None
     name: Names | None = None
@@ -76,16 +79,18 @@ class Conditioned(_Table):
     sender_limit_reached: bool | None = None
     cap_reached: bool | None = None
     answers_itself: bool | None = None
+    any: Annotated[tuple[When, ...], Field(strict=False)] = ()
+
+    @field_validator("any")
+    @classmethod
+    def _one_level(cls, alternatives: tuple[When, ...]) -> tuple[When, ...]:
+        if any(one.any for one in alternatives):
+            raise PydanticCustomError("nested_any", "any stands inside any: write several rules instead")
+        return alternatives
 
     def named(self) -> list[tuple[str, Any]]:
         """The conditions that were written, without `any`."""
         return [(name, value) for name, value in self if value is not None and name != "any"]
-
-
-class When(Conditioned):
-    """The conditions of a rule; of `any`, at least one must hold besides."""
-
-    any: Annotated[tuple[Conditioned, ...], Field(strict=False)] = ()
 
     def covers(self, other: When) -> bool:
         """Whether every letter that fits `other` certainly fits this one."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -27,7 +27,7 @@ from mailer.errors import SetupError
 
 KEY_BYTES: Final = 32
 SUITE_NAME: Final = b"X25519-HKDF-SHA256-AES-256-GCM"
-RECORD, PEPPER = "record", "pepper"
+SecretName = Literal["record", "pepper"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,12 +56,12 @@ class Keyring:
         """Make the directory and the first keys; FileExistsError rather than overwrite any."""
         for folder in (self._directory, self._directory / "epochs", self._directory / "courier"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (RECORD, PEPPER):
+        for name in get_args(SecretName):
             _write(self._directory / f"{name}.key", randbytes(KEY_BYTES))
         self.open_epoch(today, randbytes)
 
-    def secret(self, name: str) -> bytes:
-        """A symmetric key: RECORD or PEPPER."""
+    def secret(self, name: SecretName) -> bytes:
+        """A symmetric key."""
         path = self._directory / f"{name}.key"
         try:
             key = bytes.fromhex(path.read_text(encoding="ascii").strip())
@@ -112,8 +112,8 @@ def _suite() -> Suite:
     return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
-def _loss(name: str) -> str:
-    if name == RECORD:
+def _loss(name: SecretName) -> str:
+    if name == "record":
         return "no record can be written or verified, so nothing can be done"
     return "passwords of local accounts cannot be checked; logins already sent stay valid at other places"
 

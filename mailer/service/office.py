@@ -17,7 +17,6 @@ from mailer.config.sections import Config, Mailbox
 from mailer.core import rules
 from mailer.core.rules import Ruleset
 from mailer.edge import office as texts
-from mailer.edge.keys import PEPPER, RECORD, Keyring
 from mailer.errors import SetupError
 from mailer.model import Own, Verdict
 from mailer.store import db, office
@@ -29,6 +28,7 @@ from mailer.store.work import Worker
 if TYPE_CHECKING:
     from mailer.core.reply import Templates
     from mailer.edge.imap import ImapMailbox
+    from mailer.edge.keys import Keyring
     from mailer.edge.smtp import Postman
     from mailer.flow.issue import IssueSettings
     from mailer.flow.stationery import Stationery
@@ -47,16 +47,21 @@ class Office:
 
     config: Config
     database: Database
-    keyring: Keyring
     instance: str
     environ: Mapping[str, str]
+
+    @property
+    def keyring(self) -> Keyring:
+        from mailer.edge.keys import Keyring  # noqa: PLC0415  cryptography: not for commands that open no key
+
+        return Keyring(self.config.keys_directory)
 
     def worker(self, actor: str) -> Worker:
         """Somebody who may write, in the name of `actor`: a step, or an operator."""
         return Worker(database=self.database, pen=self.pen(), clock=clock, actor=actor)
 
     def pen(self) -> Pen:
-        return Pen(key=self.keyring.secret(RECORD), randbytes=secrets.token_bytes)
+        return Pen(key=self.keyring.secret("record"), randbytes=secrets.token_bytes)
 
     def own(self) -> Own:
         return Own(message_id_domain=self.config.fund.id_domain, reply_subjects=REPLY_SUBJECTS)
@@ -141,7 +146,7 @@ class Office:
     def accounts(self) -> LocalAccounts:
         from mailer.store.accounts_local import LocalAccounts  # noqa: PLC0415
 
-        return LocalAccounts(pepper=self.keyring.secret(PEPPER), algorithm=self.config.credentials.verifier)
+        return LocalAccounts(pepper=self.keyring.secret("pepper"), algorithm=self.config.credentials.verifier)
 
     def issue_settings(self) -> IssueSettings:
         from mailer.core.secret import PROFILES  # noqa: PLC0415
@@ -213,7 +218,7 @@ def open_office(config: Config, environ: Mapping[str, str]) -> Office:
     if not founded:
         database.close()
         raise SetupError("the database was never set up to the end: run `mailer init` again on an empty one")
-    return Office(config=config, database=database, keyring=Keyring(config.keys_directory), instance=name, environ=environ)
+    return Office(config=config, database=database, instance=name, environ=environ)
 
 
 def jitter() -> float:

@@ -10,6 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 
+def N_(text: str) -> str:
+    """Mark a text for the message catalogue; it is translated where it is shown (gettext's own name for this)."""
+    return text
+
+
 class MailerError(Exception):
     """The root: a message with named places, and the values that fill them."""
 
@@ -46,6 +51,10 @@ class RecordError(MailerError):
     """The administrator acts: the record cannot be written, so nothing may be done (no record, no action)."""
 
 
+class TamperedError(MailerError):
+    """The auditor acts: what is stored is not what was once written. Made as a value, seldom raised."""
+
+
 class LeaseLostError(MailerError):
     """Nobody acts: another process owns this work now; the write that met this was rolled back whole."""
 
@@ -68,10 +77,11 @@ class SetupErrors(SetupError):
 
 def wrong_value(kind: str, message: str, context: Mapping[str, object]) -> SetupError:
     """What is wrong with one value of a checked file, in our words where pydantic's own kind of error is known."""
+    expected = str(context.get("expected", "")).replace(" or ", ", ")
     return {
         "missing": SetupError("is missing"),
-        "literal_error": SetupError("must be one of {expected}", **context),
-        "enum": SetupError("must be one of {expected}", **context),
+        "literal_error": SetupError("must be one of {expected}", expected=expected),
+        "enum": SetupError("must be one of {expected}", expected=expected),
         "int_type": SetupError("must be a whole number"),
         "int_parsing": SetupError("must be a whole number"),
         "float_parsing": SetupError("must be a number"),

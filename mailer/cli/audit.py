@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mailer.cli.opened import office_of
-from mailer.cli.show import brief, local, print_json, say, table
+from mailer.cli.show import brief, local, print_json, say, table, translated
 from mailer.errors import SetupError
 
 
@@ -55,15 +55,20 @@ def _verify(
         try:
             pen = office.pen()
         except SetupError as error:
-            raise SetupError("CANNOT VERIFY: {why}", why=str(error)) from error
+            raise SetupError("CANNOT VERIFY: {why}", why=error) from error
         with office.database.reading() as tx:
             found = audit.verify(tx, pen.key, since=since)
     if as_json:
         print_json(
-            {"verdict": "OK" if found.why is None else "TAMPERED", "records": found.checked, "seq": found.seq, "why": found.why}
+            {
+                "verdict": "OK" if found.why is None else "TAMPERED",
+                "records": found.checked,
+                "seq": found.seq,
+                "why": str(found.why) if found.why else None,
+            }
         )
     elif found.why is None:
         say(_("OK: {count} records; inside only: no checkpoint outside the database was compared").format(count=found.checked))
     else:
-        say(_("TAMPERED: record {seq}: {why}").format(seq=found.seq, why=found.why))
+        say(_("TAMPERED: record {seq}: {why}").format(seq=found.seq, why=translated(found.why)))
     return 0 if found.why is None else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from gettext import gettext as _
 from typing import TYPE_CHECKING
@@ -115,5 +114,9 @@ def _imap_check(office: Office, settings: Mailbox) -> Callable[[], str]:
 
 
 def _smtp(office: Office) -> str:
+    import asyncio
+
     asyncio.run(office.postman().probe())
+    if office.config.smtp is not None and office.config.smtp.user is None:
+        return _("the server answers; no login is configured")
     return _("the server takes our login")

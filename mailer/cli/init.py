@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated
@@ -56,6 +55,8 @@ def _found_by_config(context: typer.Context, *, eject: bool) -> None:
 
 
 def _set_up(context: typer.Context) -> None:
+    import secrets
+
     from mailer.edge.keys import Keyring
     from mailer.service.office import clock
     from mailer.store import db, office

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from mailer.cli.opened import config_of, office_of
-from mailer.cli.show import say
+from mailer.cli.show import local, say
 from mailer.errors import SetupError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _run_steps(office: Office, steps: list[str], *, supervised: bool, until_idle
 
     threading.Thread(target=until, name="idle", daemon=True).start()
     ended = house.run()
-    return _conclude(found) if ended else 1
+    return _conclude(found, office.config.zone) if ended else 1
 
 
 def _supervise(context: typer.Context, office: Office, *, until_idle: bool) -> int:
@@ -96,7 +97,7 @@ def _supervise(context: typer.Context, office: Office, *, until_idle: bool) -> i
         threading.Thread(target=until, name="idle", daemon=True).start()
     if not supervisor.run():
         return 2
-    return _conclude(found) if until_idle else 0
+    return _conclude(found, office.config.zone) if until_idle else 0
 
 
 def _refuse_wrong_setup(office: Office) -> None:
@@ -113,7 +114,7 @@ def _refuse_wrong_setup(office: Office) -> None:
         office.postman()
 
 
-def _conclude(found: list[Summary]) -> int:
+def _conclude(found: list[Summary], zone: ZoneInfo) -> int:
     if not found:
         say(_("stopped before all was done"))
         return 1
@@ -131,7 +132,7 @@ def _conclude(found: list[Summary]) -> int:
         )
     )
     if summary.later:
-        say(_("{count} replies wait for their next attempt at {at}").format(count=summary.later, at=summary.next_send))
+        say(_("{count} replies wait for their next attempt at {at}").format(count=summary.later, at=local(summary.next_send, zone)))
     if summary.paused:
         say(_("issuing is paused: more than [limits] issues_per_10_minutes; {count} requests wait").format(count=summary.paused))
     for name, trouble in summary.troubles.items():

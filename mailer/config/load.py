@@ -38,7 +38,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise SetupError("the configuration {path} is not valid TOML: {why}", path=path, why=error) from error
     problems = _overlay(data, environ)
     if "base" in data:
-        problems.append(_unknown(f"{path.name}: top level", "base", _known(())))
+        problems.append(
+            _unknown(SetupError("{file}: {section}", file=path.name, section=SetupError("top level")), "base", _known(()))
+        )
     data["base"] = path.absolute().parent
     try:
         config = Config.model_validate(data)
@@ -82,7 +84,9 @@ def _overlay(data: dict[str, Any], environ: Mapping[str, str]) -> list[SetupErro
         name = key or section
         known = _known((section,) if key else ())
         if name not in known or not isinstance(table, dict) or section == "base":
-            problems.append(_unknown("environment", variable, [_variable(section, k) if key else _variable(k, "") for k in known]))
+            problems.append(
+                _unknown(SetupError("environment"), variable, [_variable(section, k) if key else _variable(k, "") for k in known])
+            )
             continue
         table[name] = _toml_value(environ[variable])
     return problems
@@ -109,7 +113,7 @@ def _toml_value(text: str) -> object:
 
 def _problem(path: Path, detail: ErrorDetails) -> SetupError:
     location = tuple(detail["loc"])
-    where = f"{path.name}: {_section_name(location)}"
+    where = SetupError("{file}: {section}", file=path.name, section=_section_name(location))
     key = str(location[-1]) if location and not isinstance(location[-1], int) else ""
     if detail["type"] == "extra_forbidden":
         return _unknown(where, key, _known(location[:-1]))
@@ -119,13 +123,13 @@ def _problem(path: Path, detail: ErrorDetails) -> SetupError:
     return SetupError("{where} {key}: {why}", where=where, key=key, why=why)
 
 
-def _section_name(location: Sequence[int | str]) -> str:
+def _section_name(location: Sequence[int | str]) -> str | SetupError:
     match location:
         case [str() as section, int() as number, *_]:
             return f"[[{section}]] {number + 1}"
         case [str() as section, _, *_]:
             return f"[{section}]"
-    return "top level"
+    return SetupError("top level")
 
 
 def _known(location: Sequence[int | str]) -> list[str]:
@@ -143,7 +147,7 @@ def _known(location: Sequence[int | str]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items() if name != "base"]
 
 
-def _unknown(where: str, key: str, known: Sequence[str]) -> SetupError:
+def _unknown(where: SetupError, key: str, known: Sequence[str]) -> SetupError:
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     if nearest:
         return SetupError("{where}: unknown key {key}; did you mean {nearest}?", where=where, key=key, nearest=nearest[0])

@@ -9,13 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from mailer.errors import N_
 from mailer.model import Trust
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def N_(text: str) -> str:  # gettext's own name for "translate this where it is shown"
-    return text
 
 
 WRONG = {
@@ -61,7 +58,7 @@ Tls = Literal["implicit", "starttls", "none"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)  # built once, inside Config
 
 
 class Fund(_Section):

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from mailer.errors import TamperedError
 from mailer.model import Record
 
 VERSION: Final = 1
@@ -75,14 +76,14 @@ def personal_digest(salt: bytes, value: str) -> str:
     return hmac.new(salt, _nfc(value).encode(), hashlib.sha256).hexdigest()
 
 
-def fault(sealed: Sealed, key: bytes) -> str | None:
+def fault(sealed: Sealed, key: bytes) -> TamperedError | None:
     """Why these bytes are not what was once written, or None when they are."""
     if not hmac.compare_digest(leaf(sealed.header, sealed.nonce, sealed.details), sealed.leaf):
-        return "the leaf is not the hash of header and details"
+        return TamperedError("the leaf is not the hash of header and details")
     if not hmac.compare_digest(mac(key, sealed.seq, sealed.leaf), sealed.mac):
-        return "the MAC does not hold"
+        return TamperedError("the MAC does not hold")
     if read_header(sealed)["seq"] != sealed.seq:
-        return "the header tells another seq"
+        return TamperedError("the header tells another seq")
     return None
 
 

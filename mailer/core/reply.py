@@ -195,8 +195,13 @@ def _check_names(environment: SandboxedEnvironment, file: str, text: str, known:
     unknown -= {name.name for name in names if name.ctx == "store"}  # jinja2 counts what is set in one branch only
     for name in names:
         if name.name in unknown:
-            message = "{file}, line {line}: unknown name {name}; known: {known}"
-            raise SetupError(message, file=file, line=name.lineno, name=name.name, known=", ".join(sorted(known)))
+            raise SetupError(
+                "{file}, line {line}: unknown name {name}; known: {known}",
+                file=file,
+                line=name.lineno,
+                name=name.name,
+                known=", ".join(sorted(known)),
+            )
 
 
 def _check_render(environment: SandboxedEnvironment, name: str, context: dict[str, object], form: Form) -> None:

@@ -27,7 +27,7 @@ def _as_list(value: object) -> object:
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)  # built once, inside FileText
 
 
 class Compare(_Table):

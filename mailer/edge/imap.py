@@ -25,7 +25,7 @@ from mailer.edge.imap_connection import (
     translated,
     wait_for_news,
 )
-from mailer.errors import EdgeError, EdgeSetupError
+from mailer.errors import N_, EdgeError, EdgeSetupError
 from mailer.model import Head
 
 __all__ = ["ImapAccount", "ImapMailbox"]
@@ -176,13 +176,13 @@ class ImapMailbox:
         try:
             answer = client.select_folder(folder)
         except IMAPClientReadOnlyError as error:
-            message = "the folder {folder} of mailbox {mailbox} can only be read: {user} needs the right to move letters"
+            message = N_("the folder {folder} of mailbox {mailbox} can only be read: {user} needs the right to move letters")
             values = {"folder": folder, "mailbox": self.name, "user": self._account.user}
             raise EdgeSetupError(message, **values) from error
         except IMAPClientAbortError:
             raise
         except IMAPClientError as error:
-            message = "the mail server {host} does not open the folder {folder}: {why}. Check folder of mailbox {mailbox}"
+            message = N_("the mail server {host} does not open the folder {folder}: {why}. Check folder of mailbox {mailbox}")
             raise refused(message, self._account, error, folder=folder) from error
         return int(answer.get(b"UIDVALIDITY", 0))
 
@@ -195,7 +195,7 @@ class ImapMailbox:
         except IMAPClientAbortError:
             raise
         except IMAPClientError as error:
-            message = "the mail server {host} does not create the folder {folder}: {why}. Check done of mailbox {mailbox}"
+            message = N_("the mail server {host} does not create the folder {folder}: {why}. Check done of mailbox {mailbox}")
             raise refused(message, self._account, error, folder=self._done) from error
         with suppress(IMAPClientError):  # a convenience: most mail programs show people only subscribed folders
             client.subscribe_folder(self._done)

@@ -112,10 +112,10 @@ def _suite() -> Suite:
     return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
-def _loss(name: SecretName) -> str:
+def _loss(name: SecretName) -> SetupError:
     if name == "record":
-        return "no record can be written or verified, so nothing can be done"
-    return "passwords of local accounts cannot be checked; logins already sent stay valid at other places"
+        return SetupError("no record can be written or verified, so nothing can be done")
+    return SetupError("passwords of local accounts cannot be checked; logins already sent stay valid at other places")
 
 
 def _read(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException, SMTPServerDisconnected
 
-from mailer.errors import EdgeError, EdgeSetupError
+from mailer.errors import N_, EdgeError, EdgeSetupError
 from mailer.model import Delivery, DeliveryOutcome, Envelope
 
 DETAIL_CHARACTERS: Final = 500
@@ -232,16 +232,16 @@ def _trouble(account: SmtpAccount, error: Exception) -> EdgeError:
     setup = True
     if isinstance(error, SMTPResponseException):
         setup = 500 <= error.code < 600
-        message = "mail server {host}:{port} refused the connection: {detail}"
+        message = N_("mail server {host}:{port} refused the connection: {detail}")
         if isinstance(error, SMTPAuthenticationError):
-            message = "mail server {host}:{port} refused the login: {detail}"
+            message = N_("mail server {host}:{port} refused the login: {detail}")
     elif isinstance(cause, ssl.SSLError):
-        message = "mail server {host}:{port} failed the TLS handshake: {detail}"
+        message = N_("mail server {host}:{port} failed the TLS handshake: {detail}")
     elif isinstance(error, OSError):
         setup = False
-        message = "mail server {host}:{port} cannot be reached: {detail}"
+        message = N_("mail server {host}:{port} cannot be reached: {detail}")
     else:
-        message = "mail server {host}:{port} cannot be used as configured: {detail}"
+        message = N_("mail server {host}:{port} cannot be used as configured: {detail}")
     kind = EdgeSetupError if setup else EdgeError
     return kind(message, host=account.host, port=account.port, detail=_words(cause))
 

@@ -222,7 +222,7 @@ def _approval_fault(tx: Tx, request: Request, key: bytes) -> str | None:
     approval = found[-1]
     why = evidence.fault(approval, key)
     if why is not None:
-        return why
+        return str(why)
     header, details = evidence.read_header(approval), evidence.read_details(approval)
     if (header["event"], header["request"], header["sender"]) != ("request.approved", request.id, request.sender_code):
         return "the record approves another request"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final, Protocol
 
-from mailer.errors import LeaseLostError
+from mailer.errors import LeaseLostError, MailerError
 from mailer.store import leases
 from mailer.store.db import DatabaseError
 from mailer.store.leases import Lease
@@ -204,4 +204,5 @@ class Loop(threading.Thread):
 
 def _line(error: Exception) -> str:
     """One line without bind parameters: what strangers wrote is cut out by the engine (`hide_parameters`)."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    said = str(error) if isinstance(error, MailerError) else f"{type(error).__name__}: {error}"
+    return " ".join(said.split())[:500]

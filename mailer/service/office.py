@@ -5,8 +5,8 @@ Whatever is wrong is a SetupError that names the thing and the command that mend
 
 from __future__ import annotations
 
+import os
 import random
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,10 +20,8 @@ from mailer.edge import office as texts
 from mailer.errors import SetupError
 from mailer.model import Own, Verdict
 from mailer.store import db, office
-from mailer.store.audit import Pen
 from mailer.store.db import Database
 from mailer.store.facts import Limits
-from mailer.store.work import Worker
 
 if TYPE_CHECKING:
     from mailer.core.reply import Templates
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from mailer.flow.issue import IssueSettings
     from mailer.flow.stationery import Stationery
     from mailer.store.accounts_local import LocalAccounts
+    from mailer.store.audit import Pen
+    from mailer.store.work import Worker
 
 REPLY_SUBJECTS = ("Логин и пароль", "Отказ:")  # how the subjects of the packaged templates begin
 
@@ -58,10 +58,14 @@ class Office:
 
     def worker(self, actor: str) -> Worker:
         """Somebody who may write, in the name of `actor`: a step, or an operator."""
+        from mailer.store.work import Worker  # noqa: PLC0415  not for commands that only read
+
         return Worker(database=self.database, pen=self.pen(), clock=clock, actor=actor)
 
     def pen(self) -> Pen:
-        return Pen(key=self.keyring.secret("record"), randbytes=secrets.token_bytes)
+        from mailer.store.audit import Pen  # noqa: PLC0415  as above
+
+        return Pen(key=self.keyring.secret("record"), randbytes=os.urandom)
 
     def own(self) -> Own:
         return Own(message_id_domain=self.config.fund.id_domain, reply_subjects=REPLY_SUBJECTS)
@@ -140,7 +144,7 @@ class Office:
                 bounce_address=fund.bounce_address,
             ),
             instance=self.instance,
-            randbytes=secrets.token_bytes,
+            randbytes=os.urandom,
         )
 
     def accounts(self) -> LocalAccounts:
@@ -164,7 +168,7 @@ class Office:
 
     def open_epoch(self) -> None:
         """Make today's key pair unless it is there; the courier's work."""
-        self.keyring.open_epoch(clock().date(), secrets.token_bytes)
+        self.keyring.open_epoch(clock().date(), os.urandom)
 
     def mailbox(self, settings: Mailbox) -> ImapMailbox:
         from mailer.edge.imap import ImapAccount, ImapMailbox  # noqa: PLC0415

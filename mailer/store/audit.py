@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence
 from mailer.core.evidence import Sealed
-from mailer.errors import RecordError
+from mailer.errors import RecordError, TamperedError
 from mailer.model import Record
 from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
@@ -38,7 +38,7 @@ class Finding:
 
     checked: int
     seq: int | None = None
-    why: str | None = None
+    why: TamperedError | None = None
 
 
 def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
@@ -99,12 +99,12 @@ def verify(tx: Tx, key: bytes, *, since: int = 1) -> Finding:
     seq = since - 1
     for row in _all(tx, after=seq):
         seq += 1
-        why = "a record is missing" if row.seq != seq else _fault(row, key)
+        why = TamperedError("a record is missing") if row.seq != seq else _fault(row, key)
         if why is not None:
             return Finding(checked=seq - since, seq=seq, why=why)
     counted = head(tx)
     if counted != seq and not (seq < since and counted < since):
-        return Finding(checked=seq - since + 1, seq=seq + 1, why="the head counts other records than there are")
+        return Finding(checked=seq - since + 1, seq=seq + 1, why=TamperedError("the head counts other records than there are"))
     return Finding(checked=max(0, seq - since + 1))
 
 
@@ -137,13 +137,13 @@ def _row(record: Record, at: datetime, sealed: Sealed) -> dict[str, Any]:
     }
 
 
-def _fault(row: Row[Any], key: bytes) -> str | None:
+def _fault(row: Row[Any], key: bytes) -> TamperedError | None:
     if not all(isinstance(part, bytes) for part in (row.header, row.nonce, row.details, row.leaf, row.mac)):
-        return "what is stored is no longer bytes"  # SQLite keeps whatever type was written
+        return TamperedError("what is stored is no longer bytes")  # SQLite keeps whatever type was written
     return evidence.fault(_sealed(row), key) or _projection_fault(row)
 
 
-def _projection_fault(row: Row[Any]) -> str | None:
+def _projection_fault(row: Row[Any]) -> TamperedError | None:
     sealed = _sealed(row)
     header = evidence.read_header(sealed)
     shown: Mapping[str, object] = {
@@ -157,9 +157,9 @@ def _projection_fault(row: Row[Any]) -> str | None:
     }
     for key, value in shown.items():
         if header[key] != value:
-            return f"the column beside the record tells another {key}"
+            return TamperedError("the column beside the record tells another {key}", key=key)
     if evidence.read_details(sealed).get("letter") != row.letter_id:
-        return "the column beside the record tells another letter"
+        return TamperedError("the column beside the record tells another {key}", key="letter")
     return None
 
 

@@ -147,7 +147,7 @@ class Deliver:
             instance=self._settings.instance,
             reply_id=reply.id,
             credential_id=reply.credential_id,
-            epoch=reply.epoch,
+            epoch=reply.key_epoch,
             recipient=recipient.value,
         )
         try:

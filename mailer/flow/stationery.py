@@ -87,9 +87,9 @@ class Stationery:
                 references=answered.answers if answered else (),
             ),
         )
-        epoch = self.sealer.epochs()[-1]
+        key_epoch = self.sealer.epochs()[-1]
         binding = Binding(
-            instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=epoch, recipient=recipient.value
+            instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value
         )
         sealed = self.sealer.seal(pack(envelope, content), binding)
         digest = hashlib.sha256(sealed).hexdigest()
@@ -102,7 +102,7 @@ class Stationery:
             sender_code=sender_code,
             recipient_id=recipient.id,
             message_id=message_id,
-            epoch=epoch,
+            key_epoch=key_epoch,
             sealed=sealed,
             digest=digest,
             at=unit.at,
@@ -117,7 +117,7 @@ class Stationery:
             recipient=recipient.told(),
             digest=digest,
             content_digest=hashlib.sha256(content).hexdigest(),
-            epoch=epoch,
+            key_epoch=key_epoch,
             credential=credential_id,
         )
 

@@ -71,9 +71,9 @@ class House:
     def run(self) -> bool:
         """Run until `stop`; whether every step ended in time. Transactions make it harmless when one did not."""
         threading.Thread(target=self._listen, name="bell", daemon=True).start()
+        threading.Thread(target=self._live, name="heart", daemon=True).start()
         for loop in self._loops:
             loop.start()
-        threading.Thread(target=self._live, name="heart", daemon=True).start()
         while not self._around.stop.wait(0.5):
             if not all(loop.is_alive() for loop in self._loops):
                 return False  # a step that is gone would be missed by nobody: the whole process is started anew
@@ -182,10 +182,10 @@ class House:
             if overdue:
                 self._log.warning("a step hangs: the process ends itself", steps=overdue)
                 os._exit(70)
-            self._around.stop.wait(0.5)
             if self._lifeline is not None and not self._show_life(self._lifeline):
                 self.stop()
                 self._log.info("the supervisor has gone: stopping")
+            self._around.stop.wait(0.5)
 
     @staticmethod
     def _show_life(lifeline: socket.socket) -> bool:

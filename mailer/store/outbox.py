@@ -30,7 +30,7 @@ class Reply:
     recipient_id: int
     message_id: str
     state: ReplyState
-    epoch: str
+    key_epoch: str
     sealed: bytes | None
     digest: str
     created_at: datetime
@@ -53,7 +53,7 @@ def put(
     sender_code: str,
     recipient_id: int,
     message_id: str,
-    epoch: str,
+    key_epoch: str,
     sealed: bytes,
     digest: str,
     at: datetime,
@@ -69,7 +69,7 @@ def put(
             recipient_id=recipient_id,
             message_id=message_id,
             state=ReplyState.QUEUED.value,
-            epoch=epoch,
+            key_epoch=key_epoch,
             sealed=sealed,
             digest=digest,
             created_at=at,

@@ -229,7 +229,7 @@ replies = Table(
     Column("recipient_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("message_id", String(255), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
-    Column("epoch", String(10), nullable=False),  # of the key it is sealed to
+    Column("key_epoch", String(10), nullable=False),  # the day of the key it is sealed to
     Column("sealed", LargeBinary),  # erased once sent
     Column("digest", String(64), nullable=False),  # SHA-256 of the sealed bytes; also in the record
     Column("created_at", Instant, nullable=False),

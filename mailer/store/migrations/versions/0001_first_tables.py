@@ -235,7 +235,7 @@ def upgrade() -> None:
         sa.Column("recipient_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("message_id", sa.String(length=255), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("epoch", sa.String(length=10), nullable=False),
+        sa.Column("key_epoch", sa.String(length=10), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),

@@ -54,8 +54,9 @@ def _demo(
     from mailer.demo.place import occupied
     from mailer.demo.program import Program
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # all three ends take the same way out: KeyboardInterrupt
+    # All three ends take the same way out, KeyboardInterrupt; a shell in the background starts us with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with occupied(directory) as place, _mail_servers() as ports:
         program = Program(place, os.environ)
         _found_office(place, program, ports)

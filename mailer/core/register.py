@@ -60,48 +60,32 @@ def read(content: bytes) -> tuple[list[Row], list[SetupError]]:
 def conflicts(rows: Sequence[Row], registered: Sequence[Sender]) -> list[SetupError]:
     """Rows that contradict another row or the register: an address or point under two codes, a code with two organisations."""
     problems: list[SetupError] = []
-    holder = {address: sender.code for sender in registered for address in sender.addresses}
-    keeper = {subscriber.key(point): sender.code for sender in registered for point in sender.points}
     organisations: dict[str, str] = {}
     answers: dict[str, str] = {}
-
+    holders = {address: sender.code for sender in registered for address in sender.addresses}
+    keepers = {subscriber.key(point): sender.code for sender in registered for point in sender.points}
     for row in rows:
+        where = {"line": row.line, "code": row.code}
         if other := _other(organisations, row.code, row.organisation):
             problems.append(
-                SetupError(
-                    "line {line}: the code {code} has two organisations, the other is {other}",
-                    line=row.line,
-                    code=row.code,
-                    other=other,
-                )
+                SetupError("line {line}: the code {code} has two organisations, the other is {other}", other=other, **where)
             )
-        if other := _other(holder, row.address, row.code):
+        if other := _other(holders, row.address, row.code):
             problems.append(
                 SetupError(
                     "line {line}: the address {what} stands under two codes, {code} and {other}",
-                    line=row.line,
                     what=row.address,
-                    code=row.code,
                     other=other,
+                    **where,
                 )
             )
-        if row.subscriber and (other := _other(keeper, subscriber.key(row.subscriber), row.code)):
+        if row.subscriber and (other := _other(keepers, subscriber.key(row.subscriber), row.code)):
             problems.append(
-                SetupError(
-                    "line {line}: this subscriber point stands under two codes, {code} and {other}",
-                    line=row.line,
-                    code=row.code,
-                    other=other,
-                )
+                SetupError("line {line}: this subscriber point stands under two codes, {code} and {other}", other=other, **where)
             )
         if row.answer_to and (other := _other(answers, row.code, row.answer_to)):
             problems.append(
-                SetupError(
-                    "line {line}: the code {code} has two answer addresses, the other is {other}",
-                    line=row.line,
-                    code=row.code,
-                    other=other,
-                )
+                SetupError("line {line}: the code {code} has two answer addresses, the other is {other}", other=other, **where)
             )
     return problems
 

@@ -69,57 +69,61 @@ class Stationery:
         if recipient.value is None:
             raise ValueError("an erased address cannot be written to")
         reply_id = self.randbytes(16).hex()
-        message_id = f"<{reply_id}@{self.fund.id_domain}>"
-        bounce = (self.fund.bounce_address or self.fund.address).replace("{id}", reply_id)
-        envelope = Envelope(sender=bounce, recipient=recipient.value)
-        content = reply.compose(
-            self.templates,
-            name,
-            values,
-            Letterhead(
-                envelope=envelope,
-                from_name=self.fund.name,
-                from_address=self.fund.address,
-                message_id=message_id,
-                at=unit.at.astimezone(self.fund.zone),
-                loop_mark=reply_id,
-                in_reply_to=answered.message_id if answered else None,
-                references=answered.answers if answered else (),
-            ),
-        )
+        envelope = Envelope(sender=self._bounce_address(reply_id), recipient=recipient.value)
+        content = self._render(unit, name, values, reply_id=reply_id, envelope=envelope, answered=answered)
         key_epoch = self.sealer.epochs()[-1]
         binding = Binding(
             instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value
         )
         sealed = self.sealer.seal(pack(envelope, content), binding)
-        digest = hashlib.sha256(sealed).hexdigest()
+        told = {
+            "name": name,
+            "message_id": self._message_id(reply_id),
+            "key_epoch": key_epoch,
+            "digest": hashlib.sha256(sealed).hexdigest(),
+        }
         outbox.put(
             unit.tx,
             reply_id=reply_id,
             request_id=request_id,
             credential_id=credential_id,
-            name=name,
             sender_code=sender_code,
             recipient_id=recipient.id,
-            message_id=message_id,
-            key_epoch=key_epoch,
             sealed=sealed,
-            digest=digest,
             at=unit.at,
+            **told,
         )
         unit.tell(
             "reply.queued",
             sender=sender_code,
             request=request_id,
+            decided=told,
             reply=reply_id,
-            name=name,
-            message_id=message_id,
             recipient=recipient.told(),
-            digest=digest,
             content_digest=hashlib.sha256(content).hexdigest(),
-            key_epoch=key_epoch,
             credential=credential_id,
         )
+
+    def _render(
+        self, unit: Unit, name: str, values: ReplyValues, *, reply_id: str, envelope: Envelope, answered: Letter | None
+    ) -> bytes:
+        letterhead = Letterhead(
+            envelope=envelope,
+            from_name=self.fund.name,
+            from_address=self.fund.address,
+            message_id=self._message_id(reply_id),
+            at=unit.at.astimezone(self.fund.zone),
+            loop_mark=reply_id,
+            in_reply_to=answered.message_id if answered else None,
+            references=answered.answers if answered else (),
+        )
+        return reply.compose(self.templates, name, values, letterhead)
+
+    def _bounce_address(self, reply_id: str) -> str:
+        return (self.fund.bounce_address or self.fund.address).replace("{id}", reply_id)
+
+    def _message_id(self, reply_id: str) -> str:
+        return f"<{reply_id}@{self.fund.id_domain}>"
 
 
 def pack(envelope: Envelope, content: bytes) -> bytes:

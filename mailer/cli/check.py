@@ -68,6 +68,7 @@ def _keys(office: Office) -> str:
 
     office.pen()
     office.accounts()
+    office.stationery(office.active_rules())
     epochs = office.keyring.epochs()
     profile = PROFILES[office.config.credentials.profile]
     return _("record key, pepper, {count} epochs, the last of {day}; passwords of {bits:.0f} bits").format(

@@ -63,23 +63,20 @@ def _set_up(context: typer.Context) -> None:
     from mailer.store.migrate import upgrade
 
     config = config_of(context)
-    try:
-        db.create(config.owner_url)
-    except FileExistsError as error:
-        raise SetupError("the database {path} exists already: an office is set up only once", path=error.filename) from error
-    except OSError as error:
-        raise SetupError("the database {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
+    keyring = Keyring(config.keys_directory)
+    if taken := keyring.taken():
+        raise SetupError("the key {path} exists already: an office is set up only once, no key is overwritten", path=taken)
+    _make_file(config.owner_url)
     database = db.Database(config.owner_url)
     try:
-        if db.version(database) is not None:
-            raise SetupError("the database holds tables of mailer already: an office is set up only once")
         upgrade(config.owner_url)
+        with database.reading() as tx:
+            if office.is_founded(tx):
+                raise SetupError("the database {path} exists already: an office is set up only once", path=database.url.database)
         try:
-            Keyring(config.keys_directory).found(clock().date(), secrets.token_bytes)
-        except FileExistsError as error:
-            raise SetupError(
-                "the key {path} exists already and is not overwritten", path=error.filename2 or error.filename
-            ) from error
+            keyring.found(clock().date(), secrets.token_bytes)
+        except OSError as error:
+            raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
             office.found(tx, name=secrets.token_hex(16), at=clock())
     finally:
@@ -87,6 +84,27 @@ def _set_up(context: typer.Context) -> None:
     say(_("{url}: tables made").format(url=config.database.url.split("@")[-1]))
     say(_("{path}: keys made (keep a copy of record.key and pepper.key, never one of courier/)").format(path=config.keys_directory))
     _activate(context)
+
+
+def _make_file(url: str) -> None:
+    """The SQLite file; one that is there is taken only if an earlier `init` was broken off after making its tables."""
+    from mailer.store import db
+
+    try:
+        db.create(url)
+    except FileExistsError as error:
+        database = db.Database(url)
+        try:
+            if db.version(database) is None:
+                raise SetupError(
+                    "the database {path} exists already: an office is set up only once", path=error.filename
+                ) from error
+        except db.DatabaseError as failure:
+            raise SetupError("{path} exists already and is no database of mailer", path=error.filename) from failure
+        finally:
+            database.close()
+    except OSError as error:
+        raise SetupError("the database {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
 
 
 def _activate(context: typer.Context) -> None:

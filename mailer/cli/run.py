@@ -45,7 +45,7 @@ def _steps(only: str) -> list[str]:
     from mailer.service.run import STEPS
 
     steps = [step.strip() for step in only.split(",") if step.strip()]
-    for step in steps:
+    for step in steps or [only]:
         if step not in STEPS:
             raise SetupError("--only: there is no step {step}; known: {known}", step=step, known=", ".join(STEPS))
     return steps

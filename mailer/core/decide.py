@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mailer.core.rules import ANSWERED, Ruleset
-from mailer.model import Decision, Facts, Kind, SenderStanding, Verdict
+from mailer.model import Decision, Facts, Kind, NameStanding, Reason, SenderStanding, Verdict
 
 NEVER_ANSWERED = frozenset(
     {Kind.UNREADABLE, Kind.OWN_LETTER, Kind.BOUNCE, Kind.ANSWER_TO_US, Kind.MACHINE_MAIL, Kind.OTHER_SUBJECT}
@@ -52,8 +52,8 @@ def _barred(decision: Decision, facts: Facts) -> str | None:
         return "never-answered"
     if facts.sender in {SenderStanding.UNKNOWN, SenderStanding.UNPROVEN}:
         return "unknown-sender"
-    if decision.verdict is Verdict.ISSUE and facts.reason is not None:
-        return facts.reason.value
+    if decision.verdict is Verdict.ISSUE and facts.name is not NameStanding.READ:
+        return (facts.reason or Reason.NAME_MISSING).value
     if facts.answers_itself:
         return "answers-itself"
     return "cap" if facts.cap_reached else None

@@ -252,11 +252,39 @@ def _covers(mine: Any, theirs: Any) -> bool:
 def _problem(file: str, detail: ErrorDetails) -> SetupError:
     location = [str(step) for step in detail["loc"]]
     key = location[-1] if location else ""
-    where = " ".join(f"[[rule]] {int(step) + 1}" if step.isdigit() else step for step in location[:-1] if step != "rule")
+    steps = " ".join(f"[[rule]] {int(step) + 1}" if step.isdigit() else step for step in location[:-1] if step != "rule")
+    where = steps or SetupError("top level")
     if detail["type"] == "extra_forbidden":
-        known = list(When.model_fields if "when" in location else RuleText.model_fields)
+        known = list(_table_at(location[:-1]).model_fields)
         nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
         hint = nearest or [", ".join(known)]
         return SetupError("{file}: {where}: unknown key {key}; known is {hint}", file=file, where=where, key=key, hint=hint[0])
     why = wrong_value(detail["type"], detail["msg"], dict(detail.get("ctx", {})))
     return SetupError("{file}: {where} {key}: {why}", file=file, where=where, key=key, why=why)
+
+
+def _table_at(location: Sequence[str]) -> type[_Table]:
+    """The table in which a key stands: its keys are the ones to hint at."""
+    match location:
+        case []:
+            return FileText
+        case ["form"]:
+            return FormText
+        case ["rule", _]:
+            return RuleText
+        case ["rule", _, "when"] | ["rule", _, "when", "any", _]:
+            return When
+    return Compare
+
+
+def _table_at(location: Sequence[str]) -> type[_Table]:
+    match location:
+        case []:
+            return FileText
+        case ["form"]:
+            return FormText
+        case ["rule", _]:
+            return RuleText
+        case [*_, "when"] | [*_, "any", _]:
+            return When
+    return Compare

@@ -60,6 +60,10 @@ class Keyring:
             _write(self._directory / f"{name}.key", randbytes(KEY_BYTES))
         self.open_epoch(today, randbytes)
 
+    def taken(self) -> Path | None:
+        """A key that `found` would have to overwrite; None where there is none yet."""
+        return next((path for name in get_args(SecretName) if (path := self._directory / f"{name}.key").exists()), None)
+
     def secret(self, name: SecretName) -> bytes:
         """A symmetric key."""
         path = self._directory / f"{name}.key"
@@ -69,10 +73,16 @@ class Keyring:
             raise SetupError(
                 "the key {path} is missing: bring it back from its backup; without it {loss}", path=path, loss=_loss(name)
             ) from error
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise SetupError("the key {path} cannot be read: {why}", path=path, why=error) from error
+        except ValueError:  # not hexadecimal, not even ASCII
+            key = b""
         if len(key) != KEY_BYTES:
-            raise SetupError("the key {path} is damaged: it must hold {bytes} bytes in hexadecimal", path=path, bytes=KEY_BYTES)
+            raise SetupError(
+                "the key {path} is damaged: it must hold {bytes} bytes in hexadecimal; bring it back from its backup",
+                path=path,
+                bytes=KEY_BYTES,
+            )
         return key
 
     def epochs(self) -> list[str]:

@@ -111,12 +111,15 @@ def connect(url: str) -> Database:
     except DBAPIError as error:
         database.close()
         raise SchemaError(
-            "the database {url} cannot be opened: {why}", url=_shown(database), why=str(error.orig).strip()
+            "the database {url} cannot be opened (check [database] url): {why}", url=_shown(database), why=str(error.orig).strip()
         ) from error
     if found != schema.VERSION:
         database.close()
         if found is None:
-            raise SchemaError("the database {url} holds no tables of mailer: `mailer init` creates them", url=_shown(database))
+            raise SchemaError(
+                "the database {url} holds no tables of mailer: check [database] url; `mailer init` sets up a new office",
+                url=_shown(database),
+            )
         raise SchemaError(
             "the database {url} has schema version {found}, this program needs {needed}: "
             "`mailer init --upgrade` brings an older one forward, a newer one needs the newer program",

@@ -16,13 +16,22 @@ GOOD, OTHER, STRANGER = "gb1@clinic.example", "dent@clinic.example", "nobody@els
 
 
 @pytest.fixture
-def bureau(tmp_path: Path, database_url: str, dovecot: Dovecot) -> Iterator[Bureau]:
+def any_bureau(tmp_path: Path, database_url: str, dovecot: Dovecot) -> Iterator[Bureau]:
     with Bureau(tmp_path, database_url, dovecot) as office:
         office.register([GOOD, OTHER])
         yield office
 
 
-def test_each_kind_of_letter_ends_as_it_must(bureau: Bureau) -> None:
+@pytest.fixture
+def bureau(tmp_path: Path, dovecot: Dovecot) -> Iterator[Bureau]:
+    """For what does not depend on the database."""
+    with Bureau(tmp_path, f"sqlite:///{tmp_path / 'mailer.db'}", dovecot) as office:
+        office.register([GOOD, OTHER])
+        yield office
+
+
+def test_each_kind_of_letter_ends_as_it_must(any_bureau: Bureau) -> None:
+    bureau = any_bureau
     bureau.dovecot.drop(
         [
             request("Пришва А.А.", GOOD, 1),
@@ -74,7 +83,8 @@ def test_a_second_run_answers_nothing_again(bureau: Bureau) -> None:
     assert len(bureau.received()) == 1
 
 
-def test_a_letter_that_arrives_while_it_runs_is_answered_and_the_service_stops_cleanly(bureau: Bureau) -> None:
+def test_a_letter_that_arrives_while_it_runs_is_answered_and_the_service_stops_cleanly(any_bureau: Bureau) -> None:
+    bureau = any_bureau
     service = bureau.start()
     bureau.wait_for(lambda: "intake:uc" in bureau.mailer("status"), "the service to start")
     bureau.dovecot.drop([request("Пришва А.А.", GOOD, 1)])
@@ -92,8 +102,8 @@ def test_a_repeat_within_minutes_is_not_answered_again(bureau: Bureau) -> None:
     assert len(bureau.received()) == 1
 
 
-def test_observing_decides_and_touches_nothing(tmp_path: Path, database_url: str, dovecot: Dovecot) -> None:
-    with Bureau(tmp_path, database_url, dovecot, mode="observe") as office:
+def test_observing_decides_and_touches_nothing(tmp_path: Path, dovecot: Dovecot) -> None:
+    with Bureau(tmp_path, f"sqlite:///{tmp_path / 'mailer.db'}", dovecot, mode="observe") as office:
         office.register([GOOD])
         dovecot.drop([request("Пришва А.А.", GOOD, 1)])
         office.mailer("run", "--until-idle", exit_code=0)

@@ -275,16 +275,3 @@ def _table_at(location: Sequence[str]) -> type[_Table]:
         case ["rule", _, "when"] | ["rule", _, "when", "any", _]:
             return When
     return Compare
-
-
-def _table_at(location: Sequence[str]) -> type[_Table]:
-    match location:
-        case []:
-            return FileText
-        case ["form"]:
-            return FormText
-        case ["rule", _]:
-            return RuleText
-        case [*_, "when"] | [*_, "any", _]:
-            return When
-    return Compare

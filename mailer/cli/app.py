@@ -74,7 +74,10 @@ def run(arguments: Sequence[str]) -> int:
     except Exit as end:
         return int(end.exit_code)
     except TyperException as error:
-        typer.echo(_("wrong usage: {why} (see --help)").format(why=safe_text(error.format_message())), err=True)
+        said = error.format_message()
+        if type(error).__name__ != "NoArgsIsHelpError":  # that one's message is the help itself; typer keeps the class to itself
+            said = _("wrong usage: {why} (see --help)").format(why=safe_text(said))
+        typer.echo(said, err=True)
         return WRONG
     except Abort:
         return NEGATIVE

@@ -22,10 +22,7 @@ from mailer.errors import MailerError, SetupErrors
 
 def safe_text(written: object) -> str:
     """Text that can do nothing to a terminal: controls, format and direction characters stand as `\\x1b`, `\\u202e`."""
-    return "".join(
-        character if unicodedata.category(character)[0] not in "CZ" or character == " " else _escaped(character)
-        for character in str(written)
-    )
+    return "".join(character if _harmless(character) else _escaped(character) for character in str(written))
 
 
 def say(line: str = "") -> None:
@@ -46,8 +43,9 @@ def translated(error: MailerError) -> str:
 
 
 def print_json(value: object) -> None:
-    """One JSON document, or one line of a stream of them."""
-    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=False) + "\n")
+    """One JSON document, or one line of a stream of them; what `safe_text` would not let through stands as JSON escapes."""
+    line = json.dumps(_plain(value), ensure_ascii=False)
+    sys.stdout.write("".join(one if _harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
@@ -94,6 +92,10 @@ def brief(details: Mapping[str, Any]) -> str:
             case _:
                 parts.append(f"{key}={value}")
     return " ".join(parts)
+
+
+def _harmless(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "CZ" or character == " "
 
 
 def _escaped(character: str) -> str:

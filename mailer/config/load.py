@@ -62,7 +62,7 @@ def read_password(server: Mailbox | Smtp, config: Config, environ: Mapping[str, 
         raise SetupError("{host}: user is set, but neither password_file nor password_env", host=server.host)
     path = config.path(server.password_file)
     try:
-        password = path.read_text(encoding="utf-8").rstrip("\r\n")
+        password = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(
             "the password file {path} cannot be read: {why}", path=path, why=os.strerror(getattr(error, "errno", 0) or 22)
@@ -80,15 +80,16 @@ def _overlay(data: dict[str, Any], environ: Mapping[str, str]) -> list[SetupErro
         if not variable.startswith(PREFIX) or variable in spoken_for:
             continue
         section, _, key = variable.removeprefix(PREFIX).lower().partition("__")
-        table = data if not key else data.setdefault(section, {})
+        table = data.get(section, {}) if key else data
         name = key or section
         known = _known((section,) if key else ())
-        if name not in known or not isinstance(table, dict) or section == "base":
-            problems.append(
-                _unknown(SetupError("environment"), variable, [_variable(section, k) if key else _variable(k, "") for k in known])
-            )
+        if name not in known or not isinstance(table, dict):
+            variables = [_variable(section, k) if key else _variable(k, "") for k in known]
+            problems.append(_unknown(SetupError("environment"), variable, variables or [_variable(k, "") for k in _known(())]))
             continue
         table[name] = _toml_value(environ[variable])
+        if key:
+            data[section] = table
     return problems
 
 

@@ -130,13 +130,16 @@ def _loss(name: SecretName) -> SetupError:
 
 def _read(path: Path) -> bytes:
     try:
-        return bytes.fromhex(path.read_text(encoding="ascii").strip())
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except FileNotFoundError as error:
         raise SetupError(
             "the key {path} is missing: what was sealed to it cannot be sent, those answers must be reissued", path=path
         ) from error
     except (OSError, ValueError) as error:
         raise SetupError("the key {path} cannot be read: {why}", path=path, why=error) from error
+    if len(key) != KEY_BYTES:
+        raise SetupError("the key {path} cannot be read: {why}", path=path, why=f"{len(key)} bytes instead of {KEY_BYTES}")
+    return key
 
 
 def _write(path: Path, key: bytes, *, mode: int = 0o600) -> None:
@@ -148,5 +151,7 @@ def _write(path: Path, key: bytes, *, mode: int = 0o600) -> None:
         file.write(key.hex() + "\n")
         file.flush()
         os.fsync(file.fileno())
-    os.link(draft, path)
-    draft.unlink()
+    try:
+        os.link(draft, path)
+    finally:
+        draft.unlink()

@@ -1,4 +1,4 @@
-"""Does life go only the ways of architecture.md, "States"? Every pair of state and event is tried: not written here means an error."""
+"""Does life go only the ways of architecture.md, "States"? Every pair of state and event is tried; others are errors."""
 
 from __future__ import annotations
 

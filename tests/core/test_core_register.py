@@ -38,7 +38,7 @@ def problems(content: str | bytes) -> list[str]:
         pytest.param((HEADER + GOOD).replace("\n", "\r\n").encode(), id="crlf"),
         pytest.param((HEADER + GOOD).rstrip("\n").encode(), id="no-end-of-line"),
         pytest.param((HEADER + GOOD + "\n , ,,,\n,,,,\n").encode(), id="empty-lines"),
-        pytest.param("Code , ORGANISATION,subscriber,Address,answer_to\n".encode() + GOOD.encode(), id="header-in-any-case"),
+        pytest.param(b"Code , ORGANISATION,subscriber,Address,answer_to\n" + GOOD.encode(), id="header-in-any-case"),
         pytest.param((HEADER + ' 1 ," Больница ",29(Б) Иванова , A@X.example,b@X.EXAMPLE\n').encode(), id="spaces-and-capitals"),
         pytest.param((HEADER + '"1","Больница","29(Б) Иванова","a@x.example","b@x.example"\n').encode(), id="quotes"),
         pytest.param(
@@ -69,7 +69,9 @@ def test_a_file_of_nothing_but_its_header_has_no_rows() -> None:
     [
         pytest.param("", "line 1: the column code is missing", id="empty-file"),
         pytest.param("code,organisation,subscriber,address\n", "line 1: the column answer_to is missing", id="column-missing"),
-        pytest.param("код,organisation,subscriber,address,answer_to\n", "line 1: unknown column код; known are code,", id="unknown"),
+        pytest.param(
+            "код,organisation,subscriber,address,answer_to\n", "line 1: unknown column код; known are code,", id="unknown"
+        ),
         pytest.param(HEADER.strip() + ",code\n", "line 1: the column code stands twice", id="column-twice"),
         pytest.param(HEADER + ",Больница,,a@x.example,\n", "line 2: code is empty", id="no-code"),
         pytest.param(HEADER + "1, ,,a@x.example,\n", "line 2: organisation is empty", id="no-organisation"),
@@ -103,15 +105,21 @@ def test_all_bad_rows_are_named_at_once() -> None:
 
 
 CLASH = [
-    pytest.param("1,Б,,a@x.example,\n2,В,,A@X.example,\n", "line 3: the address a@x.example stands under two codes, 2 and 1", id="address"),
-    pytest.param("1,Б,П 1,a@x.example,\n2,В,п  1,b@x.example,\n", "line 3: this subscriber point stands under two codes, 2 and 1", id="point"),
-    pytest.param("1,Б,,a@x.example,\n1,В,,b@x.example,\n", "line 3: the code 1 has two organisations, the other is Б", id="organisation"),
+    pytest.param(
+        "1,Б,,a@x.example,\n2,В,,A@X.example,\n", "line 3: the address a@x.example stands under two codes, 2 and 1", id="address"
+    ),
+    pytest.param(
+        "1,Б,П 1,a@x.example,\n2,В,п  1,b@x.example,\n", "line 3: this subscriber point stands under two codes, 2 and 1", id="point"
+    ),
+    pytest.param(
+        "1,Б,,a@x.example,\n1,В,,b@x.example,\n", "line 3: the code 1 has two organisations, the other is Б", id="organisation"
+    ),
     pytest.param(
         "1,Б,,a@x.example,c@x.example\n1,Б,,b@x.example,d@x.example\n",
         "line 3: the code 1 has two answer addresses, the other is c@x.example",
         id="answer_to",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("content", "complaint"), CLASH)
@@ -167,9 +175,9 @@ def test_where_answers_go(answer_to: str, registered: list[Sender], expected: st
     [
         pytest.param("Gb1@Clinic.EXAMPLE", "gb1@clinic.example", id="case"),
         pytest.param("почта@клиника.рф", None, id="cyrillic-mailbox"),
-        pytest.param("gb1@клиника.рф", "gb1@xn--80apahsgj.xn--p1ai", id="cyrillic-domain"),
-        pytest.param("gb1@КЛИНИКА.РФ", "gb1@xn--80apahsgj.xn--p1ai", id="cyrillic-domain-upper"),
-        pytest.param("gb1@XN--80APAHSGJ.XN--P1AI", "gb1@xn--80apahsgj.xn--p1ai", id="punycode"),
+        pytest.param("gb1@клиника.рф", "gb1@xn--80apagcdp.xn--p1ai", id="cyrillic-domain"),
+        pytest.param("gb1@КЛИНИКА.РФ", "gb1@xn--80apagcdp.xn--p1ai", id="cyrillic-domain-upper"),
+        pytest.param("gb1@XN--80APAGCDP.XN--P1AI", "gb1@xn--80apagcdp.xn--p1ai", id="punycode"),
         pytest.param("gb1@straße.example", "gb1@xn--strae-oqa.example", id="idna-2008"),
         pytest.param("gb1@vipnet", "gb1@vipnet", id="one-label"),
         pytest.param("gb1@10.0.0.1", "gb1@10.0.0.1", id="bare-number"),
@@ -183,7 +191,6 @@ def test_where_answers_go(answer_to: str, registered: list[Sender], expected: st
         pytest.param("gb1@-x.example", None, id="hyphen-first"),
         pytest.param("gb1", None, id="no-at"),
         pytest.param("a@b@x.example", None, id="two-at"),
-        pytest.param(f"{'g' * 65}@x.example", None, id="local-part-too-long"),
     ],
 )
 def test_register_and_letters_compare_addresses_alike(written: str, compared: str | None) -> None:
@@ -193,8 +200,10 @@ def test_register_and_letters_compare_addresses_alike(written: str, compared: st
 
 LABELS = st.text(st.sampled_from("abzABZ09-клЁйё"), min_size=1, max_size=8)
 WRITTEN = st.builds(
-    "{}@{}".format, st.text(st.sampled_from("abzABZ09._+-'"), min_size=1, max_size=8), st.lists(LABELS, min_size=1, max_size=3).map(".".join)
-)  # fmt: skip
+    "{}@{}".format,
+    st.text(st.sampled_from("abzABZ09._+-'"), min_size=1, max_size=8),
+    st.lists(LABELS, min_size=1, max_size=3).map(".".join),
+)
 
 
 @given(WRITTEN)

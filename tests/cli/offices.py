@@ -1,0 +1,105 @@
+"""An office of `mailer init` in which some letters were answered, and a shell at whose prompt commands are typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailer.cli.app import run
+from mailer.config.load import load
+from mailer.edge.keys import Keyring
+from mailer.model import Sender
+from mailer.store import db, senders
+from mailer.store.audit import Pen
+from tests.e2e.bureau import request
+from tests.flow.desks import CLINIC, Desk
+from tests.store.offices import Trial
+
+HOSTILE = Sender(
+    code="290666",
+    organisation="\x1b]0;x\x07[link=https://x.example]Клиника[/link]\u202e",
+    answer_to="hostile@clinic.example",
+    addresses=("hostile@clinic.example",),
+)
+
+
+@dataclass(kw_only=True)
+class FoundedTrial(Trial):
+    """Tests of an office that `mailer init` founded write with its own record key."""
+
+    key: bytes
+
+    @property
+    def pen(self) -> Pen:
+        return Pen(key=self.key, randbytes=self.randbytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """Types commands for the office in `home`."""
+
+    home: Path
+    capsys: pytest.CaptureFixture[str]
+
+    @property
+    def config(self) -> str:
+        return str(self.home / "mailer.toml")
+
+    def __call__(self, *arguments: str) -> Said:
+        return self.bare("--config", self.config, *arguments)
+
+    def bare(self, *arguments: str) -> Said:
+        """Without `--config`."""
+        code = run(arguments)
+        heard = self.capsys.readouterr()
+        return Said(code=code, out=heard.out, err=heard.err)
+
+
+@contextmanager
+def desk_in(home: Path) -> Iterator[Desk]:
+    """The steps of the office in this folder, with fakes outside."""
+    config = load(home / "mailer.toml", {})
+    key = Keyring(config.keys_directory).secret("record")
+    trial = FoundedTrial(url=config.database_url, database=db.connect(config.database_url), key=key)
+    try:
+        yield Desk(trial=trial, home=home)
+    finally:
+        trial.database.close()
+
+
+def found(home: Path) -> str:
+    """Make the office: request 1 answered, 2 refused, 3 of a hostile register row and 4 of a stranger held; the answer to 1."""
+    assert run(["init", "--eject", "--config", str(home / "mailer.toml")]) == 0
+    with desk_in(home) as desk:
+        with desk.trial.database.writing() as tx:
+            senders.add(tx, [HOSTILE])
+        for number, (person, sender) in enumerate(
+            [
+                ("Пришва А.А.", CLINIC.answer_to),
+                ("Иванов", CLINIC.answer_to),
+                ("Ли К.", HOSTILE.answer_to),
+                ("Юрьева Я.Я.", "stranger@elsewhere.example"),
+            ]
+        ):
+            desk.take(request(person, sender, number))
+        desk.run()
+        return next(content for envelope, content in desk.postman.sent if envelope.recipient == CLINIC.answer_to).decode()

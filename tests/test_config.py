@@ -153,7 +153,7 @@ def test_a_variable_that_is_wrong_is_named(file: Path, variables: dict[str, str]
         pytest.param(FUND + "officer = 'ib'\n", "[fund] officer: must be one bare mail address", id="officer"),
         pytest.param(FUND.replace('"ТФОМС"', '""'), "[fund] name: must not be empty", id="empty"),
         pytest.param(FUND.replace('"ТФОМС"', "29"), "[fund] name: must be text in quotes", id="number-for-text"),
-        pytest.param(FUND + "bounce_address = 'm@fond.example'\n", "bounce_address must hold the place of the id", id="bounce"),
+        pytest.param(FUND + "bounce_address = 'm@fond.example'\n", "bounce_address must be a bare", id="bounce"),
         pytest.param(FUND + "[limits]\nsender_daily = 0\n", "[limits] sender_daily: must be at least 1", id="zero"),
         pytest.param(
             FUND + "[limits]\nsender_daily = '30'\n", "[limits] sender_daily: must be a whole number", id="text-for-number"

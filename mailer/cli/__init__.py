@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -15,6 +16,9 @@ def main() -> None:
     gc.disable()
     from mailer.cli.app import run
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another charset shows what it can
     code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(code)

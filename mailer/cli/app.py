@@ -68,16 +68,12 @@ LOCALE: Final = Path(__file__).parent.parent / "locale"
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
     speak()
-    arguments = _config_first(arguments)
     try:
-        outcome = build(arguments)(arguments, standalone_mode=False)
+        outcome = _run(_config_first(arguments))
     except Exit as end:
         return int(end.exit_code)
     except TyperException as error:
-        said = error.format_message()
-        if type(error).__name__ != "NoArgsIsHelpError":  # that one's message is the help itself; typer keeps the class to itself
-            said = _("wrong usage: {why} (see --help)").format(why=safe_text(said))
-        typer.echo(said, err=True)
+        _complain_of_usage(error)
         return WRONG
     except Abort:
         return NEGATIVE
@@ -88,6 +84,19 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     return outcome if isinstance(outcome, int) else DONE
+
+
+def _run(arguments: Sequence[str]) -> object:
+    if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):  # bytes that Python could not decode
+        raise SetupError("an argument is not text in the encoding of this terminal")
+    return build(arguments)(arguments, standalone_mode=False)
+
+
+def _complain_of_usage(error: TyperException) -> None:
+    said = error.format_message()
+    if type(error).__name__ != "NoArgsIsHelpError":  # that one's message is the help itself; typer keeps the class to itself
+        said = _("wrong usage: {why} (see --help)").format(why=safe_text(said))
+    typer.echo(said, err=True)
 
 
 def speak() -> None:

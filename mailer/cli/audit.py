@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mailer.cli.opened import office_of
-from mailer.cli.show import brief, local, print_json, say, table, translated
+from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import SetupError
 
 
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help=_("How many."))] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
     from mailer.flow import report
@@ -46,7 +46,7 @@ def _list(
 
 def _verify(
     context: typer.Context,
-    since: Annotated[int, typer.Option("--since", min=1, help=_("Start at this record."))] = 1,
+    since: Annotated[int, typer.Option("--since", min=1, max=LARGEST, help=_("Start at this record."))] = 1,
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> int:
     from mailer.store import audit

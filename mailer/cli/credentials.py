@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mailer.cli.opened import office_of, operator
-from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.cli.show import LARGEST, local, print_json, safe_text, say, table
 from mailer.model import CredentialState
 
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help=_("How many."))] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     state: Annotated[list[CredentialState] | None, typer.Option("--state", help=_("Only in this state; may be repeated."))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:

@@ -42,7 +42,11 @@ def _found(context: typer.Context, *, eject: bool) -> None:
     text = (Path(__file__).parent / "mailer.toml.example").read_text(encoding="utf-8")
     if eject:
         text = text.replace("# directory = ", "directory = ")
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o640)  # a database address may hold a password
+    except OSError as error:
+        raise SetupError("the configuration {path} cannot be written: {why}", path=path, why=error.strerror) from error
     say(_("{path}: written; put your names and servers in").format(path=path))
     _set_up(context)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mailer.cli.opened import office_of
-from mailer.cli.show import brief, local, print_json, safe_text, say, table
+from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
 from mailer.model import LetterState
 
 
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help=_("How many."))] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     quarantined: Annotated[bool, typer.Option("--quarantined", help=_("Only those that could not be read three times."))] = False,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
@@ -45,7 +45,7 @@ def _list(
 
 def _show(
     context: typer.Context,
-    letter: Annotated[int, typer.Argument(metavar="№")],
+    letter: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
     from mailer.flow import report

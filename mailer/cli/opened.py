@@ -34,4 +34,7 @@ def office_of(context: typer.Context) -> Iterator[Office]:
 
 def operator() -> str:
     """Who types: the login name, as records name their actor."""
-    return f"operator:{getpass.getuser()}"
+    try:
+        return f"operator:{getpass.getuser()}"
+    except (KeyError, OSError):  # a user without a name: a container's
+        return f"operator:uid-{os.getuid()}"

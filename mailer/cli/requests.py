@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import office_of
-from mailer.cli.show import brief, local, print_json, safe_text, say, table
+from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
 from mailer.model import RequestState
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", min=1, help=_("How many."))] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     state: Annotated[list[RequestState] | None, typer.Option("--state", help=_("Only in this state; may be repeated."))] = None,
     undelivered: Annotated[
         bool, typer.Option("--undelivered", help=_("Only those whose reply did not arrive for certain."))
@@ -53,7 +53,7 @@ def _list(
 
 def _show(
     context: typer.Context,
-    request: Annotated[int, typer.Argument(metavar="№")],
+    request: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
     from mailer.flow import report

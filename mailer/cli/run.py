@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import config_of, office_of
-from mailer.cli.show import local, say
+from mailer.cli.show import local, safe_text, say
 from mailer.errors import SetupError
 
 if TYPE_CHECKING:
@@ -136,13 +136,13 @@ def _conclude(found: list[Summary], zone: ZoneInfo) -> int:
     if summary.paused:
         say(_("issuing is paused: more than [limits] issues_per_10_minutes; {count} requests wait").format(count=summary.paused))
     for name, trouble in summary.troubles.items():
-        say(_("{step} did not get through: {trouble}").format(step=name, trouble=trouble))
+        say(_("{step} did not get through: {trouble}").format(step=name, trouble=safe_text(trouble)))
     return 1 if summary.troubles or summary.paused else 0
 
 
 def _on_signals(stop: Callable[[], None]) -> None:
     def heed(_signal: int, _frame: object) -> None:
-        stop()
+        threading.Thread(target=stop).start()  # an Event set inside a handler can wait for the very thread it interrupted
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, heed)

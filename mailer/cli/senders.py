@@ -42,7 +42,9 @@ def _import(context: typer.Context, file: Annotated[str, typer.Argument(metavar=
         rows, problems = register.read(content)
         with office.database.reading() as tx:
             registered = senders.every(tx)
-        problems = problems or register.conflicts(rows, registered)
+        problems = sorted(
+            [*problems, *register.conflicts(rows, registered)], key=lambda problem: int(str(problem.values.get("line", 0)))
+        )
         if problems:
             raise SetupErrors([*problems, SetupError("{path}: nothing was imported", path=file)])
         found = register.senders(rows, registered)

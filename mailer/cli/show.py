@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from gettext import gettext as _
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
 
 from mailer.errors import MailerError, SetupErrors
+
+LARGEST: Final = 2**53  # of the numbers a command takes: no database counts further
 
 
 def safe_text(written: object) -> str:

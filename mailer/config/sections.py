@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,19 +13,23 @@ from pydantic_core import PydanticCustomError
 from mailer.errors import N_
 from mailer.model import Trust
 
+DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
+ADDRESS = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*@{DOMAIN}")  # RFC 5321 dot-string
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 WRONG = {
     "address": N_("must be one bare mail address such as uc@fond.example"),
+    "line": N_("must be one line without control characters"),
     "zone": N_("must be a time zone of the tz database such as Europe/Moscow"),
-    "bounce_address": N_("bounce_address must hold the place of the id, as in {example}"),
+    "bounce_address": N_("bounce_address must be a bare mail address with the place of the id, as in {example}"),
     "tls": N_(
         'tls = "none" would send passwords readable over the line to {host}: use "implicit" or "starttls", or say '
         "network_protected = true if the network itself is protected (ViPNet)"
     ),
     "two_passwords": N_("password_file and password_env are both set: keep one"),
     "no_password": N_("user needs password_file or password_env"),
+    "done": N_("done names the folder that is read: taken letters must go into another"),
     "authserv": N_('trust = "authentication-results" needs authserv_id, the name our own server signs with'),
     "mailbox": N_("two mailboxes are named {name}"),
 }
@@ -35,9 +40,14 @@ def _wrong(kind: str, **values: str) -> PydanticCustomError:
 
 
 def _address(value: str) -> str:
-    local, at, domain = value.rpartition("@")
-    if not (at and local and domain and value.isascii()) or any(c in ' <>"@\t\r\n' for c in local + domain):
+    if not ADDRESS.fullmatch(value):
         raise _wrong("address")
+    return value
+
+
+def _line(value: str) -> str:
+    if not value.isprintable():
+        raise _wrong("line")
     return value
 
 
@@ -53,7 +63,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=1)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_line)]
 Tls = Literal["implicit", "starttls", "none"]
 
 
@@ -66,15 +76,16 @@ class Fund(_Section):
 
     name: Text
     sender: Address = Field(alias="from")
-    message_id_domain: Text = ""
+    message_id_domain: Annotated[str, Field(pattern=rf"^(?:{DOMAIN})?$")] = ""
     portal_url: Text
-    contact: str = ""
+    contact: Annotated[str, AfterValidator(_line)] = ""
     officer: Address | None = None
     bounce_address: str | None = None
 
     @model_validator(mode="after")
     def _bounce_address_has_a_place_for_the_id(self) -> Self:
-        if self.bounce_address is not None and "{id}" not in self.bounce_address:
+        written = self.bounce_address
+        if written is not None and not ("{id}" in written and ADDRESS.fullmatch(written.replace("{id}", "0" * 32))):
             raise _wrong("bounce_address", example="mailer+{id}@fond.example")
         return self
 
@@ -122,11 +133,13 @@ class Mailbox(_Server):
     authserv_id: str | None = None
     folder: Text = "INBOX"
     done: Text = "Обработано"
-    poll_seconds: Annotated[float, Field(gt=0, strict=False)] = 60
+    poll_seconds: Annotated[float, Field(gt=0, le=3600, strict=False)] = 60
     batch: Annotated[int, Field(ge=1, le=1000)] = 100
 
     @model_validator(mode="after")
     def _results_need_their_server(self) -> Self:
+        if self.done == self.folder:
+            raise _wrong("done")
         if self.trust == Trust.AUTHENTICATION_RESULTS.value and not self.authserv_id:
             raise _wrong("authserv")
         return self
@@ -138,7 +151,7 @@ class Smtp(_Server):
 
 class Letters(_Section):
     max_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
-    max_age_days: Count = 14
+    max_age_days: Annotated[int, Field(ge=1, le=3650)] = 14
     keep_days: Count | None = None
 
 
@@ -152,7 +165,7 @@ class Limits(_Section):
 
 class Credentials(_Section):
     months: Annotated[int, Field(ge=1, le=120)] = 3
-    max_days: Count | None = None
+    max_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     login: Literal["opaque", "name"] = "opaque"
     login_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,16}$")] = "tmp-29-"
     profile: Literal["default", "mixed"] = "default"

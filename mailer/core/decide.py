@@ -54,6 +54,8 @@ def _barred(decision: Decision, facts: Facts) -> str | None:
         return "unknown-sender"
     if decision.verdict is Verdict.ISSUE and facts.name is not NameStanding.READ:
         return (facts.reason or Reason.NAME_MISSING).value
+    if decision.verdict is Verdict.ISSUE and facts.sender is SenderStanding.BLOCKED:
+        return "blocked-sender"
     if facts.answers_itself:
         return "answers-itself"
     return "cap" if facts.cap_reached else None

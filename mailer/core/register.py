@@ -14,13 +14,14 @@ from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
-from mailer.core import subscriber
+from mailer.core import addresses, subscriber
 from mailer.errors import SetupError
 from mailer.model import Sender
 
 COLUMNS: Final = ("code", "organisation", "subscriber", "address", "answer_to")
 MAY_BE_EMPTY: Final = ("subscriber", "answer_to")
 CODE_MAX: Final = 40
+LOCAL_MAX: Final = 64  # RFC 5321, 4.5.3.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +50,10 @@ def read(content: bytes) -> tuple[list[Row], list[SetupError]]:
     try:
         names = [name.strip().casefold() for name in next(table, [])]
         problems += _header_problems(names)
-        for cells in [] if problems else table:
-            if any(cell.strip() for cell in cells):
-                _take(dict(zip(names, (cell.strip() for cell in cells), strict=False)), len(cells), table.line_num, rows, problems)
+        for line in [] if problems else table:
+            cells = [" ".join(cell.split()) for cell in line]  # Excel leaves no-break spaces and line breaks in cells
+            if any(cells):
+                _take(dict(zip(names, cells, strict=False)), len(cells), table.line_num, rows, problems)
     except csv.Error as error:
         problems.append(SetupError("line {line}: {why}", line=table.line_num, why=error))
     return rows, problems
@@ -116,13 +118,19 @@ def senders(rows: Sequence[Row], registered: Sequence[Sender]) -> list[Sender]:
 
 
 def bare_address(written: str) -> str | None:
-    """The form in which addresses are compared: lower case, ASCII domain; None when it is no bare mail address."""
+    """The form in which addresses are compared: lower case, ASCII domain; None when it is no bare mail address.
+
+    The domain is read as in letters, since email-validator refuses names that only exist inside a network, such as `fond.local`.
+    """
+    local, _, domain = written.rpartition("@")
+    host = addresses.ascii_domain(domain)
+    if host is None or len(local) > LOCAL_MAX:
+        return None
     try:
-        # Names inside a protected network need not exist in the public DNS.
-        checked = validate_email(written, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
+        validate_email(f"{local}@example.org", check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError:
         return None
-    return checked.ascii_email.lower() if checked.ascii_email else None
+    return f"{local.lower()}@{host}"
 
 
 def _decoded(content: bytes) -> str | None:

@@ -207,13 +207,16 @@ def _check_names(environment: SandboxedEnvironment, file: str, text: str, known:
 def _check_render(environment: SandboxedEnvironment, name: str, context: dict[str, object], form: Form) -> None:
     subject_file, body_file = (f"{name}/{part}" for part in _PARTS)
     try:
-        environment.get_template(body_file).render(context)
+        body = environment.get_template(body_file).render(context)
         subjects = [_subject(environment, name, variation) for variation in (context, _nameless(context))]
     except Exception as error:  # whatever an expression of the office's may raise
         file, line = _place(error, name)
         raise SetupError(
             "{file}, line {line}: {problem}", file=file, line=line, problem=f"{type(error).__name__}: {error}"
         ) from error
+    for needed in (context[name] for name in ("login", "password") if name in context):
+        if str(needed) not in body:
+            raise SetupError("{file}: the letter does not hold the login and the password", file=body_file)
     for subject in subjects:
         if not subject or _could_be_request(subject, form):
             raise SetupError(

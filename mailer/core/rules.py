@@ -84,8 +84,8 @@ class When(_Table):
     @field_validator("any")
     @classmethod
     def _one_level(cls, alternatives: tuple[When, ...]) -> tuple[When, ...]:
-        if any(one.any for one in alternatives):
-            raise PydanticCustomError("nested_any", "any stands inside any: write several rules instead")
+        if any(one.any or not one.named() for one in alternatives):
+            raise PydanticCustomError("any", "each alternative of any must name facts, and no any: write several rules instead")
         return alternatives
 
     def named(self) -> list[tuple[str, Any]]:

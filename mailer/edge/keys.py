@@ -96,8 +96,11 @@ class Keyring:
         if public.exists():
             return
         private_path = self._directory / "courier" / f"{epoch}.key"
-        if not private_path.exists():
-            _write(private_path, randbytes(KEY_BYTES))
+        try:
+            if not private_path.exists():
+                _write(private_path, randbytes(KEY_BYTES))
+        except OSError as error:
+            raise SetupError("the key {path} cannot be made: {why}", path=private_path, why=error.strerror) from error
         private = X25519PrivateKey.from_private_bytes(_read(private_path))
         _write(public, private.public_key().public_bytes_raw(), mode=0o644)  # the desk may be another user
 

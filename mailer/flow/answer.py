@@ -6,19 +6,20 @@ three times, or takes the process with it, is quarantined, and the others have l
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from mailer.core import kinds, mime
+from mailer.core import evidence, kinds, mime
 from mailer.core.decide import decide
 from mailer.core.reply import TEMPLATES, RefusedValues, ReplyValues, local_moment
 from mailer.core.rules import Ruleset
-from mailer.errors import LeaseLostError, RecordError
+from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
 from mailer.model import Decision, Facts, Letter, Own, Reading, RequestState, Sender, Verdict
-from mailer.store import facts, letters, personal, requests
-from mailer.store.db import DatabaseError
+from mailer.store import audit, facts, letters, personal, requests
+from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.facts import Arrival, Limits
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
@@ -26,7 +27,6 @@ from mailer.store.work import Unit, Worker
 
 BATCH: Final = 100
 STATES: Final = {Verdict.ISSUE: RequestState.APPROVED, Verdict.HOLD: RequestState.HELD, Verdict.REFUSE: RequestState.REFUSED}
-NOT_THE_LETTERS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,12 +55,17 @@ class Answer:
         with self._worker.reading() as tx:
             if not letters.waiting(tx):
                 return False
+        self._stationery.ready()
         self._quarantine_spent()
         with self._worker.writing() as unit:
             claimed = letters.claim(unit.tx, BATCH)
         try:
             self._decide_all(claimed)
-        except NOT_THE_LETTERS_FAULT:
+        except LeaseLostError:
+            raise
+        except (RecordError, *DATABASE_OUTAGE):
+            with self._worker.writing() as unit:
+                letters.give_back(unit.tx, claimed)
             raise
         except Exception as error:  # whatever a letter of a stranger's can provoke: it must not stop the others
             self._on_trouble(f"letters {claimed[0].id}-{claimed[-1].id}", error)
@@ -83,6 +88,8 @@ class Answer:
 
     def _decide(self, unit: Unit, kept: Kept) -> None:
         settings = self._settings
+        if not _is_as_kept(unit.tx, kept, self._worker.pen.key):
+            raise TamperedError("letter {id} is not the one that was kept", id=kept.id)
         letter = mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes, phrase=settings.ruleset.form.phrase)
         reading = kinds.judge(letter, settings.ruleset.form, settings.own)
         arrival = Arrival(id=kept.id, received_at=kept.received_at, proven=kept.proven, letter=letter, reading=reading)
@@ -182,3 +189,14 @@ class Answer:
             "ruleset": self._settings.ruleset.hash,
             "facts": said,
         }
+
+
+def _is_as_kept(tx: Tx, kept: Kept, key: bytes) -> bool:
+    """Whether the record tells of this very letter: who can only write the database brings no letter in."""
+    if hashlib.sha256(kept.content).hexdigest() != kept.digest:
+        return False
+    for sealed in audit.of_letter(tx, kept.id):
+        if evidence.fault(sealed, key) is None and evidence.read_header(sealed)["event"] == "letter.kept":
+            details = evidence.read_details(sealed)
+            return (details["letter"], details["digest"], details["proven"]) == (kept.id, kept.digest, kept.proven)
+    return False

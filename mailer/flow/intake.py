@@ -97,14 +97,15 @@ class Intake:
         if full:
             self._full_due = now + FULL_EVERY
         items = self._mailbox.items(full=full)
-        if full:
-            self._file_left_behind(epoch, set(items))
         with self._worker.reading() as tx:
             new = ledger.unseen(tx, self._settings.mailbox, epoch, items)
+        taken = 0
         for start in range(0, len(new), self._settings.batch):
-            self._take(epoch, new[start : start + self._settings.batch])
+            taken += self._take(epoch, new[start : start + self._settings.batch])
             self._pulse()
-        return bool(new)
+        if full:
+            self._file_left_behind(epoch, set(items))
+        return taken > 0
 
     def rest(self, keep_going: Callable[[], bool]) -> None:
         """Wait until letters may have arrived."""
@@ -120,8 +121,10 @@ class Intake:
         self._full_due = None
         self._mailbox.close()
 
-    def _take(self, epoch: int, items: Sequence[int]) -> None:
+    def _take(self, epoch: int, items: Sequence[int]) -> int:
+        """Take these letters in; how many. What the server leaves out is none of them, so that it is not asked without a pause."""
         heads = self._mailbox.heads(items)
+        taken = 0
         if len(heads) < len(items):
             self._full_due = None  # what the server left out is looked for again
         for group in _by_size(self._look(heads), self._settings.max_bytes):
@@ -129,7 +132,10 @@ class Intake:
             bodies = self._mailbox.whole(wanted) if wanted else {}
             if len(bodies) < len(wanted):
                 self._full_due = None
-            self._keep(epoch, [a for a in group if not a.whole or a.head.item in bodies], bodies)
+            complete = [arrival for arrival in group if not arrival.whole or arrival.head.item in bodies]
+            self._keep(epoch, complete, bodies)
+            taken += len(complete)
+        return taken
 
     def _look(self, heads: Sequence[Head]) -> list[_Arrival]:
         settings = self._settings
@@ -209,6 +215,7 @@ class Intake:
             kind=arrival.reading.kind.value,
             size_bytes=head.size_bytes,
             whole=raw.whole,
+            proven=arrival.proven,
             note="too-large" if head.size_bytes > self._settings.max_bytes else None,
             digest=digest,
         )

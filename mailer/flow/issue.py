@@ -7,6 +7,7 @@ one transaction. A crash in between leaves a reserved credential, which the next
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from mailer.core import evidence, mime, secret, terms
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import IssuedValues, local_moment
 from mailer.core.secret import Profile, Secret
-from mailer.errors import LeaseLostError, RecordError
+from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
 from mailer.model import Sender
 from mailer.store import audit, credentials, letters, personal, requests, senders
@@ -79,6 +80,7 @@ class Issue:
             waiting = requests.count_due_for_issue(tx, now) > 0
             left = self._settings.breaker - credentials.issued_since(tx, now - BREAKER_WINDOW)
         if begun:
+            self._stationery.ready()
             self._carry_out_all()
             return True
         if not waiting:
@@ -86,6 +88,7 @@ class Issue:
         self._tell_pause(paused=left <= 0)
         if left <= 0:
             return False
+        self._stationery.ready()
         self._reserve(min(left, BATCH))
         self._carry_out_all()
         return True
@@ -120,6 +123,7 @@ class Issue:
             sender=request.sender_code,
             request=request.id,
             credential=credential_id,
+            login_digest=_login_digest(login),
             valid_until=evidence.instant(term.until),
             last_day=term.last_day.isoformat(),
             term_rule=term.rule,
@@ -151,6 +155,11 @@ class Issue:
 
     def _carry_out(self, unit: Unit, credential: Credential) -> None:
         request = requests.get(unit.tx, credential.request_id)
+        fault = _approval_fault(unit.tx, request, self._worker.pen.key) or _reservation_fault(
+            unit.tx, credential, request, self._worker.pen.key
+        )
+        if fault is not None:
+            raise TamperedError("{why}", why=fault)
         person = personal.get(unit.tx, credential.person_id)
         sender = senders.get(unit.tx, credential.sender_code)
         password = secret.password(self._settings.profile, self._randbelow)
@@ -234,8 +243,34 @@ def _approval_fault(tx: Tx, request: Request, key: bytes) -> str | None:
     return None
 
 
+def _reservation_fault(tx: Tx, credential: Credential, request: Request, key: bytes) -> str | None:
+    """Why this reserved credential is not the one that was reserved for this request, or None when it is."""
+    if (credential.sender_code, credential.person_id, credential.answer_to_id) != (
+        request.sender_code,
+        request.person_id,
+        request.answer_to_id,
+    ):
+        return "the credential is for somebody else than its request"
+    wanted = (credential.id, _login_digest(credential.login), evidence.instant(credential.valid_until))
+    for sealed in audit.of_request(tx, request.id, "credential.reserved"):
+        details = evidence.read_details(sealed)
+        if evidence.fault(sealed, key) is None and wanted == (
+            details["credential"],
+            details["login_digest"],
+            details["valid_until"],
+        ):
+            return None
+    return "the record knows no such reservation"
+
+
+def _login_digest(login: str) -> str:
+    """How the record speaks of a login: a name-based one holds a name, and the record is never erased."""
+    return hashlib.sha256(login.encode()).hexdigest()
+
+
 def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
-    return told is not None and row.digest() is not None and told["digest"] == row.digest()
+    named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
+    return told is not None and named and row.digest() is not None and told["digest"] == row.digest()
 
 
 def _required(row_id: int | None) -> int:

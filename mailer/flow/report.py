@@ -39,14 +39,11 @@ class Backlog:
     """What is still to be done, now and later."""
 
     letters: int  # kept, not yet decided
-    to_issue: int  # approved or reserved, and their time has come
+    to_issue: int  # approved, and their time has come
+    reserved: int  # begun and to be carried out
     to_send: int  # queued and due, or being sent
     to_send_later: int  # queued for a later attempt
     next_send: datetime | None
-
-    @property
-    def idle(self) -> bool:
-        return not (self.letters or self.to_issue or self.to_send)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +133,8 @@ def backlog(tx: Tx, now: datetime) -> Backlog:
     due = outbox.count_due(tx, now)
     return Backlog(
         letters=letters.counts(tx).get(LetterState.KEPT, 0),
-        to_issue=requests.count_due_for_issue(tx, now) + credentials.counts(tx).get(CredentialState.RESERVED, 0),
+        to_issue=requests.count_due_for_issue(tx, now),
+        reserved=credentials.counts(tx).get(CredentialState.RESERVED, 0),
         to_send=due + replies.get(ReplyState.SENDING, 0),
         to_send_later=replies.get(ReplyState.QUEUED, 0) - due,
         next_send=outbox.next_due(tx),

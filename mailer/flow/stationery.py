@@ -15,6 +15,7 @@ from mailer.core import reply
 from mailer.core.letterhead import Letterhead
 from mailer.core.reply import ReplyValues, Templates
 from mailer.edge.keys import Binding
+from mailer.errors import SetupError
 from mailer.model import Envelope, Letter
 from mailer.store import outbox
 from mailer.store.personal import Personal
@@ -52,6 +53,11 @@ class Stationery:
     fund: FundIdentity
     instance: str
     randbytes: Callable[[int], bytes]
+
+    def ready(self) -> None:
+        """SetupError when nothing can be sealed now: asked before work is claimed, so that no letter is blamed for it."""
+        if not self.sealer.epochs():
+            raise SetupError("there is no public key to seal replies with: start the courier once, it makes one")
 
     def write(
         self,

@@ -73,6 +73,6 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
 def _done(backlog: Backlog, steps: Sequence[str], *, observe: bool, paused: bool) -> bool:
     if "answer" in steps and backlog.letters:
         return False
-    if "issue" in steps and backlog.to_issue and not observe and not paused:
+    if "issue" in steps and not observe and (backlog.reserved or (backlog.to_issue and not paused)):
         return False
     return not ("deliver" in steps and backlog.to_send and not observe)

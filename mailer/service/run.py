@@ -25,7 +25,6 @@ from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, T
 from mailer.service.office import Office, jitter
 from mailer.service.process import is_gone, owner
 from mailer.store import accounts_local
-from mailer.store.db import DatabaseError
 from mailer.store.work import Worker
 
 STEPS: Final = ("intake", "answer", "issue", "deliver", "expire")
@@ -171,8 +170,8 @@ class House:
                     while not self._around.stop.is_set():
                         if changed(0.5):
                             self._around.bell.ring()
-            except DatabaseError as error:
-                self._log.warning("the database cannot be watched", error=str(error.orig).strip()[:200])
+            except Exception as error:  # also the driver's own: the line to the database may break at any time
+                self._log.warning("the database cannot be watched", error=" ".join(str(error).split())[:200])
                 self._around.stop.wait(1.0)
 
     def _live(self) -> None:

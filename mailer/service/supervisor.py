@@ -41,6 +41,7 @@ class Child:
         self._start_at = 0.0
         self._pause = 0.5
         self.exit_code: int | None = None
+        self.lived = False
 
     def tend(self) -> None:
         """Start it if it is time to, take note of life or death, kill it when it is silent."""
@@ -50,7 +51,7 @@ class Child:
                 self._start(now)
             return
         if self._hears():
-            self._heard, self._patience = now, SILENCE_SECONDS
+            self._heard, self._patience, self.lived = now, SILENCE_SECONDS, True
         code = self._process.poll()
         if code is not None:
             self._died(now, code)
@@ -119,7 +120,7 @@ class Supervisor:
         while not self.stop.is_set() and not refused:
             for child in self._children:
                 child.tend()
-                refused = refused or child.exit_code == WRONG_SETUP
+                refused = refused or (child.exit_code == WRONG_SETUP and not child.lived)
             self.stop.wait(0.1)
         deadline = monotonic() + STOP_SECONDS
         for child in self._children:

@@ -17,11 +17,12 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 
 from mailer.errors import SchemaError
 from mailer.store import schema
 
+DATABASE_OUTAGE = (OperationalError, InterfaceError)  # the database is away, full or locked: no statement is to blame
 DatabaseError = DBAPIError  # what callers above the store may catch: the database, not the letter, is at fault
 Tx = Connection  # an open transaction; whoever takes one commits nothing
 CHANNEL = "mailer"  # PostgreSQL's NOTIFY channel
@@ -59,7 +60,7 @@ class Database:
     @contextmanager
     def watching(self) -> Iterator[Callable[[float], bool]]:
         """A function that waits up to so many seconds and says whether any process has written meanwhile."""
-        with self._reader.connect() as connection:
+        with (self._reader if self.sqlite else self._writer).connect() as connection:
             driver = connection.connection.driver_connection
             assert driver is not None  # noqa: S101  a connection that is open has a driver
             if self.sqlite:
@@ -78,7 +79,7 @@ class Database:
             url = self.url.update_query_dict({"options": _POSTGRES_OPTIONS})
             engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
             if not writing:
-                engine = engine.execution_options(postgresql_readonly=True)
+                engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
             return engine
         engine = create_engine(_sqlite_url(self.url), hide_parameters=True, pool_size=8, max_overflow=-1)
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
@@ -179,7 +180,7 @@ def _data_version_watch(driver: Any) -> Callable[[float], bool]:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SchemaError('[database] url is not a database address such as "sqlite:///mailer.db"') from error
     if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
         raise SchemaError(

@@ -45,7 +45,7 @@ def acquire(tx: Tx, name: str, owner: str, *, now: datetime, is_gone: Callable[[
     if row is None:
         tx.execute(insert(leases).values(name=name, owner=owner, fence=1, expires_at=now + TERM))
         return Lease(name=name, owner=owner, fence=1)
-    if row.owner != owner and row.expires_at > now and not is_gone(row.owner):
+    if row.owner != owner and now < row.expires_at <= now + TERM and not is_gone(row.owner):  # else the clock was set back
         return str(row.owner)
     fence = row.fence + 1
     tx.execute(update(leases).where(leases.c.name == name).values(owner=owner, fence=fence, expires_at=now + TERM))
@@ -56,7 +56,7 @@ def hold(tx: Tx, lease: Lease, *, now: datetime) -> None:
     """Prove and prolong the lease inside the transaction that is about to write; LeaseLostError ends that transaction."""
     renewed = tx.execute(
         update(leases)
-        .where(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.fence == lease.fence, leases.c.expires_at > now)
+        .where(leases.c.name == lease.name, leases.c.owner == lease.owner, leases.c.fence == lease.fence)
         .values(expires_at=now + TERM)
     )
     if renewed.rowcount != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -80,6 +81,7 @@ def repeated(tx: Tx, letter_id: int, digest: str, fingerprint: str, received_at:
     """Whether the same letter (same bytes, or same headers with Message-ID and Date equal) was kept before within 24 hours."""
     query = select(letters.c.id).where(
         letters.c.id < letter_id,
+        letters.c.proven,  # a copy that somebody else sent beforehand must not silence the real one
         (letters.c.digest == digest) | (letters.c.fingerprint == fingerprint),
         letters.c.received_at > received_at - timedelta(hours=24),
     )
@@ -104,6 +106,12 @@ def claim(tx: Tx, limit: int) -> list[Kept]:
         return []
     tx.execute(update(letters).where(letters.c.id == row.id).values(attempts=letters.c.attempts + 1))
     return [_read(row)]
+
+
+def give_back(tx: Tx, claimed: Sequence[Kept]) -> None:
+    """The try did not count: what failed was the database or the record, not these letters."""
+    for kept in claimed:
+        tx.execute(update(letters).where(letters.c.id == kept.id).values(batches=kept.batches, attempts=kept.attempts))
 
 
 def spent(tx: Tx) -> list[Kept]:

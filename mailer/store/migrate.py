@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from mailer.errors import SchemaError
@@ -20,6 +21,8 @@ def upgrade(url: str) -> None:
         with database.writing() as tx:
             settings.attributes["connection"] = tx
             command.upgrade(settings, "head")
+    except CommandError as error:
+        raise SchemaError("the tables cannot be brought to this version: {why}", why=error) from error
     except DBAPIError as error:
         raise SchemaError("the tables cannot be made: {why}", why=str(error.orig).strip()) from error
     finally:

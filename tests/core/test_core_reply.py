@@ -289,16 +289,21 @@ def test_a_bad_template_is_named_before_the_first_letter(texts: Mapping[str, str
 
 def test_names_set_in_a_template_are_known_there() -> None:
     text = "{% if login %}{% set greeting = 'Здравствуйте' %}{{ greeting }}{% endif %}"
-    text += "{% for part in [login] %}, {{ part }}{% endfor %}"
+    text += "{% for part in [login, password] %}, {{ part }}{% endfor %}"
     _, body = letter(load(changed(issued_body=text), form=FORM), "issued", ISSUED)
-    assert body == "Здравствуйте, tmp-29-kmnrstuv\n"
+    assert body == f"Здравствуйте, tmp-29-kmnrstuv, {ISSUED.password.reveal()}\n"
+
+
+def test_a_letter_that_forgets_the_password_is_found_at_load() -> None:
+    with pytest.raises(SetupError, match="does not hold the login and the password"):
+        load(changed(issued_body="{{ login }}"), form=FORM)
 
 
 def test_a_late_failure_does_not_show_the_password() -> None:
     """A lookup by password succeeds with the sample and fails with a real one, quoting it in jinja2's own message."""
     sample = sample_values("issued")[0]
     assert isinstance(sample, IssuedValues)
-    trap = f"{{{{ {{'{sample.password.reveal()}': 1}}[password] }}}}"
+    trap = f"{{{{ login }}}} {{{{ password }}}} {{{{ {{'{sample.password.reveal()}': 1}}[password] }}}}"
     templates = load(changed(issued_body=trap), form=FORM)
     with pytest.raises(SetupError, match="issued") as failed:
         compose(templates, "issued", ISSUED, LETTERHEAD)

@@ -45,7 +45,8 @@ def problems(**texts: str) -> list[str]:
         pytest.param(rule("{ issued_30d = { over = '3' } }"), "issued_30d over: must be a whole number", id="word-for-number"),
         pytest.param(rule("{ issued_30d = { over = 3.5 } }"), "issued_30d over: must be a whole number", id="fraction"),
         pytest.param(rule("{ issued_30d = { more = 3 } }"), "issued_30d: unknown key more; known is over", id="comparison"),
-        pytest.param(rule("{ any = [{ any = [{ duplicate = true }] }] }"), "any stands inside any", id="nested-any"),
+        pytest.param(rule("{ any = [{ any = [{ duplicate = true }] }] }"), "must name facts, and no any", id="nested-any"),
+        pytest.param(rule("{ any = [{}] }"), "must name facts", id="empty-any"),
         pytest.param(
             rule("{ any = [{ duplcate = true }] }"), "any [[rule]] 1: unknown key duplcate; known is duplicate", id="in-any"
         ),

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
-from mailer.errors import EdgeError
+from mailer.errors import EdgeError, RecordError, SetupError
 from mailer.flow import override, report
 from mailer.model import CredentialState, Delivery, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests, senders
@@ -273,6 +273,58 @@ def test_who_can_only_write_the_database_approves_nothing(desk: Desk, meddling: 
     assert len(desk.postman.sent) == 1
     with desk.trial.database.reading() as tx:
         assert requests.get(tx, 1).state is RequestState.HELD
+
+
+def test_a_reservation_that_somebody_wrote_is_not_carried_out(desk: Desk) -> None:
+    desk.take(request("Пришва А.А.", ADDRESS, 1), request("Ли К.", "stranger@elsewhere.example", 2))
+    until_done(desk.answer())
+    with desk.trial.database.writing() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO credentials (id, request_id, sender_code, person_id, answer_to_id, login, state, reserved_at,"
+                " valid_until, last_day, term_rule) SELECT 'f', id, '290001', person_id, 2, 'thief', 'reserved', created_at,"
+                " created_at, '2126-01-01', 'x' FROM requests WHERE id = 2"
+            )
+        )
+        tx.execute(text("UPDATE requests SET state = 'approved' WHERE id = 2"))
+    desk.run()
+    assert len(desk.postman.sent) == 1
+    assert credential_states(desk).count(CredentialState.ABANDONED) == 1
+
+
+def test_a_letter_that_is_not_as_it_was_kept_is_not_decided(desk: Desk) -> None:
+    desk.take(request("Ли К.", "stranger@elsewhere.example", 1))
+    with desk.trial.database.writing() as tx:
+        tx.execute(text("UPDATE letters SET proven = NOT proven"))
+    desk.run()
+    assert states(desk) == []
+    assert desk.postman.sent == []
+    assert "letter.quarantined" in desk.events()
+
+
+def test_a_record_that_cannot_be_written_is_not_the_letters_fault(desk: Desk) -> None:
+    desk.take(request("Пришва А.А.", ADDRESS, 1))
+    answer = desk.answer()
+    with desk.trial.database.writing() as tx:
+        tx.execute(text("UPDATE audit_head SET seq = 0"))  # the next record would take a seq that is taken
+    for _ in range(5):
+        with pytest.raises(RecordError):
+            answer.step()
+    with desk.trial.database.writing() as tx:
+        tx.execute(text("UPDATE audit_head SET seq = 1"))
+    desk.run()
+    assert states(desk) == [("answered", None)]
+
+
+def test_without_a_public_key_letters_wait_and_are_not_blamed(desk: Desk) -> None:
+    desk.take(request("Пришва А.А.", ADDRESS, 1))
+    epochs = desk.home / "keys" / "epochs"
+    epochs.rename(desk.home / "away")
+    with pytest.raises(SetupError, match="public key"):
+        desk.answer().step()
+    (desk.home / "away").rename(epochs)
+    desk.run()
+    assert states(desk) == [("answered", None)]
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,25 @@ def test_a_write_prolongs_the_lease(trial: Trial) -> None:
 def test_nothing_is_written_by_a_process_that_slept_longer_than_its_lease(trial: Trial) -> None:
     sleeper = worker(trial, take(trial, "sleeper"))
     trial.clock.move(seconds=31)
+    take(trial, "next")
     with pytest.raises(LeaseLostError), sleeper.writing() as unit:
         unit.tell("letter.kept")
     with trial.database.reading() as tx:
         assert audit.head(tx) == 0
+
+
+def test_a_lease_that_ran_out_still_counts_while_nobody_took_it(trial: Trial) -> None:
+    slow = worker(trial, take(trial, "slow"))
+    trial.clock.move(seconds=300)
+    with slow.writing() as unit:
+        unit.tell("letter.kept")
+    assert take(trial, "next") == "slow"
+
+
+def test_a_clock_that_was_set_back_does_not_keep_the_lease_for_ever(trial: Trial) -> None:
+    take(trial, "first")
+    trial.clock.move(hours=-3)
+    assert isinstance(take(trial, "second"), Lease)
 
 
 def test_the_old_fence_does_not_count_even_for_the_same_owner(trial: Trial) -> None:

@@ -19,7 +19,7 @@ test: ## format, lint, types and tests; as root on Debian installs Dovecot, Post
 	@echo "Checking types (mypy)"
 	@.venv/bin/mypy
 	@echo "Running the tests (pytest)"
-	@.venv/bin/pytest --numprocesses=auto --dist=loadfile
+	@.venv/bin/pytest --numprocesses=4 --dist=loadfile
 
 format: ## put the source into its one form
 	@scripts/environment dev

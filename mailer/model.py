@@ -5,8 +5,7 @@ Times are timezone-aware datetimes in UTC; sizes are bytes; digests are lower-ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -244,42 +243,6 @@ class Decision:
     trace: tuple[str, ...]
 
 
-class LetterState(StrEnum):
-    KEPT = "kept"
-    READ = "read"
-    QUARANTINED = "quarantined"
-
-
-class RequestState(StrEnum):
-    HELD = "held"
-    APPROVED = "approved"
-    REFUSED = "refused"
-    ISSUED = "issued"
-    ANSWERED = "answered"
-    WITHDRAWN = "withdrawn"
-
-
-class CredentialState(StrEnum):
-    RESERVED = "reserved"
-    ACTIVE = "active"
-    ABANDONED = "abandoned"
-    IN_DOUBT = "in-doubt"
-    SUSPENDED = "suspended"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    SUPERSEDED = "superseded"
-
-
-class ReplyState(StrEnum):
-    QUEUED = "queued"
-    SENDING = "sending"
-    SENT = "sent"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-    CONFIRMED = "confirmed"
-    BOUNCED = "bounced"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
     """A letter on the server, as far as its headers: the first look, before deciding what to fetch."""
@@ -338,19 +301,3 @@ class DeliveryOutcome:
 
 
 LOOP_HEADER: Final = "X-Mailer-Loop"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """What a step tells the record: one event, past participle, of one thing.
-
-    `details` holds everything but personal data; people and addresses stand in it as salted digests (`store.personal`).
-    """
-
-    event: str
-    actor: str
-    importance: str = "info"  # info | notice | warning | alarm
-    sender: str | None = None
-    request: int | None = None
-    outcome: str = "done"  # done | refused | failed
-    details: Mapping[str, object] = field(default_factory=dict)

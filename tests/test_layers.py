@@ -16,6 +16,7 @@ ROOT: Final = Path(__file__).parents[1]
 
 FLOORS: Final = {
     "errors": 0,
+    "states": 0,
     "model": 0,
     "config": 1,
     "core": 1,

@@ -9,7 +9,7 @@ import typer
 
 from mailer.cli.opened import office_of, operator
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say, table
-from mailer.model import CredentialState
+from mailer.states import CredentialState
 
 
 def add_to(app: typer.Typer) -> None:

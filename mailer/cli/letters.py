@@ -9,7 +9,7 @@ import typer
 
 from mailer.cli.opened import office_of
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
-from mailer.model import LetterState
+from mailer.states import LetterState
 
 
 def add_to(app: typer.Typer) -> None:

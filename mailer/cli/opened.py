@@ -23,9 +23,10 @@ def config_of(context: typer.Context) -> Config:
 
 @contextmanager
 def office_of(context: typer.Context) -> Iterator[Office]:
+    config = config_of(context)  # first: what is wrong in it is told before anything slow is loaded
     from mailer.service.office import open_office
 
-    office = open_office(config_of(context), os.environ)
+    office = open_office(config, os.environ)
     try:
         yield office
     finally:

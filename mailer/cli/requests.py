@@ -10,7 +10,7 @@ import typer
 
 from mailer.cli.opened import office_of
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
-from mailer.model import RequestState
+from mailer.states import RequestState
 
 if TYPE_CHECKING:
     from mailer.flow.report import RequestView

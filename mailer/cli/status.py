@@ -11,7 +11,7 @@ import typer
 
 from mailer.cli.opened import office_of
 from mailer.cli.show import local, print_json, safe_text, say
-from mailer.model import LetterState, ReplyState
+from mailer.states import LetterState, ReplyState
 
 if TYPE_CHECKING:
     from mailer.flow.report import Status
@@ -24,10 +24,10 @@ def add_to(app: typer.Typer) -> None:
     def status(
         context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False
     ) -> int:
-        from mailer.flow import report
-        from mailer.service.office import clock
-
         with office_of(context) as office, office.database.reading() as tx:
+            from mailer.flow import report
+            from mailer.service.office import clock
+
             found = report.status(tx, clock())
             needs = _needs(found)
             if as_json:

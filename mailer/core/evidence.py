@@ -19,16 +19,31 @@ import hmac
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from mailer.errors import TamperedError
-from mailer.model import Record
 
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
 HEADER_KEYS: Final = ("version", "seq", "at", "event", "importance", "actor", "sender", "request", "outcome")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a step tells the record: one event, past participle, of one thing.
+
+    `details` holds everything but personal data; people and addresses stand in it as salted digests (`store.personal`).
+    """
+
+    event: str
+    actor: str
+    importance: str = "info"  # info | notice | warning | alarm
+    sender: str | None = None
+    request: int | None = None
+    outcome: str = "done"  # done | refused | failed
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from mailer.errors import TransitionError
-from mailer.model import CredentialState, LetterState, ReplyState, RequestState
+from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)

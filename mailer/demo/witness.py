@@ -24,7 +24,8 @@ from mailer.demo.servers import PASSWORD, Ports
 from mailer.flow import report
 from mailer.flow.explain import Channel, Explanation, explain
 from mailer.flow.report import Entry, RequestView
-from mailer.model import LetterState, Own, Reading, ReplyState, RequestState, Verdict
+from mailer.model import Own, Reading, Verdict
+from mailer.states import LetterState, ReplyState, RequestState
 from mailer.store import leases, ledger, letters, requests
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.db import Database, Tx

@@ -17,7 +17,16 @@ from mailer.core.reply import TEMPLATES, RefusedValues, ReplyValues, local_momen
 from mailer.core.rules import Ruleset
 from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
-from mailer.model import Decision, Facts, Letter, Own, Reading, RequestState, Sender, Verdict
+from mailer.model import (
+    Decision,
+    Facts,
+    Letter,
+    Own,
+    Reading,
+    Sender,
+    Verdict,
+)
+from mailer.states import RequestState
 from mailer.store import audit, facts, letters, personal, requests
 from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.facts import Arrival, Limits

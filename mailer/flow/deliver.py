@@ -19,7 +19,8 @@ from mailer.core.retry import next_attempt
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
 from mailer.flow.stationery import unpack
-from mailer.model import Delivery, DeliveryOutcome, Envelope, RequestState
+from mailer.model import Delivery, DeliveryOutcome, Envelope
+from mailer.states import RequestState
 from mailer.store import audit, credentials, outbox, personal, requests
 from mailer.store.db import Tx
 from mailer.store.outbox import MAX_SENDS, Reply

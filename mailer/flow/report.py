@@ -9,7 +9,8 @@ from typing import Any
 
 from mailer.core import evidence, kinds, mime
 from mailer.core.evidence import Sealed
-from mailer.model import CredentialState, Form, Letter, LetterState, Own, Reading, ReplyState, RequestState
+from mailer.model import Form, Letter, Own, Reading
+from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 from mailer.store import audit, credentials, leases, letters, outbox, personal, requests, senders
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx

@@ -15,9 +15,8 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence
-from mailer.core.evidence import Sealed
+from mailer.core.evidence import Record, Sealed
 from mailer.errors import RecordError, TamperedError
-from mailer.model import Record
 from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
 

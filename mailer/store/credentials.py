@@ -12,7 +12,8 @@ from sqlalchemy import Row, func, insert, select, update
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
 from mailer.errors import NotFoundError
-from mailer.model import CredentialState, Term
+from mailer.model import Term
+from mailer.states import CredentialState
 from mailer.store.db import Tx
 from mailer.store.requests import Request
 from mailer.store.schema import credentials

@@ -12,7 +12,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
-from mailer.model import CredentialState, Facts, Kind, Letter, NameStanding, Reading, RequestState, Sender, SenderStanding
+from mailer.model import (
+    Facts,
+    Kind,
+    Letter,
+    NameStanding,
+    Reading,
+    Sender,
+    SenderStanding,
+)
+from mailer.states import CredentialState, RequestState
 from mailer.store import letters, outbox, personal, senders
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, requests

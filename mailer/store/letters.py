@@ -12,7 +12,8 @@ from sqlalchemy import Row, func, insert, select, update
 from mailer.core import lifecycle
 from mailer.core.lifecycle import LetterEvent
 from mailer.errors import NotFoundError
-from mailer.model import Decision, Kind, Letter, LetterState, RawLetter
+from mailer.model import Decision, Kind, Letter, RawLetter
+from mailer.states import LetterState
 from mailer.store.db import Tx
 from mailer.store.schema import letters
 

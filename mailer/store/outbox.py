@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, insert, select, update
 from mailer.core import lifecycle
 from mailer.core.lifecycle import ReplyEvent
 from mailer.errors import NotFoundError
-from mailer.model import ReplyState
+from mailer.states import ReplyState
 from mailer.store.db import Tx
 from mailer.store.schema import replies
 

@@ -13,7 +13,8 @@ from sqlalchemy import Row, func, insert, select, update
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
 from mailer.errors import NotFoundError
-from mailer.model import Decision, Facts, ReplyState, RequestState
+from mailer.model import Decision, Facts
+from mailer.states import ReplyState, RequestState
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, replies, requests
 

@@ -1,7 +1,7 @@
 """What stands in the database? Every table, once; migrations build it, `tests/store` compares the two.
 
 Personal data (names, addresses) stands in `personal` alone, and in the bytes of kept letters, so that it can be erased without
-touching the record. States are the words of `model.py`.
+touching the record. States are the words of `states.py`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailer.model import Record
+from mailer.core.evidence import Record
 from mailer.store import audit, leases
 from mailer.store.audit import Pen
 from mailer.store.db import Database, Tx, notify

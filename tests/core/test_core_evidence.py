@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from mailer.core import evidence
-from mailer.model import Record
+from mailer.core.evidence import Record
 
 KEY = bytes(range(32))
 NONCE = b"\x01" * 16

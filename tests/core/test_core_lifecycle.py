@@ -12,7 +12,7 @@ import pytest
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent, LetterEvent, ReplyEvent, RequestEvent
 from mailer.errors import TransitionError
-from mailer.model import CredentialState, LetterState, ReplyState, RequestState
+from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 
 # state -> {event: next state}, in the order of the design's table.
 LETTER = {"kept": {"read": "read", "quarantined": "quarantined"}}

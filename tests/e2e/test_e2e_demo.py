@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mailer.config.load import load
+from mailer.core.secret import PROFILES, UNMISTAKABLE
 from mailer.demo.letters import FIRST_ADDRESS, Ending, post, write
 from mailer.demo.place import MARK, occupied, ports_of_running
 from mailer.demo.program import clean
@@ -48,6 +49,9 @@ def processes_of(directory: Path) -> list[str]:
         if any(str(directory) in word for word in words):
             found.append(" ".join(words))
     return found
+
+
+PASSWORD_SYMBOLS = PROFILES["default"].length
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +180,9 @@ def test_every_wrong_end_is_seen(witness: Witness) -> None:
     post(posted, witness.ports.smtp)
     story = witness.follow(posted, foreseen)
     assert story.reply is not None
-    other_password = replace(story, reply=replace(story.reply, text=story.reply.text.replace("b", "d").replace("g", "f")))
+    turned = str.maketrans(UNMISTAKABLE, UNMISTAKABLE[1:] + UNMISTAKABLE[0])
+    lines = [line.translate(turned) if len(line) == PASSWORD_SYMBOLS else line for line in story.reply.text.splitlines()]
+    other_password = replace(story, reply=replace(story.reply, text="\n".join(lines)))
     ends: list[tuple[Story, Ending, Flaw | None]] = [
         (story, Ending.ANSWERED, None),
         (story, Ending.REFUSED, Flaw.OTHER_END),

@@ -44,15 +44,7 @@ def runs(pid: int) -> bool:
 
 @pytest.fixture
 def bureau(tmp_path: Path, dovecot: Dovecot) -> Iterator[Bureau]:
-    """For what does not depend on the database."""
     with Bureau(tmp_path, f"sqlite:///{tmp_path / 'mailer.db'}", dovecot) as office:
-        office.register(ADDRESSES)
-        yield office
-
-
-@pytest.fixture
-def any_bureau(tmp_path: Path, database_url: str, dovecot: Dovecot) -> Iterator[Bureau]:
-    with Bureau(tmp_path, database_url, dovecot) as office:
         office.register(ADDRESSES)
         yield office
 
@@ -100,9 +92,8 @@ def test_a_second_service_stands_by_and_says_so(bureau: Bureau) -> None:
     assert second.wait(10) == 0
 
 
-def test_killed_at_random_nothing_is_lost_and_nobody_gets_two_credentials(any_bureau: Bureau) -> None:
+def test_killed_at_random_nothing_is_lost_and_nobody_gets_two_credentials(bureau: Bureau) -> None:
     """Three kills, one of each process, during sixty letters; then one quiet run to the end."""
-    bureau = any_bureau
     chance = random.Random(20261123)
     people = PEOPLE[:60]
     bureau.dovecot.drop([request(person, ADDRESSES[n % len(ADDRESSES)], n) for n, person in enumerate(people)])

@@ -13,7 +13,8 @@ from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
 from mailer.errors import EdgeError, RecordError, SetupError
 from mailer.flow import override, report
-from mailer.model import CredentialState, Delivery, ReplyState, RequestState
+from mailer.model import Delivery
+from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests, senders
 from tests.e2e.bureau import PHRASE, body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done

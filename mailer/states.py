@@ -1,0 +1,44 @@
+"""The states of letters, requests, credentials and replies: the same words in code, database, commands and documents.
+
+Which change leads from one to another stands in `core/lifecycle.py`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class LetterState(StrEnum):
+    KEPT = "kept"
+    READ = "read"
+    QUARANTINED = "quarantined"
+
+
+class RequestState(StrEnum):
+    HELD = "held"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    ISSUED = "issued"
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+
+
+class CredentialState(StrEnum):
+    RESERVED = "reserved"
+    ACTIVE = "active"
+    ABANDONED = "abandoned"
+    IN_DOUBT = "in-doubt"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    SUPERSEDED = "superseded"
+
+
+class ReplyState(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    CONFIRMED = "confirmed"
+    BOUNCED = "bounced"

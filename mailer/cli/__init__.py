@@ -7,6 +7,7 @@ be written. Heavy imports are made inside the commands, so that `mailer --help` 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from io import TextIOWrapper
 
@@ -14,6 +15,7 @@ from io import TextIOWrapper
 def main() -> None:
     """The program's entry. A short command makes much and frees nothing: collecting garbage would be a third of its time."""
     gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none are ours; looking for some reads every installed package
     from mailer.cli.app import run
 
     for stream in (sys.stdout, sys.stderr):

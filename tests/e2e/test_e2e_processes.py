@@ -56,6 +56,7 @@ def test_children_of_a_killed_supervisor_stop_by_themselves(bureau: Bureau) -> N
     service.kill()
     service.wait()
     bureau.wait_for(lambda: not any(runs(pid) for pid in children.values()), "the children to stop", 15)
+    assert parts(service.pid) == {}
 
 
 @pytest.mark.parametrize("part", ["desk", "courier"])
@@ -67,6 +68,7 @@ def test_a_part_that_dies_is_started_again(bureau: Bureau, part: str) -> None:
     bureau.wait_for(lambda: parts(service.pid).get(part, first) != first, f"a new {part}")
     bureau.dovecot.drop([request("Пришва А.А.", "ib@clinic1.example", 1)])
     bureau.wait_for(lambda: len(bureau.received()) == 1, "the answer")
+    assert "ended unasked" in bureau.log()
 
 
 def test_a_stopped_part_is_noticed_and_replaced(bureau: Bureau) -> None:
@@ -75,6 +77,7 @@ def test_a_stopped_part_is_noticed_and_replaced(bureau: Bureau) -> None:
     desk = parts(service.pid)["desk"]
     os.kill(desk, signal.SIGSTOP)
     bureau.wait_for(lambda: parts(service.pid).get("desk", desk) != desk, "a new desk", 60)
+    assert "shows no life" in bureau.log()
 
 
 def test_a_second_service_stands_by_and_says_so(bureau: Bureau) -> None:

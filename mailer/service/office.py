@@ -126,12 +126,8 @@ class Office:
     def stationery(self, ruleset: Ruleset) -> Stationery:
         from mailer.flow.stationery import FundIdentity, Stationery  # noqa: PLC0415
 
-        if not self.keyring.epochs():
-            raise SetupError(
-                "there is no public key in {path}/epochs: start the courier once, it makes one", path=self.config.keys_directory
-            )
         fund = self.config.fund
-        return Stationery(
+        stationery = Stationery(
             templates=self.templates(ruleset),
             sealer=self.keyring,
             fund=FundIdentity(
@@ -146,6 +142,8 @@ class Office:
             instance=self.instance,
             randbytes=os.urandom,
         )
+        stationery.ready()
+        return stationery
 
     def accounts(self) -> LocalAccounts:
         from mailer.store.accounts_local import LocalAccounts  # noqa: PLC0415

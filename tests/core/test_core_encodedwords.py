@@ -170,4 +170,5 @@ def test_likeness_counts_words_through_look_alikes_and_inflection() -> None:
     | st.lists(st.sampled_from([b"=?utf-8?", b"B?", b"q?", b"?=", b"=D0", b" ", b"\xd0", b"0JQ="])).map(b"".join)
 )
 def test_any_bytes_become_text_that_can_be_stored(raw: bytes) -> None:
-    encodedwords.decode(raw, PHRASE).text.encode()
+    text = encodedwords.decode(raw, PHRASE).text
+    assert text.encode().decode() == text

@@ -7,6 +7,7 @@ This module reads no files: the texts of `templates/reply/` are given to it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,6 +21,7 @@ from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, n
 from jinja2.sandbox import SandboxedEnvironment
 
 from mailer.core.letterhead import Letterhead, letter_bytes, refuse_controls
+from mailer.core.namewords import CAPITAL
 from mailer.core.secret import UNMISTAKABLE, Secret, groups
 from mailer.errors import SetupError
 from mailer.model import Form, Mistake, PersonName, Reason
@@ -144,7 +146,7 @@ def sample_values(name: str) -> tuple[ReplyValues, ...]:
             by_reason = (
                 replace(usual, reason=reason, surname_hint=hint) for reason in [*Reason, None] for hint in ("", "Образцов")
             )
-            mistakes = (Mistake(character=character, place=8) for character in "Iωі一0_ \u0301")
+            mistakes = (Mistake(character=character, place=8) for character in "IПωі一0_ \u0301")
             by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
             return (usual, *by_reason, *by_mistake)
         case _:
@@ -276,7 +278,12 @@ def _context(values: ReplyValues, form: Form) -> dict[str, object]:
 
 
 def _kind(mistake: Mistake) -> str:
-    """What sort of character it is, for templates to name: latin, greek, cyrillic, letter, digit, mark, invisible or sign."""
+    """What sort of character it is, for templates to name: capital, latin, greek, cyrillic, letter, digit, mark, invisible or sign.
+
+    `capital` is a Russian one: right as a letter, wrong at its place.
+    """
+    if re.match(CAPITAL, mistake.character):
+        return "capital"
     category = unicodedata.category(mistake.character[0])
     script = unicodedata.name(mistake.character[0], "").split(" ")[0].lower()
     if category[0] == "L":

@@ -15,6 +15,7 @@ from mailer.cli.show import print_json, safe_text, say
 from mailer.errors import SetupError
 
 if TYPE_CHECKING:
+    from mailer.core.bounce import Bounce, NoReport
     from mailer.flow.explain import Channel, Explanation
     from mailer.service.office import Office
 
@@ -33,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
         unread = 0
         with office_of(context) as office, office.database.reading() as tx:
             channel, ruleset, own, limits = _channel(office, mailbox), office.active_rules(), office.own(), office.limits()
+            address = office.config.fund.bounce_address
             for file in files:
                 try:
                     content = _content(file)
@@ -40,7 +42,9 @@ def add_to(app: typer.Typer) -> None:
                     unread += 1
                     _tell_unread(file, error.strerror or str(error), as_json=as_json)
                     continue
-                found = judge(tx, content, channel=channel, ruleset=ruleset, own=own, limits=limits, now=clock())
+                found = judge(
+                    tx, content, channel=channel, ruleset=ruleset, own=own, limits=limits, now=clock(), bounce_address=address
+                )
                 if as_json:
                     print_json({"file": file, **_as_object(found)})
                 else:
@@ -78,13 +82,33 @@ def _as_object(found: Explanation) -> Mapping[str, Any]:
         "sender": None if sender is None else {"code": sender.code, "organisation": sender.organisation},
         "rule": decision.rule_id,
         "trace": list(decision.trace),
+        "bounce": _bounce_as_object(found.bounce),
     }
+
+
+def _bounce_as_object(said: Bounce | NoReport | None) -> Mapping[str, Any] | None:
+    """`reason`: why nothing could be read in it, else null."""
+    if said is None:
+        return None
+    if isinstance(said, str):
+        return {"recipients": [], "reply_ids": [], "message_ids": [], "reason": said.value}
+    recipients = [
+        {
+            "outcome": recipient.outcome.value,
+            "status": recipient.status,
+            "final_recipient": recipient.final,
+            "original_recipient": recipient.original,
+            "diagnostic": recipient.diagnostic,
+        }
+        for recipient in said.recipients
+    ]
+    return {"recipients": recipients, "reply_ids": said.reply_ids, "message_ids": said.message_ids, "reason": None}
 
 
 def _tell_unread(file: str, why: str, *, as_json: bool) -> None:
     if as_json:
         empty = dict.fromkeys(("kind", "verdict", "reason", "person"))
-        print_json({"file": file, **empty, "repairs": [], "sender": None, "rule": None, "trace": [], "error": why})
+        print_json({"file": file, **empty, "repairs": [], "sender": None, "rule": None, "trace": [], "bounce": None, "error": why})
     else:
         say(_("{file}: cannot be read: {why}").format(file=safe_text(file), why=why))
 
@@ -109,3 +133,17 @@ def _show(file: str, found: Explanation) -> None:
         )
     if found.reading.repairs:
         say("  " + _("repairs: {repairs}").format(repairs=", ".join(repair.value for repair in found.reading.repairs)))
+    if found.bounce is not None:
+        _show_bounce(found.bounce)
+
+
+def _show_bounce(said: Bounce | NoReport) -> None:
+    if isinstance(said, str):
+        say("  " + _("nothing could be read in this delivery report ({reason})").format(reason=said.value))
+        return
+    for recipient in said.recipients:
+        address = recipient.final or recipient.original or "?"
+        line = f"{address}: {recipient.outcome.value} {recipient.status or ''}".rstrip()
+        say("  " + safe_text(f"{line} — {recipient.diagnostic}" if recipient.diagnostic else line))
+    ids = ", ".join([*said.reply_ids, *said.message_ids])
+    say("  " + _("reply: {ids}").format(ids=safe_text(ids) if ids else _("cannot be made out")))

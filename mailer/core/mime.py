@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -89,7 +89,7 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
         subject_count=count,
         subject_cut=subject_cut or block.cut,
         sender=None if mailbox is None else mailbox.address,
-        display_name="" if mailbox is None else _shown(encodedwords.decode(mailbox.name, phrase).text),
+        display_name="" if mailbox is None else shown(encodedwords.decode(mailbox.name, phrase).text),
         message_id=next(_ids(block.texts("message-id")), None),
         answers=tuple(dict.fromkeys(islice(_ids(block.texts("in-reply-to") + block.texts("references")), ANSWERS_MAX))),
         null_return_path=block.values("return-path")[:1] == [b"<>"],
@@ -101,6 +101,11 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
         digest=hashlib.sha256(content).hexdigest(),
         fingerprint=_fingerprint(block),
     )
+
+
+def headers(content: bytes) -> Mapping[str, list[bytes]]:
+    """The headers alone, of a letter or of a part of one: names lower-cased, values in order, unfolded and trimmed, not decoded."""
+    return _scan(content).by_name
 
 
 def _scan(content: bytes) -> _Block:
@@ -172,7 +177,7 @@ def _machine_marks(block: _Block) -> Iterator[str]:
 
 
 def _mark(name: str, text: str) -> str:
-    return f"{name}: {_shown(text)}"[:_SHORT]
+    return f"{name}: {shown(text)}"[:_SHORT]
 
 
 def _way(block: _Block) -> Iterator[tuple[str, str]]:
@@ -191,7 +196,7 @@ def _is_trace(name: str) -> bool:
     return name in _TRACE or name.startswith(_TRACE_FAMILIES)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """One line without control characters, as a name or a value may be shown and stored."""
     line = " ".join(text[:SUBJECT_MAX].split())
     return line if line.isprintable() else "".join(character for character in line if character.isprintable())

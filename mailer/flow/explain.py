@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailer.core import kinds, mime, trust
+from mailer.core import bounce, kinds, mime, trust
+from mailer.core.bounce import Bounce, NoReport
 from mailer.core.decide import decide
 from mailer.core.rules import Ruleset
-from mailer.model import Decision, Facts, Own, Reading, Sender, Trust
+from mailer.model import Decision, Facts, Kind, Own, Reading, Sender, Trust
 from mailer.store import facts
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
@@ -28,13 +29,25 @@ class Explanation:
     facts: Facts
     sender: Sender | None
     decision: Decision
+    bounce: Bounce | NoReport | None  # None for every other kind of letter
 
 
-def explain(tx: Tx, content: bytes, *, channel: Channel, ruleset: Ruleset, own: Own, limits: Limits, now: datetime) -> Explanation:
-    """Judge the bytes of one letter as if it had arrived just now."""
+def explain(
+    tx: Tx,
+    content: bytes,
+    *,
+    channel: Channel,
+    ruleset: Ruleset,
+    own: Own,
+    limits: Limits,
+    now: datetime,
+    bounce_address: str | None = None,
+) -> Explanation:
+    """Judge the bytes of one letter as if it had arrived just now. `bounce_address` is that of `[fund]`, with `{id}` in it."""
     letter = mime.read(content, phrase=ruleset.form.phrase)
     reading = kinds.judge(letter, ruleset.form, own)
     proven = letter is not None and trust.standing(letter, trust=channel.trust, authserv_id=channel.authserv_id)
     arrival = Arrival(id=0, received_at=now, proven=proven, letter=letter, reading=reading)
     known, sender = facts.gather(tx, arrival, limits, now)
-    return Explanation(reading=reading, facts=known, sender=sender, decision=decide(known, ruleset))
+    said = bounce.read(content, bounce_address=bounce_address) if reading.kind is Kind.BOUNCE else None
+    return Explanation(reading=reading, facts=known, sender=sender, decision=decide(known, ruleset), bounce=said)

@@ -228,7 +228,7 @@ replies = Table(
     Column("request_id", Number, ForeignKey("requests.id"), index=True),  # None: a notice to the officer
     Column("credential_id", String(32), ForeignKey("credentials.id")),
     Column("name", String(60), nullable=False),  # of the template
-    Column("sender_code", String(40), nullable=False),
+    Column("sender_code", String(40)),  # None: a notice to the officer
     Column("recipient_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("message_id", String(255), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
@@ -277,6 +277,16 @@ audit_head = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
     Column("seq", BigInteger, nullable=False),  # of the last record
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("place", String(100), primary_key=True),  # which mailbox, step or key; "" where there is only one
+    Column("raised_at", Instant, nullable=False),
+    Column("told_at", Instant),  # the last letter and hook about it
+    Column("details", Text, nullable=False),  # JSON, nothing that strangers wrote
 )
 
 leases = Table(

@@ -38,6 +38,7 @@ EXIT_CODES: Final = (
 COMMANDS: Final = (
     "init",
     "check",
+    "doctor",
     "run",
     "status",
     "explain",

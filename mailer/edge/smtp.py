@@ -130,16 +130,16 @@ class Postman:
 
         Raises EdgeSetupError when the administrator must act (login, certificate, no STARTTLS), else EdgeError.
         """
-        await _take_leave(await self._open())
+        await take_leave(await self._open())
 
     async def close(self) -> None:
         """Take leave of the kept connections, within `QUIT_SECONDS`; no `send` may be under way."""
         kept, self._kept = self._kept, []
-        await asyncio.gather(*(_take_leave(client) for client in kept))
+        await asyncio.gather(*(take_leave(client) for client in kept))
 
     async def _deliver(self, attempt: _Attempt) -> str:
         client = await self._kept_after_mail(attempt) or await self._fresh_after_mail(attempt)
-        with _thrown_away_on_error(client):
+        with thrown_away_on_error(client):
             answer = await attempt.rest(client)
         self._kept.append(client)
         return answer
@@ -154,7 +154,7 @@ class Postman:
             return None
         client = self._kept.pop()
         try:
-            with _thrown_away_on_error(client):
+            with thrown_away_on_error(client):
                 async with asyncio.timeout(self._account.connect_seconds):
                     await attempt.mail(client)
         except (SMTPException, OSError):
@@ -164,7 +164,7 @@ class Postman:
     async def _fresh_after_mail(self, attempt: _Attempt) -> SMTP:
         attempt.step = _Step.CONNECT
         client = await self._open()
-        with _thrown_away_on_error(client):
+        with thrown_away_on_error(client):
             await attempt.mail(client)
         return client
 
@@ -172,7 +172,7 @@ class Postman:
         try:
             async with asyncio.timeout(self._account.connect_seconds):
                 client = await self._client()
-                with _thrown_away_on_error(client):
+                with thrown_away_on_error(client):
                     await client.connect()
                     if client.is_ehlo_or_helo_needed:
                         await client.ehlo()
@@ -183,7 +183,7 @@ class Postman:
     async def _client(self) -> SMTP:
         account = self._account
         if self._own_name is None:
-            self._own_name = await _find_own_name()
+            self._own_name = await find_own_name()
         return SMTP(
             hostname=account.host,
             port=account.port,
@@ -193,7 +193,7 @@ class Postman:
             timeout=None,  # the library counts idle time per answer; the bounds here are on the whole
             use_tls=account.tls == "implicit",
             start_tls=account.tls == "starttls",  # never None: that would try STARTTLS and fall back
-            tls_context=None if account.tls == "none" else await asyncio.to_thread(_trust, account),
+            tls_context=None if account.tls == "none" else await asyncio.to_thread(trust_store, account),
         )
 
 
@@ -222,7 +222,7 @@ def _judge(step: _Step, error: Exception) -> DeliveryOutcome:
         delivery = Delivery.NEVER
     else:
         delivery = Delivery.UNKNOWN if step is _Step.DOT else Delivery.LATER
-    detail = str(error) if isinstance(error, EdgeError) else f"{step}: {_words(error)}"
+    detail = str(error) if isinstance(error, EdgeError) else f"{step}: {words(error)}"
     return DeliveryOutcome(delivery=delivery, detail=_tidy(detail))
 
 
@@ -243,10 +243,10 @@ def _trouble(account: SmtpAccount, error: Exception) -> EdgeError:
     else:
         message = N_("mail server {host}:{port} cannot be used as configured: {detail}")
     kind = EdgeSetupError if setup else EdgeError
-    return kind(message, host=account.host, port=account.port, detail=_words(cause))
+    return kind(message, host=account.host, port=account.port, detail=words(cause))
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
     """What an error says, never empty."""
     if isinstance(error, SMTPResponseException):
         return _tidy(f"{error.code} {error.message}")
@@ -259,15 +259,15 @@ def _tidy(text: str) -> str:
     return " ".join(readable.split())[:DETAIL_CHARACTERS]
 
 
-def _trust(account: SmtpAccount) -> ssl.SSLContext:
+def trust_store(account: SmtpAccount) -> ssl.SSLContext:
     """Read anew for each connection, so a renewed CA file needs no restart."""
     try:
         return ssl.create_default_context(cafile=account.ca_file)
     except OSError as error:
-        raise EdgeSetupError("the CA file {file} cannot be used: {detail}", file=account.ca_file, detail=_words(error)) from error
+        raise EdgeSetupError("the CA file {file} cannot be used: {detail}", file=account.ca_file, detail=words(error)) from error
 
 
-async def _find_own_name() -> str:
+async def find_own_name() -> str:
     """The name for EHLO; an address literal (RFC 5321, 4.1.4) where a network without DNS cannot tell it in time."""
     name = ""
     with suppress(TimeoutError):
@@ -277,7 +277,7 @@ async def _find_own_name() -> str:
 
 
 @contextmanager
-def _thrown_away_on_error(client: SMTP) -> Iterator[None]:
+def thrown_away_on_error(client: SMTP) -> Iterator[None]:
     """After any error the two sides may disagree about where they are: such a connection is never used again."""
     try:
         yield
@@ -289,7 +289,7 @@ def _thrown_away_on_error(client: SMTP) -> Iterator[None]:
         raise
 
 
-async def _take_leave(client: SMTP) -> None:
+async def take_leave(client: SMTP) -> None:
     """QUIT is politeness: whatever comes of it, every letter's fate was settled before."""
     with suppress(SMTPException, OSError):
         async with asyncio.timeout(QUIT_SECONDS):

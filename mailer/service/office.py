@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailer.core.reply import Templates
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
-    from mailer.edge.smtp import Postman
+    from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import IssueSettings
     from mailer.flow.stationery import Stationery
     from mailer.store.accounts_local import LocalAccounts
@@ -186,21 +186,24 @@ class Office:
         )
 
     def postman(self) -> Postman:
-        from mailer.edge.smtp import Postman, SmtpAccount  # noqa: PLC0415
+        from mailer.edge.smtp import Postman  # noqa: PLC0415
+
+        return Postman(self.smtp_account())
+
+    def smtp_account(self) -> SmtpAccount:
+        from mailer.edge.smtp import SmtpAccount  # noqa: PLC0415
 
         smtp = self.config.smtp
         if smtp is None:
             raise SetupError("the section [smtp] is missing: without it no answer can leave")
-        return Postman(
-            SmtpAccount(
-                host=smtp.host,
-                port=smtp.port,
-                tls=smtp.tls,
-                ca_file=self.config.path(smtp.ca_file) if smtp.ca_file else None,
-                user=smtp.user,
-                password=read_password(smtp, self.config, self.environ) if smtp.user else None,
-                connections=smtp.connections,
-            )
+        return SmtpAccount(
+            host=smtp.host,
+            port=smtp.port,
+            tls=smtp.tls,
+            ca_file=self.config.path(smtp.ca_file) if smtp.ca_file else None,
+            user=smtp.user,
+            password=read_password(smtp, self.config, self.environ) if smtp.user else None,
+            connections=smtp.connections,
         )
 
     def close(self) -> None:

@@ -220,8 +220,8 @@ class Facts:
     address_changed: bool = False  # the answer address changed since the last issue to this person
     active_credential: bool = False  # this person has an active credential
     active_minutes: int | None = None  # minutes since the newest active credential was issued
-    issued_30d: int = 0  # credentials issued to this person within 30 days
-    sender_active: int = 0  # active credentials of the sender
+    issued_30d: int = 0  # credentials issued or promised to this person within 30 days
+    sender_active: int = 0  # other persons of the sender with an active or promised credential
     sender_today: int = 0  # credentials issued or approved for the sender today
     sender_limit_reached: bool = False  # sender_active or sender_today is at its limit
     cap_reached: bool = False  # the daily cap of replies (to this address, or in all) is reached

@@ -6,13 +6,36 @@ other or let an answer past the caps (reliability.md, "Replies and loops").
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from mailer.core.reach import Reach
 from mailer.core.rules import ANSWERED, Ruleset
 from mailer.model import Decision, Facts, Kind, NameStanding, Reason, SenderStanding, Verdict
 
 NEVER_ANSWERED = frozenset(
     {Kind.UNREADABLE, Kind.OWN_LETTER, Kind.BOUNCE, Kind.ANSWER_TO_US, Kind.MACHINE_MAIL, Kind.OTHER_SUBJECT}
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bar:
+    """One bar of the gate: an answer passes while the fact is one of `passes`, else the letter is held for `reason`."""
+
+    fact: str
+    passes: Any
+    reason: str
+    only: Verdict | None = None  # for this verdict alone
+
+
+GATE: Final = (
+    Bar(fact="kind", passes=tuple(kind for kind in Kind if kind not in NEVER_ANSWERED), reason="never-answered"),
+    Bar(fact="sender", passes=(SenderStanding.KNOWN, SenderStanding.BLOCKED), reason="unknown-sender"),
+    Bar(fact="name", passes=(NameStanding.READ,), reason=Reason.NAME_MISSING.value, only=Verdict.ISSUE),
+    Bar(fact="sender", passes=(SenderStanding.KNOWN,), reason="blocked-sender", only=Verdict.ISSUE),
+    Bar(fact="answers_itself", passes=(False,), reason="answers-itself"),
+    Bar(fact="cap_reached", passes=(False,), reason="cap"),
 )
 
 
@@ -48,14 +71,22 @@ def _through_the_gate(decision: Decision, facts: Facts) -> Decision:
 
 
 def _barred(decision: Decision, facts: Facts) -> str | None:
-    if facts.kind in NEVER_ANSWERED:
-        return "never-answered"
-    if facts.sender in {SenderStanding.UNKNOWN, SenderStanding.UNPROVEN}:
-        return "unknown-sender"
-    if decision.verdict is Verdict.ISSUE and facts.name is not NameStanding.READ:
-        return (facts.reason or Reason.NAME_MISSING).value
-    if decision.verdict is Verdict.ISSUE and facts.sender is SenderStanding.BLOCKED:
-        return "blocked-sender"
-    if facts.answers_itself:
-        return "answers-itself"
-    return "cap" if facts.cap_reached else None
+    for bar in _bars(decision.verdict):
+        if getattr(facts, bar.fact) not in bar.passes:
+            return facts.reason.value if bar.fact == "name" and facts.reason is not None else bar.reason
+    return None
+
+
+def _bars(verdict: Verdict) -> Iterator[Bar]:
+    return (bar for bar in GATE if bar.only in {None, verdict})
+
+
+def unanswered(ruleset: Ruleset) -> list[int]:
+    """The places of rules that answer in vain: whichever letter comes to them, the gate makes its answer a hold."""
+    reach = Reach([rule.cases for rule in ruleset.rules])
+    found = []
+    for place, rule in enumerate(ruleset.rules):
+        passing = tuple((bar.fact, bar.passes) for bar in _bars(rule.verdict))
+        if rule.verdict in ANSWERED and reach.reaches(place, range(place)) and not reach.reaches(place, range(place), passing):
+            found.append(place)
+    return found

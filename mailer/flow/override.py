@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mailer.core import evidence
+from mailer.core import evidence, ruleexamples
 from mailer.core.lifecycle import CREDENTIAL, CredentialEvent
 from mailer.core.rules import Ruleset
 from mailer.errors import RefusedError
@@ -31,7 +31,16 @@ def import_senders(worker: Worker, rows: Sequence[Sender], *, file_digest: str) 
 
 
 def activate_rules(worker: Worker, ruleset: Ruleset, content: Mapping[str, str]) -> None:
-    """From now on these rules decide; a running desk takes them up when it is started again."""
+    """From now on these rules decide; a running desk takes them up when it is started again.
+
+    RefusedError when an example in the rule files comes out otherwise: rules that contradict themselves never take force.
+    """
+    failed = [outcome for outcome in ruleexamples.run(ruleset) if not outcome.passed]
+    if failed:
+        raise RefusedError(
+            "the rules are not activated, examples come out otherwise: {examples}; see `mailer rules test`",
+            examples=", ".join(f"{ruleset.name(outcome.place)} #{outcome.number}" for outcome in failed),
+        )
     with worker.writing() as unit:
         before = office.active(unit.tx)
         office.activate(unit.tx, ruleset_hash=ruleset.hash, content=content, actor=worker.actor, at=unit.at)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union
 
 from mailer.model import (
     Facts,
@@ -27,6 +27,7 @@ from mailer.store.db import Tx
 from mailer.store.schema import credentials, requests
 
 LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value, CredentialState.SUSPENDED.value)
+NOT_ISSUED: Final = (CredentialState.ABANDONED.value, CredentialState.RESERVED.value)  # one reserved: its request is approved
 PROMISED: Final = (RequestState.APPROVED.value, RequestState.ISSUED.value, RequestState.ANSWERED.value)
 
 
@@ -78,11 +79,11 @@ def _with_history(tx: Tx, base: Facts, arrival: Arrival, letter: Letter, sender:
     named = arrival.reading.person
     person = personal.find_person(tx, sender.code, named) if named is not None else None
     person_id = 0 if person is None else person.id
-    issued = _living_of(tx, person_id)
+    issued = _living_of(tx, person_id, now)
     newest = max(issued, default=None)
     today = start_of_day(now, limits.zone)
     promised_today = _promised_since(tx, today, sender.code)
-    sender_active = _active_others(tx, sender.code, person_id)
+    sender_active = _active_others(tx, sender.code, person_id, now)
     other = senders.code_by_point(tx, letter.display_name) if letter.display_name else None
     return replace(
         base,
@@ -124,9 +125,14 @@ def _is_repeated(tx: Tx, arrival: Arrival) -> bool:
     return letters.repeated(tx, arrival.id, arrival.letter.digest, arrival.letter.fingerprint, arrival.received_at)
 
 
-def _living_of(tx: Tx, person_id: int) -> list[datetime]:
-    """When this person's living credentials were issued; one that is only promised counts from its decision."""
-    living = select(credentials.c.reserved_at).where(credentials.c.person_id == person_id, credentials.c.state.in_(LIVING))
+def _living_of(tx: Tx, person_id: int, now: datetime) -> list[datetime]:
+    """When this person's living credentials were issued; one that is only promised counts from its decision.
+
+    What lives is asked of the term itself: the sweep that marks ended credentials may come later.
+    """
+    living = select(func.coalesce(credentials.c.issued_at, credentials.c.reserved_at)).where(
+        credentials.c.person_id == person_id, credentials.c.state.in_(LIVING), credentials.c.valid_until >= now
+    )
     promised = select(requests.c.created_at).where(
         requests.c.person_id == person_id, requests.c.state == RequestState.APPROVED.value
     )
@@ -134,20 +140,30 @@ def _living_of(tx: Tx, person_id: int) -> list[datetime]:
 
 
 def _issued_since(tx: Tx, person_id: int, since: datetime) -> int:
-    query = select(func.count()).where(
-        credentials.c.person_id == person_id,
-        credentials.c.reserved_at >= since,
-        credentials.c.state != CredentialState.ABANDONED.value,
+    """Credentials issued to this person since then, and those that approved requests still promise."""
+    issued = select(func.count()).where(
+        credentials.c.person_id == person_id, credentials.c.reserved_at >= since, credentials.c.state.not_in(NOT_ISSUED)
     )
-    return tx.execute(query).scalar_one()
+    promised = select(func.count()).where(
+        requests.c.person_id == person_id, requests.c.created_at >= since, requests.c.state == RequestState.APPROVED.value
+    )
+    return tx.execute(issued).scalar_one() + tx.execute(promised).scalar_one()
 
 
-def _active_others(tx: Tx, sender_code: str, person_id: int) -> int:
-    """How many other persons of the sender have a living credential: a reissue does not add one."""
-    query = select(func.count(credentials.c.person_id.distinct())).where(
-        credentials.c.sender_code == sender_code, credentials.c.state.in_(LIVING), credentials.c.person_id != person_id
+def _active_others(tx: Tx, sender_code: str, person_id: int, now: datetime) -> int:
+    """How many other persons of the sender have a living credential or are promised one: a reissue does not add one."""
+    living = select(credentials.c.person_id).where(
+        credentials.c.sender_code == sender_code,
+        credentials.c.state.in_(LIVING),
+        credentials.c.valid_until >= now,
+        credentials.c.person_id != person_id,
     )
-    return tx.execute(query).scalar_one()
+    promised = select(requests.c.person_id).where(
+        requests.c.sender_code == sender_code,
+        requests.c.state == RequestState.APPROVED.value,
+        requests.c.person_id != person_id,
+    )
+    return tx.execute(select(func.count()).select_from(union(living, promised).subquery())).scalar_one()
 
 
 def _promised_since(tx: Tx, since: datetime, sender_code: str) -> int:
@@ -158,10 +174,10 @@ def _promised_since(tx: Tx, since: datetime, sender_code: str) -> int:
 
 
 def _address_changed(tx: Tx, person_id: int, answer_to: str) -> bool:
-    query = (
-        select(credentials.c.answer_to_id).where(credentials.c.person_id == person_id).order_by(credentials.c.reserved_at.desc())
+    issued = select(credentials.c.answer_to_id).where(
+        credentials.c.person_id == person_id, credentials.c.state != CredentialState.ABANDONED.value
     )
-    last = tx.execute(query.limit(1)).scalar_one_or_none()
+    last = tx.execute(issued.order_by(credentials.c.reserved_at.desc()).limit(1)).scalar_one_or_none()
     return last is not None and personal.get(tx, last).value != answer_to
 
 

@@ -109,7 +109,8 @@ def test_init_can_eject_rules_and_templates(shell: Shell) -> None:
 
 def test_edited_rules_run_only_once_activated(own_shell: Shell) -> None:
     file = own_shell.home / "rules" / "30-requests.toml"
-    file.write_text(file.read_text(encoding="utf-8").replace("under = 15", "under = 30"), encoding="utf-8")
+    edited = file.read_text(encoding="utf-8").replace("under = 15", "under = 30").replace("minutes = 15", "minutes = 30")
+    file.write_text(edited, encoding="utf-8")
     assert (own_shell("rules", "check").code, own_shell("check").code) == (1, 2)
     activated = own_shell("rules", "activate")
     assert activated.code == 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.core import rules
-from mailer.core.decide import NEVER_ANSWERED, decide
+from mailer.core.decide import NEVER_ANSWERED, decide, unanswered
 from mailer.core.rules import Ruleset
 from mailer.edge import office as texts
 from mailer.model import Facts, Kind, NameStanding, Reason, Repair, SenderStanding, Verdict
@@ -197,6 +197,40 @@ def test_no_edit_of_the_rules_issues_without_a_name(known: Facts, reason: str) -
     decision = decide(known, careless("issue"))
     assert (decision.verdict, decision.reason) == (Verdict.HOLD, reason)
     assert decide(known, careless("refuse")).verdict is Verdict.REFUSE
+
+
+@pytest.mark.parametrize(
+    ("when", "verdict", "in_vain"),
+    [
+        pytest.param("kind = 'bounce'", "refuse", True, id="bounce"),
+        pytest.param("kind = ['bounce', 'near-subject']", "refuse", False, id="bounce-or-near"),
+        pytest.param("kind = ['bounce', 'near-subject']", "issue", True, id="issue-without-a-name"),
+        pytest.param("sender = ['unknown', 'unproven']", "refuse", True, id="strangers"),
+        pytest.param("sender = 'blocked'", "refuse", False, id="refuse-the-blocked"),
+        pytest.param("sender = 'blocked'", "issue", True, id="issue-to-the-blocked"),
+        pytest.param("cap_reached = true", "issue", True, id="beyond-the-cap"),
+        pytest.param("answers_itself = true", "refuse", True, id="to-ourselves"),
+        pytest.param("too_old = true", "issue", False, id="old"),
+        pytest.param("too_old = true, sender = 'unknown'", "hold", False, id="a-hold-is-no-answer"),
+        pytest.param("any = [{ kind = 'bounce' }, { cap_reached = true }]", "refuse", True, id="every-alternative"),
+        pytest.param("any = [{ kind = 'bounce' }, { too_old = true }]", "refuse", False, id="one-alternative-passes"),
+    ],
+)
+def test_a_rule_whose_answers_never_leave_is_known(when: str, verdict: str, in_vain: bool) -> None:
+    reply = "" if verdict == "hold" else 'reply = "x"\n'
+    head = f'[[rule]]\nid = "ours"\nwhen = {{ {when} }}\nverdict = "{verdict}"\n{reply}why = "Так надо."\n'
+    found = unanswered(rules.load({"10.toml": head + '[[rule]]\nid = "last"\nwhen = {}\nverdict = "hold"\nwhy = "Решает."\n'}))
+    assert found == ([0] if in_vain else [])
+
+
+def test_what_earlier_rules_take_is_not_left_to_be_answered() -> None:
+    known = '[[rule]]\nid = "known"\nwhen = { sender = ["known", "blocked"] }\nverdict = "hold"\nwhy = "Решает."\n'
+    rest = '[[rule]]\nid = "rest"\nwhen = {}\nverdict = "refuse"\nreply = "x"\nwhy = "Всем."\n'
+    assert unanswered(rules.load({"10.toml": known + rest})) == [1]
+
+
+def test_no_packaged_rule_answers_in_vain() -> None:
+    assert unanswered(PACKAGED) == []
 
 
 @given(

@@ -20,6 +20,7 @@ class Channel:
 
     trust: Trust = Trust.NETWORK
     authserv_id: str | None = None
+    shared_domains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,9 @@ def explain(tx: Tx, content: bytes, *, channel: Channel, ruleset: Ruleset, own: 
     """Judge the bytes of one letter as if it had arrived just now."""
     letter = mime.read(content, phrase=ruleset.form.phrase)
     reading = kinds.judge(letter, ruleset.form, own)
-    proven = letter is not None and trust.standing(letter, trust=channel.trust, authserv_id=channel.authserv_id)
+    proven = letter is not None and trust.standing(
+        letter, trust=channel.trust, authserv_id=channel.authserv_id, shared_domains=channel.shared_domains
+    )
     arrival = Arrival(id=0, received_at=now, proven=proven, letter=letter, reading=reading)
     known, sender = facts.gather(tx, arrival, limits, now)
     return Explanation(reading=reading, facts=known, sender=sender, decision=decide(known, ruleset))

@@ -71,9 +71,33 @@ def test_odd_forms_of_a_letter_say_the_same(content: bytes) -> None:
     assert (letter.subject, letter.sender, letter.message_id) == (SUBJECT, "ib@clinic.example", "<1@clinic.example>")
 
 
-def test_a_lone_cr_inside_a_header_begins_no_new_one() -> None:
-    letter = read(b"X: 1\r\nSubject: a\rFrom: z@z.example\r\nFrom: a@x.example\r\n\r\n")
-    assert (letter.sender, letter.subject) == ("a@x.example", "a\rFrom: z@z.example")
+@pytest.mark.parametrize("other", ["To", "X-From", "Subject", "Fro m"])
+def test_a_lone_cr_inside_a_header_begins_no_new_one(other: str) -> None:
+    letter = read(f"X: 1\r\nSubject: a\r{other}: z@z.example\r\nFrom: a@x.example\r\n\r\n".encode())
+    assert (letter.sender, letter.subject) == ("a@x.example", f"a\r{other}: z@z.example")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"X: 1\r\nY: a\rFrom: z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind a CR"),
+        pytest.param(b"X: 1\r\nY: a\r \tFROM : z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind a CR and a blank"),
+        pytest.param(b"X: 1\r\nY: a\r\rfrom: z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind two"),
+        pytest.param(b"X: 1\r\nY: a\0From: z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind a NUL"),
+        pytest.param(b"X: 1\r\nFrom\0: z@z.example\r\nY: a\rFrom\0: b\r\nFrom: a@x.example\r\n\r\n", id="a NUL in the name"),
+        pytest.param(b"X: 1\rFrom: a@x.example\rY: 2\r\nFrom: z@z.example\r\n\r\n", id="CR or CRLF lines"),
+        pytest.param(b"X: 1\rFrom: a@x.example\nFrom: z@z.example\n\n", id="CR or LF lines"),
+        pytest.param(b"X: 1\rFrom: a@x.example\r\n\r\n", id="the only From, by one reading"),
+        pytest.param(b"X: 1\rFrom: a@x.example\rFrom: z@z.example\r\rbody\n", id="two, CR lines"),
+    ],
+)
+def test_a_from_that_only_some_programs_see_names_nobody(content: bytes) -> None:
+    assert read(content).sender is None
+
+
+def test_the_names_of_headers_in_a_folded_signature_hide_no_from() -> None:
+    letter = read(b"DKIM-Signature: v=1; h=to:\r\n\tfrom:date;\r\n from:x\r\nFrom: a@x.example\r\n\r\n")
+    assert letter.sender == "a@x.example"
 
 
 def test_folds_keep_the_white_space_that_was_written() -> None:

@@ -84,7 +84,7 @@ def test_a_file_of_nothing_but_its_header_has_no_rows() -> None:
         pytest.param(HEADER + "1,Больница,,Касса <a@x.example>,\n", "line 2: address is not a mail address", id="named-address"),
         pytest.param(HEADER + "1,Боль\x1b[31mница,,a@x.example,\n", "line 2: organisation holds a control character", id="escape"),
         pytest.param(HEADER + "1,Боль\x07ница,,a@x.example,\n", "organisation holds a control character", id="bell"),
-        pytest.param(HEADER + f"{'1' * 41},Больница,,a@x.example,\n", "line 2: the code is longer than 40 characters", id="long"),
+        pytest.param(HEADER + f"{'1' * 41},Больница,,a@x.example,\n", "line 2: code is longer than 40 characters", id="long"),
         pytest.param(HEADER + GOOD + '2,"Больница,,a@x.example,\n', "line 3: ", id="open-quote"),
         pytest.param(b"\x98" + HEADER.encode(), "the file is neither UTF-8 nor windows-1251 text", id="no-text"),
         pytest.param(HEADER.encode("utf-16"), "the file is neither UTF-8 nor windows-1251 text", id="utf-16"),

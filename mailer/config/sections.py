@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mailer.errors import N_
@@ -30,6 +29,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 WRONG = {
     "address": N_("must be one bare mail address such as uc@fond.example"),
+    "authserv_id": N_("must be one word without quotes, as our server writes it at the beginning of Authentication-Results"),
+    "domains": N_('must be a list of mail domains, as in ["mail.ru", "gmail.com"]'),
     "domain": N_("{domain} is no mail domain: write what stands behind the @, such as mail.ru"),
     "line": N_("must be one line without control characters"),
     "zone": N_("must be a time zone of the tz database such as Europe/Moscow"),
@@ -56,7 +57,15 @@ def _address(value: str) -> str:
     return value
 
 
-def _domains(written: Sequence[str]) -> tuple[str, ...]:
+def _authserv_id(value: str) -> str:
+    if value and not re.fullmatch(r"[!#-'*-:<-\[\]-~]+", value):
+        raise _wrong("authserv_id")
+    return value
+
+
+def _domains(written: object) -> tuple[str, ...]:
+    if not isinstance(written, list) or not all(isinstance(domain, str) for domain in written):
+        raise _wrong("domains")
     return tuple(_ascii_domain(domain) for domain in written)
 
 
@@ -160,8 +169,8 @@ class Mailbox(_Server):
     kind: Literal["imap"] = "imap"
     user: Text
     trust: Literal["network", "authentication-results"]
-    authserv_id: str | None = None
-    shared_domains: Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_domains)] = PUBLIC_MAIL
+    authserv_id: Annotated[str, AfterValidator(_authserv_id)] | None = None
+    shared_domains: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_domains)] = PUBLIC_MAIL
     folder: Text = "INBOX"
     done: Text = "Обработано"
     poll_seconds: Annotated[float, Field(gt=0, le=3600, strict=False)] = 60

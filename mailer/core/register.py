@@ -73,9 +73,20 @@ def _lines(text: str, problems: list[SetupError]) -> Iterator[tuple[int, list[st
         except StopIteration:
             return
         except csv.Error as error:  # the next row begins on the next line
-            problems.append(SetupError("line {line}: {why}", line=line, why=error))
+            problems.append(_broken(line, str(error)))
         else:
             yield line, [unicodedata.normalize("NFC", " ".join(cell.split())) for cell in cells]
+
+
+def _broken(line: int, why: str) -> SetupError:
+    """What the csv module says of a row, in words of ours."""
+    if "end of data" in why:
+        return SetupError("line {line}: a cell begins with a quote that is never closed", line=line)
+    if "expected after" in why:
+        return SetupError("line {line}: text stands behind a closing quote", line=line)
+    if "field limit" in why:
+        return SetupError("line {line}: a cell is longer than {limit} characters", line=line, limit=csv.field_size_limit())
+    return SetupError("line {line}: {why}", line=line, why=why)
 
 
 def _without_empty_end(cells: Sequence[str], width: int) -> Sequence[str]:

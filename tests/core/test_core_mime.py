@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -146,12 +147,39 @@ def test_the_display_name_is_one_line_of_text(name: str, shown: str) -> None:
         (["Отпуск", "Отпуск"], 1, "Отпуск"),
         (["Отпуск", SUBJECT], 2, SUBJECT),
         ([SUBJECT, "Отпуск", SUBJECT], 2, SUBJECT),
+        ([SUBJECT, SUBJECT.replace(" ", "\n\t"), f"  {SUBJECT} "], 1, SUBJECT),
+        ([SUBJECT, SUBJECT.replace("И", "и")], 1, SUBJECT),
+        ([SUBJECT, SUBJECT.upper()], 2, SUBJECT),
+        ([SUBJECT, ""], 2, SUBJECT),
         (["Отпуск", "=?utf-8?B?" + "0J7RgtC/0YPRgdC6" + "?="], 1, "Отпуск"),
     ],
 )
 def test_of_several_subjects_the_likeliest_is_read_and_all_are_counted(subjects: list[str], count: int, subject: str) -> None:
     letter = read("".join(["From: a@x.example\n", *(f"Subject: {one}\n" for one in subjects), "\n"]).encode())
     assert (letter.subject_count, letter.subject) == (count, subject)
+
+
+def test_a_subject_in_another_form_is_no_subject() -> None:
+    assert read(b"From: a@x.example\nSubject*: utf-8''%D0%94%D0%B0\nSubject*0*: utf-8''%D0%94\n\n").subject_count == 0
+
+
+@pytest.mark.parametrize("path", [b"<>", b" < > ", b"<\t>"])
+def test_a_null_return_path_is_known(path: bytes) -> None:
+    assert read(b"Return-Path: " + path + b"\n\n").null_return_path
+    assert not read(b"Return-Path: <a@x.example>\nReturn-Path: " + path + b"\n\n").null_return_path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"--x\nContent-Type: multipart/mixed; boundary=x\n\n" * 10_000, id="ten thousand levels"),
+        pytest.param(b"Content-Length: 3\n\nSubject: x\n", id="another length"),
+        pytest.param(b"\0\xff\r\r\n" * 1_000, id="no text"),
+    ],
+)
+def test_the_body_changes_nothing_but_digest_and_size(body: bytes) -> None:
+    head = b"Content-Length: 1\nContent-Type: multipart/mixed; boundary=x\n" + HEAD
+    assert replace(read(head + body), digest="", size_bytes=0) == replace(read(head), digest="", size_bytes=0)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def _compared(spec: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     host = ascii_domain(domain)
-    if host is None or len(local) > _LOCAL_MAX or not _LOCAL.fullmatch(local):
+    if host is None or len(local) > _LOCAL_MAX or not _LOCAL.fullmatch(local) or "=?" in local:  # some would decode it
         return None
     return f"{local.lower()}@{host}"
 

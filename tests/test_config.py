@@ -10,6 +10,7 @@ import pytest
 
 from mailer.config.load import load, read_password
 from mailer.config.sections import Config
+from mailer.core import addresses
 from mailer.errors import SetupError, SetupErrors
 
 FUND = '[fund]\nname = "ТФОМС"\nfrom = "UC@fond.example"\nportal_url = "https://portal.example/"\n'
@@ -87,6 +88,20 @@ def test_a_database_is_the_same_from_every_folder(file: Path, tmp_path: Path, ur
     assert config.database_url == config.owner_url == absolute.format(base=tmp_path)
     owned = loaded(file, FUND + f'[database]\nurl = "sqlite:///other.db"\nowner_url = "{url}"\n')
     assert owned.owner_url == absolute.format(base=tmp_path)
+
+
+def test_public_mail_services_are_known_unless_others_are_named(file: Path) -> None:
+    (mailbox,) = loaded(file, FUND + MAILBOX).mailbox
+    assert {"mail.ru", "yandex.ru", "rambler.ru", "gmail.com"} <= set(mailbox.shared_domains)
+    assert [domain for domain in mailbox.shared_domains if addresses.ascii_domain(domain) != domain] == []
+    (mailbox,) = loaded(file, FUND + MAILBOX + "shared_domains = []\n").mailbox
+    assert mailbox.shared_domains == ()
+
+
+@pytest.mark.parametrize("written", ["Mail.RU", "почта.рф", "ПОЧТА.рф", "XN--80A1ACNY.xn--p1ai", "straße.example", "a.b-c.example"])
+def test_shared_domains_are_compared_as_those_of_letters(file: Path, written: str) -> None:
+    (mailbox,) = loaded(file, FUND + MAILBOX + f"shared_domains = ['{written}']\n").mailbox
+    assert mailbox.shared_domains == (addresses.ascii_domain(written),)
 
 
 def test_the_environment_overrides_the_file(file: Path) -> None:
@@ -173,6 +188,35 @@ def test_a_variable_that_is_wrong_is_named(file: Path, variables: dict[str, str]
         pytest.param(FUND + MAILBOX.replace(USER, ""), "[[mailbox]] 1 user: is missing", id="mailbox-without-user"),
         pytest.param(FUND + MAILBOX.replace('trust = "network"\n', ""), "[[mailbox]] 1 trust: is missing", id="no-trust"),
         pytest.param(FUND + MAILBOX.replace("network", "authentication-results"), "needs authserv_id", id="no-authserv-id"),
+        pytest.param(
+            FUND + MAILBOX + "authserv_id = 'mx.fund.example;'\n", "[[mailbox]] 1 authserv_id: must be one word", id="authserv-id"
+        ),
+        pytest.param(FUND + MAILBOX + "authserv_id = ' mx'\n", "1 authserv_id: must be one word", id="authserv-id-blank"),
+        pytest.param(
+            FUND + MAILBOX + "shared_domains = 'mail.ru'\n", "1 shared_domains: must be a list of mail domains", id="shared-text"
+        ),
+        pytest.param(
+            FUND + MAILBOX + "shared_domains = ['mail.ru', 7]\n", "shared_domains: must be a list of mail", id="shared-number"
+        ),
+        *(
+            pytest.param(
+                FUND + MAILBOX + f"shared_domains = ['mail.ru', '{domain}']\n",
+                f"[[mailbox]] 1 shared_domains: {domain} is no mail domain",
+                id=f"shared-{domain}",
+            )
+            for domain in (
+                "@mail.ru",
+                "ib@mail.ru",
+                "*.mail.ru",
+                "mail",
+                "mail.ru.",
+                ".ru",
+                "mail ru.ru",
+                "-mail.ru",
+                "\uff4d.ru",
+                "",
+            )
+        ),
         pytest.param(
             FUND + MAILBOX.replace('"uc"\ntrust', '"у ц"\ntrust'), "[[mailbox]] 1 name: must fit the pattern", id="mailbox-name"
         ),

@@ -100,6 +100,7 @@ def _imap_check(office: Office, settings: Mailbox) -> Callable[[], str]:
                 epoch,
                 trust=Trust(settings.trust),
                 authserv_id=settings.authserv_id,
+                shared_domains=frozenset(settings.shared_domains),
                 ruleset=office.active_rules(),
                 own=office.own(),
                 limits=office.limits(),

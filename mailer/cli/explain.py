@@ -60,7 +60,11 @@ def _channel(office: Office, name: str) -> Channel:
         return Channel()
     for mailbox in office.config.mailbox:
         if mailbox.name == name:
-            return Channel(trust=Trust(mailbox.trust), authserv_id=mailbox.authserv_id)
+            return Channel(
+                trust=Trust(mailbox.trust),
+                authserv_id=mailbox.authserv_id,
+                shared_domains=frozenset(mailbox.shared_domains),
+            )
     known = ", ".join(mailbox.name for mailbox in office.config.mailbox)
     raise SetupError("--mailbox: there is no mailbox {name}; known: {known}", name=name, known=known or "-")
 

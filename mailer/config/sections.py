@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mailer.errors import N_
@@ -15,11 +15,23 @@ from mailer.model import Trust
 
 DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 ADDRESS = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*@{DOMAIN}")  # RFC 5321 dot-string
+PUBLIC_MAIL = (
+    *("mail.ru", "bk.ru", "list.ru", "inbox.ru", "internet.ru", "xmail.ru", "vk.com"),
+    *("yandex.ru", "ya.ru", "yandex.com", "yandex.by", "yandex.kz", "narod.ru"),
+    *("rambler.ru", "lenta.ru", "autorambler.ru", "myrambler.ru", "ro.ru"),
+    *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "live.ru", "msn.com"),
+    *("icloud.com", "me.com", "mac.com", "yahoo.com", "aol.com", "gmx.com", "mail.com", "proton.me", "protonmail.com"),
+)
+"""Services known in Russia where anybody can have an address: what their servers sign says nothing of who has asked for it."""
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 WRONG = {
     "address": N_("must be one bare mail address such as uc@fond.example"),
+    "authserv_id": N_("must be one word without quotes, as our server writes it at the beginning of Authentication-Results"),
+    "domains": N_('must be a list of mail domains, as in ["mail.ru", "gmail.com"]'),
+    "domain": N_("{domain} is no mail domain: write what stands behind the @, such as mail.ru"),
     "line": N_("must be one line without control characters"),
     "zone": N_("must be a time zone of the tz database such as Europe/Moscow"),
     "bounce_address": N_("bounce_address must be a bare mail address with the place of the id, as in {example}"),
@@ -43,6 +55,33 @@ def _address(value: str) -> str:
     if not ADDRESS.fullmatch(value):
         raise _wrong("address")
     return value
+
+
+def _authserv_id(value: str) -> str:
+    if value and not re.fullmatch(r"[!#-'*-:<-\[\]-~]+", value):
+        raise _wrong("authserv_id")
+    return value
+
+
+def _domains(written: object) -> tuple[str, ...]:
+    if not isinstance(written, list) or not all(isinstance(domain, str) for domain in written):
+        raise _wrong("domains")
+    return tuple(_ascii_domain(domain) for domain in written)
+
+
+def _ascii_domain(written: str) -> str:
+    """A domain as letters are compared with it: lower case, IDNA 2008. A mere name such as `gmail` would match no letter."""
+    domain = written.lower()
+    if not domain.isascii():
+        import idna  # noqa: PLC0415  (its tables are slow to load, and most domains are ASCII)
+
+        try:
+            domain = idna.encode(domain).decode("ascii")
+        except idna.IDNAError as error:
+            raise _wrong("domain", domain=written) from error
+    if "." not in domain or not re.fullmatch(DOMAIN, domain):
+        raise _wrong("domain", domain=written)
+    return domain
 
 
 def _line(value: str) -> str:
@@ -130,7 +169,8 @@ class Mailbox(_Server):
     kind: Literal["imap"] = "imap"
     user: Text
     trust: Literal["network", "authentication-results"]
-    authserv_id: str | None = None
+    authserv_id: Annotated[str, AfterValidator(_authserv_id)] | None = None
+    shared_domains: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_domains)] = PUBLIC_MAIL
     folder: Text = "INBOX"
     done: Text = "Обработано"
     poll_seconds: Annotated[float, Field(gt=0, le=3600, strict=False)] = 60

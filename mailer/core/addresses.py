@@ -6,7 +6,9 @@ Two programs that read one header differently are how senders are forged, so the
     Иванов И.И. <a@x.ru>          "Иванов, Иван" <a@x.ru>          =?utf-8?B?...?= <a@x.ru>
 
 Several addresses, groups, routes, an empty `<>`, nested comments or such that hold `<`, `>`, `@`, an unquoted `@` before the
-angle bracket (`a@x.ru <z@z>`), quoted or non-ASCII local parts and domain literals are all no address. Nothing is decoded here.
+angle bracket (`a@x.ru <z@z>`), quoted or non-ASCII local parts and domain literals are all no address. So is a header with control
+characters: a program in C stops reading at NUL, others take a lone CR for the end of a line. Nothing is decoded here: what encoded
+words hold is never an address. Local parts are compared without case, as the register does; a look-alike domain is another domain.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ _HEADER_MAX: Final = 4_000  # bytes of a From header; what would be cut is not r
 _LOCAL_MAX: Final = 64  # RFC 5321, 4.5.3.1
 _DOMAIN_MAX: Final = 253
 
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _COMMENT: Final = rb'\([^()<>@,;:"\\]*\)'
-_SPACE: Final = rb"[ \t\r\n]"
+_SPACE: Final = rb"[ \t]"
 _SPEC: Final = rb'(?P<spec>[^\s()<>,;:"\\\[\]@]+@[^\s()<>,;:"\\\[\]@]+)'
 _NAME: Final = (
     rb'(?P<name>(?:"(?:[^"\\]|\\.)*+"'  # quoted: may hold anything, and is never an address
@@ -49,7 +52,7 @@ class Mailbox:
 
 def only(header: bytes) -> Mailbox | None:
     """The one mailbox of an unfolded From header."""
-    if len(header) > _HEADER_MAX:
+    if len(header) > _HEADER_MAX or _CONTROL.search(header):
         return None
     found = _BARE.fullmatch(header) or _ANGLED.fullmatch(header)
     if found is None:
@@ -79,14 +82,14 @@ def _compared(spec: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     host = ascii_domain(domain)
-    if host is None or len(local) > _LOCAL_MAX or not _LOCAL.fullmatch(local):
+    if host is None or len(local) > _LOCAL_MAX or not _LOCAL.fullmatch(local) or "=?" in local:  # some would decode it
         return None
     return f"{local.lower()}@{host}"
 
 
 def _spoken(name: bytes) -> bytes:
     """The display name without its quotes; a comment, where that is all there is, without its brackets."""
-    name = name.strip(b" \t\r\n")
+    name = name.strip(b" \t")
     if name[:1] == b'"' and name[-1:] == b'"':
         return _QUOTED_PAIR.sub(rb"\1", name[1:-1])
     return name[1:-1] if name[:1] == b"(" and name[-1:] == b")" else name

@@ -12,6 +12,7 @@ What has no readable characters becomes U+FFFD and is never guessed at further: 
 from __future__ import annotations
 
 import binascii
+import codecs
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,6 +45,9 @@ _LABELS: Final = {
     "utf_16": "utf16",
     "utf_16_le": "utf16le",
     "utf_16_be": "utf16be",
+    "utf_32": "utf32",
+    "utf_32_le": "utf32le",
+    "utf_32_be": "utf32be",
     "gb18030": "gb18030 gb2312 gbk",
     "big5": "big5",
     "shift_jis": "shiftjis sjis xsjis",
@@ -58,6 +62,8 @@ _CODECS: Final = (
     | {f"{maker}{page}": f"cp{page}" for maker in ("windows", "cp", "win") for page in range(1250, 1259) if page != 1251}
 )
 """Charset as written, without its punctuation -> Python's codec: text charsets only, so `punycode` and `rot13` name nothing."""
+
+_ORDER_MARKS: Final = {"utf_16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf_32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)}
 
 # Latin letters that look Cyrillic, as people type them into a Russian phrase.
 _TWINS: Final = str.maketrans("ёabcehkmoptxy", "еавсенкмортху")
@@ -111,7 +117,13 @@ def _guess(pieces: list[_Piece], phrase: str) -> Decoded:
 
 
 def _text(pieces: list[_Piece], codec_of_unnamed: str) -> str:
-    return "".join(b"".join(parts).decode(codec or codec_of_unnamed, "replace") for codec, parts in pieces)
+    return "".join(_characters(b"".join(parts), codec or codec_of_unnamed) for codec, parts in pieces)
+
+
+def _characters(content: bytes, codec: str) -> str:
+    """RFC 2781, 4.3: without a byte order mark the first byte is the higher one, whatever this machine prefers."""
+    marks = _ORDER_MARKS.get(codec)
+    return content.decode(codec if marks is None or content.startswith(marks) else f"{codec}_be", "replace")
 
 
 def _pieces(raw: bytes) -> list[_Piece]:

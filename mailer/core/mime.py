@@ -7,8 +7,9 @@ parts is never walked, a body never decoded, and nothing that is read is believe
     subject          64 KiB as written, 4,000 characters decoded
     From             4,000 bytes; ids 900 characters and 200 in all; 50 headers of the way the letter took, 2,000 characters each
 
-A line ends with LF or CRLF; only where the very first line ends with a lone CR does CR end them all. What is neither a header nor
-its continuation is passed over, as mail servers do. Without an empty line all of the bytes are headers.
+A line ends with LF or CRLF; only where the very first line ends with a lone CR, and no LF stands among the headers, does CR end
+them all. What is neither a header nor its continuation is passed over, as mail servers do. Without an empty line all of the bytes
+are headers. A From that another program might find behind a lone CR or a NUL leaves the letter without a sender.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ TRACE_VALUE_MAX: Final = 2_000
 _BOM: Final = b"\xef\xbb\xbf"
 _MBOX: Final = re.compile(rb">?From [ \t]*[^ \t:][^\r\n]*(?:\r*\n)?")
 _LONE_CR_FIRST: Final = re.compile(rb"[^\r\n]*+\r(?!\r*+\n)")
+_HIDDEN_FROM: Final = re.compile(rb"[\r\x00\x0b\x0c][ \t]*from[ \t\r\x00]*:", re.IGNORECASE)
 _EMPTY_FIRST: Final = re.compile(rb"\r*+\n")
 _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n")
 _HEADER: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
@@ -54,16 +56,22 @@ _TRACE_FAMILIES: Final = ("arc-", "x-spam", "x-virus", "x-envelope-", "x-rspamd"
 _BULK: Final = frozenset({"bulk", "list", "junk"})
 _SUPPRESSED: Final = frozenset({"all", "autoreply", "oof"})
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
+_BETWEEN_WORDS: Final = re.compile(r'[\s,;"]+')
+_NULL_PATH: Final = re.compile(rb"<[ \t]*>")
 _REPORT: Final = re.compile(r"multipart/report\s*;(?:.*;)?\s*report-type\s*=\s*\"?delivery-status\b", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Block:
-    """The headers in order, names lower-cased, values unfolded and trimmed; `cut` when there were more than are looked at."""
+    """The headers in order, names lower-cased, values unfolded and trimmed; `cut` when there were more than are looked at.
+
+    `two_ways` when lines can be told apart in another way, by which there would be another From.
+    """
 
     headers: list[tuple[str, bytes]]
     by_name: dict[str, list[bytes]]
     cut: bool
+    two_ways: bool
 
     def values(self, name: str) -> list[bytes]:
         return self.by_name.get(name, [])
@@ -92,7 +100,7 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
         display_name="" if mailbox is None else shown(encodedwords.decode(mailbox.name, phrase).text),
         message_id=next(_ids(block.texts("message-id")), None),
         answers=tuple(dict.fromkeys(islice(_ids(block.texts("in-reply-to") + block.texts("references")), ANSWERS_MAX))),
-        null_return_path=block.values("return-path")[:1] == [b"<>"],
+        null_return_path=any(_NULL_PATH.fullmatch(path) for path in block.values("return-path")[:1]),
         machine_mark=next(_machine_marks(block), None),
         delivery_report=any(_REPORT.match(_COMMENT.sub("", text).lower()) for text in block.texts("content-type")),
         loop_mark=LOOP_HEADER.lower() in block.by_name,
@@ -116,13 +124,18 @@ def _scan(content: bytes) -> _Block:
     for name, value in headers:
         by_name.setdefault(name, []).append(value)
     too_long = not ended and len(content) > BLOCK_MAX
-    return _Block(headers=headers, by_name=by_name, cut=too_long or len(found) > HEADERS_MAX)
+    return _Block(
+        headers=headers,
+        by_name=by_name,
+        cut=too_long or len(found) > HEADERS_MAX,
+        two_ways=_HIDDEN_FROM.search(lines) is not None,
+    )
 
 
 def _header_lines(content: bytes) -> tuple[bytes, bool]:
     """All before the empty line, each line ended by LF; and whether there was an empty line."""
     block = content[:BLOCK_MAX].removeprefix(_BOM)
-    if _LONE_CR_FIRST.match(block):
+    if _LONE_CR_FIRST.match(block) and b"\n" not in block.partition(b"\r\r")[0]:
         block = block.replace(b"\n", b" ").replace(b"\r", b"\n")
     if mbox := _MBOX.match(block):
         block = block[mbox.end() :]
@@ -147,13 +160,14 @@ def _subject(block: _Block, phrase: str) -> tuple[Decoded, int, bool]:
     if len(decoded) == 1 and not cut:
         return decoded[0], 1, False
     best = max(decoded, key=lambda one: encodedwords.likeness(one.text, phrase), default=Decoded(text=""))
-    return replace(best, text=best.text[:SUBJECT_MAX]), len({one.text for one in decoded}), cut
+    different = {" ".join(one.text.split()) for one in decoded}  # a copy may be folded elsewhere
+    return replace(best, text=best.text[:SUBJECT_MAX]), len(different), cut
 
 
 def _mailbox(block: _Block) -> Mailbox | None:
-    """Of a cut block nobody can say whether there is a second From."""
+    """Of a cut block nobody can say whether there is a second From, nor of one whose lines can be told apart in two ways."""
     written = block.values("from")
-    return addresses.only(written[0]) if len(written) == 1 and not block.cut else None
+    return addresses.only(written[0]) if len(written) == 1 and not (block.cut or block.two_ways) else None
 
 
 def _ids(texts: list[str]) -> Iterator[str]:
@@ -167,13 +181,17 @@ def _machine_marks(block: _Block) -> Iterator[str]:
         if _COMMENT.sub("", text).partition(";")[0].strip().lower() != "no":
             yield _mark("Auto-Submitted", text)
     for text in block.texts("precedence"):
-        if text.lower() in _BULK:
+        if not _BULK.isdisjoint(_words(text)):
             yield _mark("Precedence", text)
     for text in block.texts("list-id"):
         yield _mark("List-Id", text)
     for text in block.texts("x-auto-response-suppress"):
-        if not _SUPPRESSED.isdisjoint(re.split(r"[\s,;]+", text.lower())):
+        if not _SUPPRESSED.isdisjoint(_words(text)):
             yield _mark("X-Auto-Response-Suppress", text)
+
+
+def _words(text: str) -> list[str]:
+    return _BETWEEN_WORDS.split(_COMMENT.sub(" ", text).lower())
 
 
 def _mark(name: str, text: str) -> str:

@@ -1,13 +1,16 @@
 """What does a register file say? CSV bytes become checked rows; every bad row is named by its line, and then nothing is taken.
 
 Columns `code,organisation,subscriber,address,answer_to` in any order under a header row. `subscriber` and `answer_to` may be empty;
-a code on several rows adds addresses and points. UTF-8 with or without BOM, or windows-1251; `,` or `;` (Excel's habit here).
+a code on several rows adds addresses and points. UTF-8 with or without BOM, or windows-1251; `,` or `;` (Excel's habit here). Empty
+columns at the right edge, as Excel leaves them, header row included, do not count; a row with a cell too few or too many is not
+guessed at. A row is named by the line on which it begins. UTF-8 that was damaged on its way is not taken for windows-1251.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import Final
@@ -20,7 +23,8 @@ from mailer.model import Sender
 
 COLUMNS: Final = ("code", "organisation", "subscriber", "address", "answer_to")
 MAY_BE_EMPTY: Final = ("subscriber", "answer_to")
-CODE_MAX: Final = 40
+LONGEST: Final = {"code": 40, "organisation": 400, "subscriber": 400}  # characters, as the tables hold them
+SHOWN: Final = 100  # characters of a cell that is shown in a complaint
 LOCAL_MAX: Final = 64  # RFC 5321, 4.5.3.1
 
 
@@ -41,22 +45,55 @@ def read(content: bytes) -> tuple[list[Row], list[SetupError]]:
     text = _decoded(content)
     if text is None:
         return [], [SetupError("the file is neither UTF-8 nor windows-1251 text")]
-    first_line = text.split("\n", 1)[0]
-    table = csv.reader(
-        StringIO(text, newline=""), delimiter=";" if first_line.count(";") > first_line.count(",") else ",", strict=True
-    )
     rows: list[Row] = []
     problems: list[SetupError] = []
-    try:
-        names = [name.strip().casefold() for name in next(table, [])]
-        problems += _header_problems(names)
-        for line in [] if problems else table:
-            cells = [" ".join(cell.split()) for cell in line]  # Excel leaves no-break spaces and line breaks in cells
+    lines = _lines(text, problems)
+    _line, header = next(lines, (1, []))
+    names = [name.casefold() for name in _without_empty_end(header, len(header))]
+    problems += _header_problems(names)
+    if not problems:
+        for line, cells in lines:
             if any(cells):
-                _take(dict(zip(names, cells, strict=False)), len(cells), table.line_num, rows, problems)
-    except csv.Error as error:
-        problems.append(SetupError("line {line}: {why}", line=table.line_num, why=error))
+                _take(names, _without_empty_end(cells, len(header)), line, rows, problems)
     return rows, problems
+
+
+def _lines(text: str, problems: list[SetupError]) -> Iterator[tuple[int, list[str]]]:
+    """The rows, each with the number of its first line; of one that is no CSV only the problem is told.
+
+    Excel leaves no-break spaces and line breaks in cells, other systems letters that are taken apart.
+    """
+    first_line = text.partition("\n")[0].partition("\r")[0]
+    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
+    table = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = table.line_num + 1
+        try:
+            cells = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:  # the next row begins on the next line
+            problems.append(_broken(line, str(error)))
+        else:
+            yield line, [unicodedata.normalize("NFC", " ".join(cell.split())) for cell in cells]
+
+
+def _broken(line: int, why: str) -> SetupError:
+    """What the csv module says of a row, in words of ours."""
+    if "end of data" in why:
+        return SetupError("line {line}: a cell begins with a quote that is never closed", line=line)
+    if "expected after" in why:
+        return SetupError("line {line}: text stands behind a closing quote", line=line)
+    if "field limit" in why:
+        return SetupError("line {line}: a cell is longer than {limit} characters", line=line, limit=csv.field_size_limit())
+    return SetupError("line {line}: {why}", line=line, why=why)
+
+
+def _without_empty_end(cells: Sequence[str], width: int) -> Sequence[str]:
+    """The cells without those that stand, empty, under empty names; `width` is that of the header row as written."""
+    if len(cells) <= width and not any(cells[len(COLUMNS) :]):
+        return cells[: len(COLUMNS)]
+    return cells
 
 
 def conflicts(rows: Sequence[Row], registered: Sequence[Sender]) -> list[SetupError]:
@@ -139,8 +176,14 @@ def _decoded(content: bytes) -> str | None:
             text = content.decode(charset)
         except UnicodeDecodeError:
             continue
-        return None if "\0" in text else text
+        return None if "\0" in text or (charset == "windows-1251" and _is_damaged_utf8(content)) else text
     return None
+
+
+def _is_damaged_utf8(content: bytes) -> bool:
+    """Whether more Cyrillic letters can be read as UTF-8 than cannot: in Russian windows-1251 text nearly none can."""
+    text = content.decode("utf-8", "replace")
+    return sum("\u0400" <= letter <= "\u04ff" for letter in text) > text.count("\ufffd")
 
 
 def _header_problems(names: Sequence[str]) -> list[SetupError]:
@@ -154,22 +197,14 @@ def _header_problems(names: Sequence[str]) -> list[SetupError]:
     return problems
 
 
-def _take(cells: Mapping[str, str], count: int, line: int, rows: list[Row], problems: list[SetupError]) -> None:
-    if count != len(COLUMNS):
-        problems.append(SetupError("line {line}: {count} cells instead of {wanted}", line=line, count=count, wanted=len(COLUMNS)))
+def _take(names: Sequence[str], written: Sequence[str], line: int, rows: list[Row], problems: list[SetupError]) -> None:
+    if len(written) != len(COLUMNS):
+        problems.append(
+            SetupError("line {line}: {count} cells instead of {wanted}", line=line, count=len(written), wanted=len(COLUMNS))
+        )
         return
-    bad = [
-        SetupError("line {line}: {name} is empty", line=line, name=name)
-        for name in COLUMNS
-        if not (cells[name] or name in MAY_BE_EMPTY)
-    ]
-    bad += [
-        SetupError("line {line}: {name} holds a control character", line=line, name=name)
-        for name in COLUMNS
-        if not cells[name].isprintable()
-    ]
-    if len(cells["code"]) > CODE_MAX:
-        bad.append(SetupError("line {line}: the code is longer than {limit} characters", line=line, limit=CODE_MAX))
+    cells = dict(zip(names, written, strict=True))
+    bad = _faults(cells, line)
     address, answer_to = (_address(cells, name, line, bad) for name in ("address", "answer_to"))
     if bad:
         problems += bad
@@ -186,9 +221,35 @@ def _take(cells: Mapping[str, str], count: int, line: int, rows: list[Row], prob
     )
 
 
+def _faults(cells: Mapping[str, str], line: int) -> list[SetupError]:
+    bad = [
+        SetupError("line {line}: {name} is empty", line=line, name=name)
+        for name in COLUMNS
+        if not (cells[name] or name in MAY_BE_EMPTY)
+    ]
+    bad += [
+        SetupError("line {line}: {name} holds a control character", line=line, name=name)
+        for name in COLUMNS
+        if not cells[name].isprintable()
+    ]
+    bad += [
+        SetupError("line {line}: {name} is a formula, not text", line=line, name=name)
+        for name in LONGEST
+        if cells[name].startswith("=")
+    ]
+    bad += [
+        SetupError("line {line}: {name} is longer than {limit} characters", line=line, name=name, limit=limit)
+        for name, limit in LONGEST.items()
+        if len(cells[name]) > limit
+    ]
+    return bad
+
+
 def _address(cells: Mapping[str, str], name: str, line: int, bad: list[SetupError]) -> str:
     written = cells[name]
     found = bare_address(written) if written else ""
     if found is None:
-        bad.append(SetupError("line {line}: {name} is not a mail address: {written}", line=line, name=name, written=written))
+        bad.append(
+            SetupError("line {line}: {name} is not a mail address: {written}", line=line, name=name, written=written[:SHOWN])
+        )
     return found or ""

@@ -4,17 +4,25 @@ With `network` the server itself binds the From address to the login. With `auth
 own server counts, and only what stands above the first Received that is not our host's: what lies below came with the letter.
 
     dmarc=pass                     header.from, where it is said, is the From domain
-    dkim=pass                      header.d is the From domain, letter for letter: what lies above or below a domain is not it
+    dkim=pass                      header.d is the From domain, letter for letter
     auth=pass                      smtp.auth is the From address; the only proof for shared (public) mail domains
-    spf, and anything else         proves nothing
+    spf, ARC, anything else        proves nothing
 
-Only the topmost of our own headers proves; any of them may contradict, and then nothing is proven. So is nothing if one of ours
-cannot be read to its end, was cut, or is one of many, or if something above them cannot be told from ours. Comments and quoted
-strings hold what strangers wrote: they are taken out and emptied before `authres` looks, since it reads on inside a comment that
-it does not understand.
+DMARC's relaxed alignment (RFC 7489, 3.1.1: header.d may be any domain of the same organisation) needs the public suffix list:
+without it `dkim=pass header.d=ru` would prove every `.ru` domain, and even with it one hospital could sign for another under the
+domain of their ministry. So DKIM by itself counts only where it is strictly aligned; whose signature is aligned only loosely is
+proven by `dmarc=pass`, for which our server has looked the domain's policy up.
 
-What no reading of headers can mend: a server that leaves foreign headers with its own name in a letter and adds none itself, or
-that writes a stranger's words unquoted. `doctor` tries those. Nothing here raises.
+Only the topmost of our own headers proves; any of them may contradict, and then nothing is proven. (One server checks DMARC once:
+`dmarc=pass` beside another result for it means that somebody's words came in unquoted.) So is nothing if one of ours cannot be read
+to its end, was cut, or is one of many, or if something above them cannot be told from ours. Comments and quoted strings hold what
+strangers wrote: they are taken out and emptied before `authres` looks, since it reads on inside a comment that it does not
+understand.
+
+What no reading of headers can mend: a server that leaves foreign headers with its own name in a letter (RFC 8601, 5, has it take
+them out) and adds none itself, even if the stranger put a Received in its name above them; or that writes a stranger's words
+unquoted. `doctor` tries those. A letter without any Received is believed like one that only our hosts have seen. Nothing here
+raises.
 """
 
 from __future__ import annotations
@@ -58,7 +66,7 @@ class _Clause:
         return name in self.properties and not self.says(name, value)
 
 
-def standing(letter: Letter, *, trust: Trust, authserv_id: str | None, shared_domains: frozenset[str] = frozenset()) -> bool:
+def standing(letter: Letter, *, trust: Trust, authserv_id: str | None, shared_domains: frozenset[str]) -> bool:
     """Whether the sender's address is proven. `shared_domains` are those where anybody can have an address, in ASCII form."""
     if letter.sender is None:
         return False
@@ -73,6 +81,8 @@ def _is_vouched_for(letter: Letter, sender: str, ours: str, shared_domains: froz
         return False
     said = [_clauses(header) for header in headers[:1]]
     if not any(_proves(clause, sender, shared=sender.partition("@")[2] in shared_domains) for clause in said[0] or ()):
+        return False
+    if len({clause.result for clause in said[0] or () if clause.method == "dmarc"}) > 1:
         return False
     said += [_clauses(header) for header in headers[1:]]
     return not any(clauses is None or any(_contradicts(clause, sender) for clause in clauses) for clauses in said)

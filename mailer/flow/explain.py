@@ -21,6 +21,7 @@ class Channel:
 
     trust: Trust = Trust.NETWORK
     authserv_id: str | None = None
+    shared_domains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +47,9 @@ def explain(
     """Judge the bytes of one letter as if it had arrived just now. `bounce_address` is that of `[fund]`, with `{id}` in it."""
     letter = mime.read(content, phrase=ruleset.form.phrase)
     reading = kinds.judge(letter, ruleset.form, own)
-    proven = letter is not None and trust.standing(letter, trust=channel.trust, authserv_id=channel.authserv_id)
+    proven = letter is not None and trust.standing(
+        letter, trust=channel.trust, authserv_id=channel.authserv_id, shared_domains=channel.shared_domains
+    )
     arrival = Arrival(id=0, received_at=now, proven=proven, letter=letter, reading=reading)
     known, sender = facts.gather(tx, arrival, limits, now)
     said = bounce.read(content, bounce_address=bounce_address) if reading.kind is Kind.BOUNCE else None

@@ -55,6 +55,7 @@ class IntakeSettings:
     mailbox: str
     trust: Trust
     authserv_id: str | None
+    shared_domains: frozenset[str]
     form: Form
     own: Own
     max_bytes: int
@@ -149,7 +150,9 @@ class Intake:
         arrivals = []
         for head, letter in read:
             reading = kinds.judge(letter, settings.form, settings.own)
-            proven = letter is not None and trust.standing(letter, trust=settings.trust, authserv_id=settings.authserv_id)
+            proven = letter is not None and trust.standing(
+                letter, trust=settings.trust, authserv_id=settings.authserv_id, shared_domains=settings.shared_domains
+            )
             code = codes.get(letter.sender or "") if letter is not None and proven else None
             stranger = reading.kind is Kind.REQUEST and code is None
             kept = _is_kept(reading, known=code is not None) and not (stranger and strangers_left <= 0)

@@ -46,6 +46,7 @@ def preview(
     *,
     trust: Trust,
     authserv_id: str | None,
+    shared_domains: frozenset[str],
     ruleset: Ruleset,
     own: Own,
     limits: Limits,
@@ -60,7 +61,9 @@ def preview(
             for head in mailbox.heads(new[start : start + BATCH]):
                 letter = mime.read(head.header, whole=False, size_bytes=head.size_bytes, phrase=ruleset.form.phrase)
                 reading = kinds.judge(letter, ruleset.form, own)
-                proven = letter is not None and trusted.standing(letter, trust=trust, authserv_id=authserv_id)
+                proven = letter is not None and trusted.standing(
+                    letter, trust=trust, authserv_id=authserv_id, shared_domains=shared_domains
+                )
                 arrival = Arrival(id=0, received_at=head.received_at, proven=proven, letter=letter, reading=reading)
                 known, _ = facts.gather(tx, arrival, limits, now)
                 counted[decide(known, ruleset).verdict] += 1

@@ -112,6 +112,7 @@ class House:
             mailbox=settings.name,
             trust=Trust(settings.trust),
             authserv_id=settings.authserv_id,
+            shared_domains=frozenset(settings.shared_domains),
             form=ruleset.form,
             own=self._office.own(),
             max_bytes=self._office.config.letters.max_bytes,

@@ -96,6 +96,15 @@ def test_one_address_is_read(header: str, address: str, name: str) -> None:
         f"{'я' * 2_001} <a@x.ru>",
         "=?utf-8?Q?<b@y.ru>?= <a@x.ru>",
         "=?utf-8?B?YUB4LnJ1?=",
+        "=?utf-8?Q?a?=@x.ru",
+        "b=?utf-8?Q?a?=@x.ru",
+        "<=?utf-8?Q?a?=@x.ru>",
+        "a@=?utf-8?Q?x?=.ru",
+        "a\r@x.ru",
+        "Ivan\r\n <a@x.ru>",
+        '"Ivan\0" <a@x.ru>',
+        "Ivan\x1b <a@x.ru>",
+        "Ivan\x7f <a@x.ru>",
     ],
 )
 def test_what_could_be_read_in_two_ways_is_no_address(header: str) -> None:

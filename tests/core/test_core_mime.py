@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -71,9 +72,33 @@ def test_odd_forms_of_a_letter_say_the_same(content: bytes) -> None:
     assert (letter.subject, letter.sender, letter.message_id) == (SUBJECT, "ib@clinic.example", "<1@clinic.example>")
 
 
-def test_a_lone_cr_inside_a_header_begins_no_new_one() -> None:
-    letter = read(b"X: 1\r\nSubject: a\rFrom: z@z.example\r\nFrom: a@x.example\r\n\r\n")
-    assert (letter.sender, letter.subject) == ("a@x.example", "a\rFrom: z@z.example")
+@pytest.mark.parametrize("other", ["To", "X-From", "Subject", "Fro m"])
+def test_a_lone_cr_inside_a_header_begins_no_new_one(other: str) -> None:
+    letter = read(f"X: 1\r\nSubject: a\r{other}: z@z.example\r\nFrom: a@x.example\r\n\r\n".encode())
+    assert (letter.sender, letter.subject) == ("a@x.example", f"a\r{other}: z@z.example")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"X: 1\r\nY: a\rFrom: z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind a CR"),
+        pytest.param(b"X: 1\r\nY: a\r \tFROM : z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind a CR and a blank"),
+        pytest.param(b"X: 1\r\nY: a\r\rfrom: z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind two"),
+        pytest.param(b"X: 1\r\nY: a\0From: z@z.example\r\nFrom: a@x.example\r\n\r\n", id="behind a NUL"),
+        pytest.param(b"X: 1\r\nFrom\0: z@z.example\r\nY: a\rFrom\0: b\r\nFrom: a@x.example\r\n\r\n", id="a NUL in the name"),
+        pytest.param(b"X: 1\rFrom: a@x.example\rY: 2\r\nFrom: z@z.example\r\n\r\n", id="CR or CRLF lines"),
+        pytest.param(b"X: 1\rFrom: a@x.example\nFrom: z@z.example\n\n", id="CR or LF lines"),
+        pytest.param(b"X: 1\rFrom: a@x.example\r\n\r\n", id="the only From, by one reading"),
+        pytest.param(b"X: 1\rFrom: a@x.example\rFrom: z@z.example\r\rbody\n", id="two, CR lines"),
+    ],
+)
+def test_a_from_that_only_some_programs_see_names_nobody(content: bytes) -> None:
+    assert read(content).sender is None
+
+
+def test_the_names_of_headers_in_a_folded_signature_hide_no_from() -> None:
+    letter = read(b"DKIM-Signature: v=1; h=to:\r\n\tfrom:date;\r\n from:x\r\nFrom: a@x.example\r\n\r\n")
+    assert letter.sender == "a@x.example"
 
 
 def test_folds_keep_the_white_space_that_was_written() -> None:
@@ -122,12 +147,39 @@ def test_the_display_name_is_one_line_of_text(name: str, shown: str) -> None:
         (["Отпуск", "Отпуск"], 1, "Отпуск"),
         (["Отпуск", SUBJECT], 2, SUBJECT),
         ([SUBJECT, "Отпуск", SUBJECT], 2, SUBJECT),
+        ([SUBJECT, SUBJECT.replace(" ", "\n\t"), f"  {SUBJECT} "], 1, SUBJECT),
+        ([SUBJECT, SUBJECT.replace("И", "и")], 1, SUBJECT),
+        ([SUBJECT, SUBJECT.upper()], 2, SUBJECT),
+        ([SUBJECT, ""], 2, SUBJECT),
         (["Отпуск", "=?utf-8?B?" + "0J7RgtC/0YPRgdC6" + "?="], 1, "Отпуск"),
     ],
 )
 def test_of_several_subjects_the_likeliest_is_read_and_all_are_counted(subjects: list[str], count: int, subject: str) -> None:
     letter = read("".join(["From: a@x.example\n", *(f"Subject: {one}\n" for one in subjects), "\n"]).encode())
     assert (letter.subject_count, letter.subject) == (count, subject)
+
+
+def test_a_subject_in_another_form_is_no_subject() -> None:
+    assert read(b"From: a@x.example\nSubject*: utf-8''%D0%94%D0%B0\nSubject*0*: utf-8''%D0%94\n\n").subject_count == 0
+
+
+@pytest.mark.parametrize("path", [b"<>", b" < > ", b"<\t>"])
+def test_a_null_return_path_is_known(path: bytes) -> None:
+    assert read(b"Return-Path: " + path + b"\n\n").null_return_path
+    assert not read(b"Return-Path: <a@x.example>\nReturn-Path: " + path + b"\n\n").null_return_path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"--x\nContent-Type: multipart/mixed; boundary=x\n\n" * 10_000, id="ten thousand levels"),
+        pytest.param(b"Content-Length: 3\n\nSubject: x\n", id="another length"),
+        pytest.param(b"\0\xff\r\r\n" * 1_000, id="no text"),
+    ],
+)
+def test_the_body_changes_nothing_but_digest_and_size(body: bytes) -> None:
+    head = b"Content-Length: 1\nContent-Type: multipart/mixed; boundary=x\n" + HEAD
+    assert replace(read(head + body), digest="", size_bytes=0) == replace(read(head), digest="", size_bytes=0)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,13 @@ def problems(content: str | bytes) -> list[str]:
         pytest.param(b"Code , ORGANISATION,subscriber,Address,answer_to\n" + GOOD.encode(), id="header-in-any-case"),
         pytest.param((HEADER + ' 1 ," Больница ",29(Б) Иванова , A@X.example,b@X.EXAMPLE\n').encode(), id="spaces-and-capitals"),
         pytest.param((HEADER + '"1","Больница","29(Б) Иванова","a@x.example","b@x.example"\n').encode(), id="quotes"),
+        pytest.param((HEADER + GOOD).replace("\n", "\r").encode(), id="cr"),
+        pytest.param((HEADER + GOOD).replace("\n", ",,\n").encode(), id="empty-columns-at-the-edge"),
+        pytest.param((HEADER + GOOD).replace(",", ";").replace("\n", ";;;\r\n").encode("cp1251"), id="excel-with-empty-columns"),
+        pytest.param((HEADER.strip() + ",,\n" + GOOD + ",,,,,,\n").encode(), id="empty-columns-in-the-header-only"),
+        pytest.param((HEADER + '1,"Больница\n","29(Б)\r\n Иванова",\u00a0a@x.example,b@x.example\n').encode(), id="lines-in-cells"),
+        pytest.param((HEADER.upper() + GOOD).encode(), id="header-in-capitals"),
+        pytest.param(('"code","organisation","subscriber","address","answer_to"\n' + GOOD).encode("utf-8-sig"), id="quoted-header"),
         pytest.param(
             "answer_to;address;subscriber;organisation;code\nb@x.example;a@x.example;29(Б) Иванова;Больница;1\n".encode(),
             id="columns-in-another-order",
@@ -58,6 +65,19 @@ def test_quotes_keep_separators_and_quotes() -> None:
 
 def test_semicolons_in_a_name_do_not_change_the_separator() -> None:
     assert rows(HEADER + "1,Б; В; Г; Д; Е; Ё,,a@x.example,\n")[0].organisation == "Б; В; Г; Д; Е; Ё"
+
+
+def test_letters_that_were_taken_apart_are_put_together() -> None:
+    taken = rows(HEADER + "1,Краевой,,a@x.example,\n1,Краево\u0438\u0306,,b@x.example,\n")
+    assert register.conflicts(taken, []) == []
+
+
+@pytest.mark.parametrize("text", ["ООО «ЛЕС»", "СП «Русь» №1", "ПАО «РЖД»", "Рёбра Рёва", "РСФСР"])
+def test_windows_1251_is_told_from_damaged_utf8(text: str) -> None:
+    (found,) = rows((HEADER + f"1,{text},,a@x.example,\n").encode("cp1251"))
+    assert found.organisation == text
+    damaged = (HEADER + f"1,Больница {text},,a@x.example,\n").encode() + b"\xd0\n"
+    assert problems(damaged) == ["the file is neither UTF-8 nor windows-1251 text"]
 
 
 def test_a_file_of_nothing_but_its_header_has_no_rows() -> None:
@@ -84,8 +104,39 @@ def test_a_file_of_nothing_but_its_header_has_no_rows() -> None:
         pytest.param(HEADER + "1,Больница,,Касса <a@x.example>,\n", "line 2: address is not a mail address", id="named-address"),
         pytest.param(HEADER + "1,Боль\x1b[31mница,,a@x.example,\n", "line 2: organisation holds a control character", id="escape"),
         pytest.param(HEADER + "1,Боль\x07ница,,a@x.example,\n", "organisation holds a control character", id="bell"),
-        pytest.param(HEADER + f"{'1' * 41},Больница,,a@x.example,\n", "line 2: the code is longer than 40 characters", id="long"),
-        pytest.param(HEADER + GOOD + '2,"Больница,,a@x.example,\n', "line 3: ", id="open-quote"),
+        pytest.param(HEADER + f"{'1' * 41},Больница,,a@x.example,\n", "line 2: code is longer than 40 characters", id="long"),
+        pytest.param(
+            HEADER + GOOD + '2,"Больница,,a@x.example,\n\n\n',
+            "line 3: a cell begins with a quote that is never closed",
+            id="open-quote",
+        ),
+        pytest.param(
+            HEADER + GOOD + '2,"Б"ольница,,a@x.example,\n', "line 3: text stands behind a closing quote", id="text-behind-a-quote"
+        ),
+        pytest.param(HEADER + "1;Больница;;a@x.example;\n", "line 2: 1 cells instead of 5", id="another-separator"),
+        pytest.param(HEADER.replace(",", "\t"), "line 1: the column code is missing", id="tabs"),
+        pytest.param("\n" + HEADER + GOOD, "line 1: the column code is missing", id="header-not-first"),
+        pytest.param(HEADER + "1,Больница,,a@x.example,,\n", "line 2: 6 cells instead of 5", id="an-empty-cell-too-many"),
+        pytest.param(HEADER.strip() + ",,\n1,Б,,a@x.example,,x,\n", "line 2: 7 cells instead of 5", id="under-no-name"),
+        pytest.param(HEADER.strip() + ",,x\n" + GOOD, "line 1: unknown column x", id="a-name-behind-empty-ones"),
+        pytest.param(HEADER.strip() + ",Code\n", "line 1: the column code stands twice", id="column-twice-in-another-case"),
+        pytest.param(HEADER + '"=""001""",Больница,,a@x.example,\n', "line 2: code is a formula, not text", id="formula-code"),
+        pytest.param(HEADER + "1,=HYPERLINK(A1),,a@x.example,\n", "line 2: organisation is a formula", id="formula"),
+        pytest.param(HEADER + "1,Б,=1+1,a@x.example,\n", "line 2: subscriber is a formula, not text", id="formula-point"),
+        pytest.param(HEADER + "1,Б,,=A1,\n", "line 2: address is not a mail address: =A1", id="formula-address"),
+        pytest.param(HEADER + "1,Боль\u202eница,,a@x.example,\n", "line 2: organisation holds a control character", id="bidi"),
+        pytest.param(HEADER + "1\u200b,Больница,,a@x.example,\n", "line 2: code holds a control character", id="zero-width"),
+        pytest.param(HEADER + "1,Боль\0ница,,a@x.example,\n", "the file is neither UTF-8 nor windows-1251 text", id="nul"),
+        pytest.param(
+            HEADER + f"1,{'Б' * 401},,a@x.example,\n", "line 2: organisation is longer than 400 characters", id="long-name"
+        ),
+        pytest.param(
+            HEADER + f"1,Б,{'П' * 401},a@x.example,\n", "line 2: subscriber is longer than 400 characters", id="long-point"
+        ),
+        pytest.param(
+            HEADER + f"1,{'Б' * 1_000_000},,a@x.example,\n", "line 2: a cell is longer than 131072 characters", id="megabyte"
+        ),
+        pytest.param(HEADER + f"1,Б,,{'a' * 100_000},\n", f"not a mail address: {'a' * register.SHOWN}", id="long-address"),
         pytest.param(b"\x98" + HEADER.encode(), "the file is neither UTF-8 nor windows-1251 text", id="no-text"),
         pytest.param(HEADER.encode("utf-16"), "the file is neither UTF-8 nor windows-1251 text", id="utf-16"),
     ],
@@ -102,6 +153,20 @@ def test_all_bad_rows_are_named_at_once() -> None:
         "line 5: 2 cells instead of 5",
         "line 6: answer_to is not a mail address: нет",
     ]
+
+
+def test_a_broken_row_hides_no_other_and_lines_are_those_on_which_rows_begin() -> None:
+    broken = '1,"Больница\nна двух\nстроках",,нет,\n'  # lines 2 to 4
+    found = problems(HEADER + broken + '2,"Б"ольница,,a@x.example,\n' + f"3,{'Б' * 200_000},,a@x.example,\n,Б,,a@x.example,\n4,Б\n")
+    assert [problem.partition(":")[0] for problem in found] == ["line 2", "line 5", "line 6", "line 7", "line 8"]
+    assert rows(HEADER + broken.replace("нет", "a@x.example") + "2,В,,b@x.example,\n")[1].line == 5
+
+
+def test_the_same_row_twice_is_one() -> None:
+    taken = rows(HEADER + GOOD + GOOD + GOOD.replace("a@x", "A@X"))
+    assert register.conflicts(taken, []) == []
+    (sender,) = register.senders(taken, [])
+    assert (sender.addresses, sender.points) == (("a@x.example",), ("29(Б) Иванова",))
 
 
 CLASH = [

@@ -86,6 +86,7 @@ class Desk:
             mailbox="uc",
             trust=Trust.NETWORK,
             authserv_id=None,
+            shared_domains=frozenset(),
             form=self.ruleset.form,
             own=OWN,
             max_bytes=self.max_bytes,

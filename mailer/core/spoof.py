@@ -99,7 +99,14 @@ def made_up(registered: Iterable[str], token: str) -> str | None:
 
 
 def judge(
-    way: Way, handing: Handing, arrived: Letter | None, *, spoofed: str, trust: Trust, authserv_id: str | None = None
+    way: Way,
+    handing: Handing,
+    arrived: Letter | None,
+    *,
+    spoofed: str,
+    trust: Trust,
+    authserv_id: str | None = None,
+    shared_domains: frozenset[str] = frozenset(),
 ) -> Outcome:
     """What became of one letter. That it arrived outweighs whatever the server answered; `spoofed` is in lower case."""
     said = Outcome(way=way, fate=_without_trace(way, handing), command=handing.command, detail=handing.detail)
@@ -109,7 +116,7 @@ def judge(
     if arrived.sender != spoofed:
         fate = Fate.REWRITTEN
     else:
-        believed = trusted.standing(arrived, trust=trust, authserv_id=authserv_id)
+        believed = trusted.standing(arrived, trust=trust, authserv_id=authserv_id, shared_domains=shared_domains)
         fate = Fate.BELIEVED if believed else Fate.UNPROVEN
     shown = None if results is None else results[:RESULTS_SHOWN]
     return replace(said, fate=fate, arrived=True, sender=arrived.sender, results=shown)

@@ -95,6 +95,7 @@ def examine(office: Office, wanted: Plan) -> list[Outcome]:
             spoofed=wanted.spoofed,
             trust=Trust(settings.trust),
             authserv_id=settings.authserv_id,
+            shared_domains=frozenset(settings.shared_domains),
         )
         for way, handing in handings.items()
     ]

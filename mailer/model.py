@@ -104,7 +104,8 @@ class Letter:
     """What the headers of a letter say, decoded; nothing here is believed yet.
 
     `sender` is the bare address when there is exactly one From header with exactly one valid address (domain in IDNA form, all
-    lower-cased), else None. `message_id` and `answers` (In-Reply-To and References) hold only ids of the strict form `<...@...>`.
+    lower-cased), else None. `message_ids` (one, as a rule) and `answers` (In-Reply-To and References) hold only ids of the strict
+    form `<...@...>`.
     """
 
     subject: str
@@ -114,16 +115,22 @@ class Letter:
     subject_cut: bool = False  # longer than 4,000 characters: what is cut is refused, never read
     sender: str | None = None
     display_name: str = ""
-    message_id: str | None = None
+    message_ids: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     null_return_path: bool = False
     machine_mark: str | None = None  # the header that says a machine wrote it, as "Auto-Submitted: auto-replied"
     delivery_report: bool = False  # multipart/report; report-type=delivery-status
+    daemon: bool = False  # From is mailer-daemon or postmaster, with or without a domain
     loop_mark: bool = False  # our own X-Mailer-Loop header stands in it
     authentication: tuple[tuple[str, str], ...] = ()  # the topmost received and authentication-results, in order: (name, value)
     size_bytes: int = 0
     digest: str = ""  # SHA-256 of the bytes that were read
     fingerprint: str = ""  # SHA-256 of the header block without trace headers: survives a move between servers
+
+    @property
+    def message_id(self) -> str | None:
+        """The letter's own id, by which it is answered."""
+        return next(iter(self.message_ids), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

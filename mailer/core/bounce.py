@@ -62,9 +62,9 @@ class Bounce:
 def read(content: bytes, *, bounce_address: str | None) -> Bounce | NoReport:
     """Read the bytes of a bounce. `bounce_address` is the envelope sender of our replies, with `{id}` where a reply's id stands."""
     letter = parts.whole(content)
-    kind = letter.parameters.get("report-type", b"").lower()
-    if letter.content_type == "multipart/report" and kind not in {b"", b"delivery-status"}:
-        return NoReport.READ_RECEIPT if kind == b"disposition-notification" else NoReport.NOTHING_SAID
+    kind = letter.content_type.report
+    if kind not in {None, "", "delivery-status"}:
+        return NoReport.READ_RECEIPT if kind == "disposition-notification" else NoReport.NOTHING_SAID
     leaves = list(parts.leaves(letter))
     texts = [bouncetext.read(leaf.content) for leaf in islice(_of(leaves, _TEXT), _TEXTS_MAX)]
     returned = [
@@ -111,7 +111,7 @@ def _message_ids(blocks: Iterable[Mapping[str, list[bytes]]], names: tuple[str, 
 
 
 def _of(leaves: list[Part], types: frozenset[str]) -> Iterator[Part]:
-    return (leaf for leaf in leaves if leaf.content_type in types)
+    return (leaf for leaf in leaves if leaf.content_type.name in types)
 
 
 def _values(blocks: Iterable[Mapping[str, list[bytes]]], names: tuple[str, ...]) -> Iterator[bytes]:

@@ -13,14 +13,13 @@ from mailer.core.subject import SubjectReading
 from mailer.model import Form, Kind, Letter, Own, PersonName, Reading, Reason, Repair
 
 _OWN_ID: Final = re.compile(r"<[0-9a-f]{32}@([^<>@]+)>", re.IGNORECASE)
-_DAEMONS: Final = frozenset({"mailer-daemon", "postmaster"})
 
 
 def judge(letter: Letter | None, form: Form, own: Own) -> Reading:
     """The kind of a letter, and for a request the person it names or the reason why it names none."""
     if letter is None:
         return Reading(kind=Kind.UNREADABLE)
-    if letter.loop_mark or (letter.message_id is not None and is_own_id(letter.message_id, own)):
+    if letter.loop_mark or any(is_own_id(message_id, own) for message_id in letter.message_ids):
         return Reading(kind=Kind.OWN_LETTER)
     if _is_bounce(letter):
         return Reading(kind=Kind.BOUNCE)
@@ -35,9 +34,7 @@ def is_own_id(message_id: str, own: Own) -> bool:
 
 def _is_bounce(letter: Letter) -> bool:
     """RFC 3464; or the older custom of a null return path (RFC 5321, 4.5.5) and a daemon that writes."""
-    return letter.delivery_report or (
-        letter.null_return_path and letter.sender is not None and letter.sender.partition("@")[0] in _DAEMONS
-    )
+    return letter.delivery_report or (letter.null_return_path and letter.daemon)
 
 
 def _by_subject(letter: Letter, said: SubjectReading, own: Own) -> Reading:
@@ -49,7 +46,8 @@ def _by_subject(letter: Letter, said: SubjectReading, own: Own) -> Reading:
         return Reading(kind=Kind.ANSWER_TO_US)
     if letter.machine_mark is not None or letter.null_return_path:
         # The name is for the person who decides it; why it is held is its kind, never how its name reads.
-        return Reading(kind=Kind.MACHINE_MAIL, person=person, phrase_first=said.fit == "request")
+        repairs = tuple(dict.fromkeys((*letter.subject_repairs, *said.repairs))) if said.fit == "request" else ()
+        return Reading(kind=Kind.MACHINE_MAIL, person=person, repairs=repairs, phrase_first=said.fit == "request")
     if said.fit != "request":
         return Reading(kind=Kind.NEAR_SUBJECT if said.fit == "near" else Kind.OTHER_SUBJECT)
     plain = reason is said.reason

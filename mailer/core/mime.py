@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from mailer.core import addresses, encodedwords
+from mailer.core import addresses, contenttype, encodedwords
 from mailer.core.addresses import Mailbox
 from mailer.core.encodedwords import Decoded
 from mailer.model import LOOP_HEADER, Form, Letter
@@ -31,6 +31,8 @@ HEADERS_MAX: Final = 1_000
 SUBJECT_MAX: Final = 4_000
 SUBJECT_BYTES_MAX: Final = 64 * 1024
 ANSWERS_MAX: Final = 200
+MESSAGE_IDS_MAX: Final = 10
+DELIVERY_STATUS: Final = "delivery-status"
 TRACE_MAX: Final = 50
 TRACE_VALUE_MAX: Final = 2_000
 
@@ -43,6 +45,7 @@ _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n")
 _HEADER: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _ID: Final = re.compile(r"<[!-;=?-~]{3,898}>")
 _SUBJECTS_MAX: Final = 10  # different ones
+_DAEMON_MAX: Final = 300  # bytes of a From that may name a mail server's daemon
 _SHORT: Final = 100  # characters of a date or a mark
 
 _TRACE: Final = {
@@ -58,7 +61,7 @@ _SUPPRESSED: Final = frozenset({"all", "autoreply", "oof"})
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
 _BETWEEN_WORDS: Final = re.compile(r'[\s,;"]+')
 _NULL_PATH: Final = re.compile(rb"<[ \t]*>")
-_REPORT: Final = re.compile(r"multipart/report\s*;(?:.*;)?\s*report-type\s*=\s*\"?delivery-status\b", re.DOTALL)
+_DAEMON: Final = re.compile(rb"(?:[^<>@]*<)?\s*(?:mailer-daemon|postmaster)(?:@[^\s<>@]*)?\s*>?(?:\s*\([^()]*\))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,11 +101,12 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
         subject_cut=subject_cut or block.cut,
         sender=None if mailbox is None else mailbox.address,
         display_name="" if mailbox is None else shown(encodedwords.decode(mailbox.name, phrase).text),
-        message_id=next(_ids(block.texts("message-id")), None),
+        message_ids=tuple(islice(_ids(block.texts("message-id")), MESSAGE_IDS_MAX)),
         answers=tuple(dict.fromkeys(islice(_ids(block.texts("in-reply-to") + block.texts("references")), ANSWERS_MAX))),
         null_return_path=any(_NULL_PATH.fullmatch(path) for path in block.values("return-path")[:1]),
         machine_mark=next(_machine_marks(block), None),
-        delivery_report=any(_REPORT.match(_COMMENT.sub("", text).lower()) for text in block.texts("content-type")),
+        delivery_report=DELIVERY_STATUS in _reports(block),
+        daemon=len(block.values("from")) == 1 and _DAEMON.fullmatch(block.values("from")[0][:_DAEMON_MAX]) is not None,
         loop_mark=LOOP_HEADER.lower() in block.by_name,
         authentication=tuple(islice(_way(block), TRACE_MAX)),
         size_bytes=len(content) if whole or size_bytes is None else size_bytes,
@@ -176,7 +180,7 @@ def _ids(texts: list[str]) -> Iterator[str]:
 
 
 def _machine_marks(block: _Block) -> Iterator[str]:
-    """letters.md, section 2, machine-mail: RFC 3834 and the older customs."""
+    """letters.md, section 2, machine-mail: RFC 3834 and the older customs; and reports of another kind, as read receipts."""
     for text in block.texts("auto-submitted"):
         if _COMMENT.sub("", text).partition(";")[0].strip().lower() != "no":
             yield _mark("Auto-Submitted", text)
@@ -188,10 +192,19 @@ def _machine_marks(block: _Block) -> Iterator[str]:
     for text in block.texts("x-auto-response-suppress"):
         if not _SUPPRESSED.isdisjoint(_words(text)):
             yield _mark("X-Auto-Response-Suppress", text)
+    for kind in _reports(block):
+        if kind not in {"", DELIVERY_STATUS}:
+            yield _mark("Content-Type", f"multipart/report; report-type={kind}")
 
 
 def _words(text: str) -> list[str]:
     return _BETWEEN_WORDS.split(_COMMENT.sub(" ", text).lower())
+
+
+def _reports(block: _Block) -> list[str]:
+    """What the letter reports, by its Content-Type (RFC 6522); usually nothing."""
+    found = (contenttype.read(value).report for value in block.values("content-type"))
+    return [kind for kind in found if kind is not None]
 
 
 def _mark(name: str, text: str) -> str:

@@ -19,27 +19,23 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from mailer.core import mime
+from mailer.core import contenttype, mime
+from mailer.core.contenttype import ContentType
 
 LETTER_MAX: Final = 1024 * 1024
 PARTS_MAX: Final = 20
 DEPTH_MAX: Final = 5
 BODY_MAX: Final = 256 * 1024
 
-_TYPE_MAX: Final = 4_000
 _BOUNDARY_MAX: Final = 200
-_TYPE: Final = re.compile(rb"\s*+([!-.0-:<-~]+/[!-:<-~]+)")
-_PARAMETER: Final = re.compile(rb';\s*+([!-:<>-~]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;"]++))', re.DOTALL)
-_QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 _NOT_BASE64: Final = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One part, its lines ended by LF. `content_type` is lower-cased, `body` as it stands: `content` is the body decoded."""
+    """One part, its lines ended by LF. `body` as it stands: `content` is the body decoded."""
 
-    content_type: str
-    parameters: Mapping[str, bytes]
+    content_type: ContentType
     headers: Mapping[str, list[bytes]]
     body: bytes
 
@@ -54,8 +50,8 @@ class Part:
     @property
     def boundary(self) -> bytes | None:
         """By what a multipart is taken apart; None where it cannot be."""
-        boundary = self.parameters.get("boundary", b"").rstrip(b" \t")
-        return boundary if self.content_type.startswith("multipart/") and 0 < len(boundary) <= _BOUNDARY_MAX else None
+        boundary = self.content_type.parameters.get("boundary", b"").rstrip(b" \t")
+        return boundary if self.content_type.name.startswith("multipart/") and 0 < len(boundary) <= _BOUNDARY_MAX else None
 
 
 def whole(content: bytes) -> Part:
@@ -92,14 +88,8 @@ def _split(body: bytes, boundary: bytes) -> Iterator[bytes]:
 def _part(content: bytes) -> Part:
     head, body = (b"", content[1:]) if content.startswith(b"\n") else _halves(content)
     headers = mime.headers(head)
-    written = next(iter(headers.get("content-type", [])), b"")[:_TYPE_MAX]
-    named = _TYPE.match(written)
-    parameters: dict[str, bytes] = {}
-    for parameter in _PARAMETER.finditer(written):
-        name, quoted, plain = parameter.groups()
-        parameters.setdefault(name.decode("ascii").lower(), plain or _QUOTED_PAIR.sub(rb"\1", quoted or b""))
-    content_type = named[1].decode("ascii").lower() if named else "text/plain"
-    return Part(content_type=content_type, parameters=parameters, headers=headers, body=body)
+    written = contenttype.read(next(iter(headers.get("content-type", [])), b""))
+    return Part(content_type=written, headers=headers, body=body)
 
 
 def _halves(content: bytes) -> tuple[bytes, bytes]:

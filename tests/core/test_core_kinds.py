@@ -48,7 +48,17 @@ def test_without_any_header_a_letter_is_unreadable(content: bytes) -> None:
             ['Content-Type: Multipart/Report;\r\n\tboundary="a;b"; Report-Type="Delivery-Status"'], Kind.BOUNCE, id="folded, quoted"
         ),
         pytest.param(
-            ["Content-Type: multipart/report; report-type=disposition-notification"], Kind.REQUEST, id="a read receipt's type"
+            ["Content-Type: multipart/report; report-type=disposition-notification"], Kind.MACHINE_MAIL, id="a read receipt"
+        ),
+        pytest.param(
+            ['Content-Type: multipart/report; boundary="a; report-type=delivery-status"; report-type=disposition-notification'],
+            Kind.MACHINE_MAIL,
+            id="a report's type within quotes is none",
+        ),
+        pytest.param(
+            [NULL_PATH, "Content-Type: multipart/report; report-type=disposition-notification"],
+            Kind.MACHINE_MAIL,
+            id="a read receipt with the null return path it should have",
         ),
         pytest.param(["Content-Type: multipart/report"], Kind.REQUEST, id="a report of no type"),
         pytest.param(["Content-Type: multipart/mixed; report-type=delivery-status"], Kind.REQUEST, id="a type of no report"),
@@ -92,6 +102,7 @@ def test_without_any_header_a_letter_is_unreadable(content: bytes) -> None:
         pytest.param(["X-Auto-Response-Suppress: DR, NRN"], Kind.REQUEST, id="no receipts wanted"),
         pytest.param([NULL_PATH], Kind.MACHINE_MAIL, id="a null return path"),
         pytest.param(["Return-Path: <ib@clinic.example>", NULL_PATH], Kind.REQUEST, id="a null return path that was sent along"),
+        pytest.param(["Message-ID: <1@clinic.example>", f"Message-ID: {OURS}"], Kind.OWN_LETTER, id="a second id, ours"),
         pytest.param([], Kind.REQUEST, id="nothing special"),
     ],
 )
@@ -103,6 +114,10 @@ def test_a_letter_with_the_phrase_is_of_one_kind(headers: list[str], kind: Kind)
     ("sender", "kind"),
     [
         ("MAILER-DAEMON@mx.example (Mail Delivery System)", Kind.BOUNCE),
+        ("Mail Delivery Subsystem <MAILER-DAEMON>", Kind.BOUNCE),
+        ("Mailer-Daemon (Mail Delivery System)", Kind.BOUNCE),
+        ("postmaster of clinic.example <ib@clinic.example>", Kind.MACHINE_MAIL),
+        ("mailer-daemons@mx.example", Kind.MACHINE_MAIL),
         ("Postmaster <postmaster@mx.example>", Kind.BOUNCE),
         ("ib@clinic.example", Kind.MACHINE_MAIL),
         ("postmaster@mx.example, a@b.example", Kind.MACHINE_MAIL),

@@ -40,7 +40,7 @@ def test_the_headers_of_an_ordinary_letter() -> None:
         subject=SUBJECT,
         sender="ib@clinic.example",
         display_name="ИБ",
-        message_id="<1@clinic.example>",
+        message_ids=("<1@clinic.example>",),
         answers=("<2@fund.example>", "<3@fund.example>"),
         authentication=(("received", "from a by b\tfor <x@y.example>; Mon, 23 Nov 2026 10:00:00 +0300"),),
         size_bytes=len(PLAIN),

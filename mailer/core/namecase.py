@@ -13,7 +13,10 @@ from mailer.core.nameforms import core
 from mailer.core.namewords import APOSTROPHE, CAPITAL, LETTER, PARTICLES, SMALL
 
 _SPACED_HYPHEN: Final = re.compile(" ?- ?")
-_TITLE: Final = re.compile(f"{CAPITAL}{SMALL}*(?:{APOSTROPHE}{CAPITAL}?{SMALL}*)*")
+_JOINED_PREFIX: Final = "|".join(
+    ["Мак", *sorted(particle.title() for particle in PARTICLES)]
+)  # «МакДоналд», «ДиКаприо»; also «д’Эстен»
+_TITLE: Final = re.compile(f"(?:{_JOINED_PREFIX}|{SMALL}{APOSTROPHE})?{CAPITAL}{SMALL}*(?:{APOSTROPHE}{CAPITAL}?{SMALL}*)*")
 _AFTER_LONE_LETTER: Final = re.compile(f"(^{LETTER}{APOSTROPHE})({LETTER})")
 _UNEVEN: Final = re.compile(f"(?<={SMALL}){CAPITAL}|(?<={CAPITAL}){CAPITAL}(?={LETTER}*{SMALL})")
 
@@ -25,10 +28,9 @@ def surname(written: str) -> str | None:
     parts = _SPACED_HYPHEN.split(name)
     if _is_one_case(name):
         return " ".join([*map(str.lower, particles), "-".join(map(_capitalised, parts))])
-    if not _are_titles(parts) or not all(particle.islower() or particle.isupper() or particle.istitle() for particle in particles):
-        return None
-    shown = [particle.lower() if particle.isupper() else particle for particle in particles]
-    return " ".join([*shown, "-".join(parts)])
+    if not _are_titles(parts) or not all(particle.islower() or particle.istitle() for particle in particles):
+        return None  # «ЛА Иванов»: initials or a particle?
+    return " ".join([*particles, "-".join(parts)])
 
 
 def joined(written: str) -> str:

@@ -76,6 +76,7 @@ _PART: Final = f"{_L}+(?:{APOSTROPHE}{_L}+)*+"
 _LONG_PART: Final = f"(?={_L}{{2}}|{_L}{APOSTROPHE}){_PART}"
 WORD: Final = f"(?:{_LONG_PART}(?: ?- ?{_LONG_PART})++|{_PART})(?!{_L})"
 SURNAME: Final = f"(?:{_L}{{2,4}} ){{0,4}}?{WORD}"  # whether the short words are particles is asked by `_has_particles`
+_GIVEN: Final = f"(?:{_LONG_PART}(?:-{_LONG_PART})++|{_PART})(?!{_L})"  # a spaced dash only joins surnames
 _SINGLE: Final = rf"{_L}(?: ?\.|,(?! {_L}(?!{_L}))|(?!{_L}))"
 _INITIAL: Final = f"(?>{_SINGLE}(?:-{_SINGLE})?)"
 _PAIR: Final = rf"{_L}{_L}(?!{_L})(?: ?\.|,)?"
@@ -90,8 +91,8 @@ _GLUED_INITIALS: Final = rf"{CAPITAL}\.(?:-{CAPITAL}\.)? ?{CAPITAL}\."
 _GLUED: Final = f"(?P<surname>{_GLUED_SURNAME})(?P<initials>{_GLUED_INITIALS})(?: ?(?P<suffix>{SUFFIX}))?+"
 _MAY_BE_INITIALS: Final = re.compile(f"(?!{CAPITAL}{SMALL}){_L}{{1,2}}(?!{_L})")  # how a text with initials first begins
 _MAY_BE_GLUED: Final = re.compile(rf"{SMALL}{CAPITAL}\.")
-_FULL_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<given>{WORD}) (?P<patronymic>{WORD})(?: (?P<suffix>{SUFFIX}))?+"
-_FULL_SURNAME_LAST: Final = f"(?P<given>{WORD}) (?P<patronymic>{WORD})(?: (?P<suffix>{SUFFIX})(?= ))?+ (?P<surname>{SURNAME})"
+_FULL_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<given>{_GIVEN}) (?P<patronymic>{_GIVEN})(?: (?P<suffix>{SUFFIX}))?+"
+_FULL_SURNAME_LAST: Final = f"(?P<given>{_GIVEN}) (?P<patronymic>{_GIVEN})(?: (?P<suffix>{SUFFIX})(?= ))?+ (?P<surname>{SURNAME})"
 _TWO_LETTERS: Final = re.compile(f"{_L}{_L}")
 _BARE: Final = re.compile(f"{_L}(?![.,{LETTER[1:-1]}]| [.])")
 _COMMAS: Final = re.compile(f"{_L},{_L},")
@@ -280,10 +281,11 @@ def _plain_words(surname: str, given: str, patronymic: str) -> bool:
     mixed = not _one_case(f"{surname} {given} {patronymic}")
     return (
         min(len(given), len(patronymic)) > 1
-        and surname != _CONJUNCTION
+        and not (surname.lower() == _CONJUNCTION and (surname.islower() or not mixed))
+        and not (given.lower() == _AND_OR_PARTICLE and not given.istitle())
         and not (mixed and surname in PARTICLES)
         and not any(word.lower() in SUFFIXES and not word.istitle() for word in (surname, given, patronymic))
-        and not any(part.lower() in SUFFIXES for word in (given, patronymic) for part in re.split(" ?- ?", word)[1:])
+        and not any(part.lower() in SUFFIXES for word in (given, patronymic) for part in word.split("-")[1:])
     )
 
 

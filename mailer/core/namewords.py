@@ -35,6 +35,7 @@ DASHES: Final = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
 QUOTE_PAIRS: Final = frozenset({"«»", "“”", "„“", "„”", '""', "''", "‘’"})
 DOUBLE_QUOTES: Final = frozenset('«»“”„"')
 SINGLE_QUOTES: Final = frozenset("'‘’")
+_INNER_SIGN: Final = re.compile(f"{APOSTROPHE}|-")
 _INNER_APOSTROPHE: Final = re.compile(rf"(?<=[^\W\d_]){APOSTROPHE}(?=[^\W\d_])")
 
 _INVISIBLE: Final = re.compile(
@@ -85,7 +86,7 @@ def _paired(text: str) -> bool:
 
 def is_patronymic(word: str) -> bool:
     """Whether a word has a patronymic's ending; «Мицкевич» has one too, so it is only asked where a patronymic may stand."""
-    small = word.lower()
+    small = _INNER_SIGN.split(word.lower())[-1]
     return small in PATRONYMICS or (len(small) >= SHORTEST_PATRONYMIC and small.endswith(PATRONYMIC_ENDINGS))
 
 

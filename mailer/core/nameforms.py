@@ -1,10 +1,11 @@
 r"""In which written forms may a name stand? The grammar of letters.md, section 3, in one place.
 
-    name          = surname " " initials [[" "] suffix]                 «Пришва А.А.», «Алиев И.Г. оглы»
-                  | surname initials [[" "] suffix]                     «ПришваА.А.»: small letters, then two capitals with dots
-                  | initials [[" "] suffix] [" "] surname               «А.А. Пришва»; the space may fall away after a dot
+    name          = surname " " initials [ending]                       «Пришва А.А.», «Алиев И.Г. оглы»
+                  | surname initials [ending]                           «ПришваА.А.»: small letters, then two capitals with dots
+                  | initials [ending] [" "] surname                     «А.А. Пришва»; the space may fall away after a dot
                   | surname " " given " " patronymic [" " suffix]       «Пришва Александр Андреевич»
                   | given " " patronymic [" " suffix] " " surname       «Александр Андреевич Пришва»
+    ending        = [" " | "-"] suffix                                  «И.Г. оглы», «И.Г.оглы», «И.Г.-оглы»
     surname       = {particle " "} word                                 «де ла Круз»
     word          = part {"-" part}                                     «Мамин-Сибиряк»; parts have two letters or more
     part          = letters {apostrophe letters}                        «О'Генри»
@@ -83,12 +84,12 @@ _PAIR: Final = rf"{_L}{_L}(?!{_L})(?: ?\.|,)?"
 INITIALS: Final = f"(?>{_PAIR}|{_INITIAL}(?:(?:(?<!,) )?{_INITIAL})?)"
 SUFFIX: Final = f"(?:{'|'.join(map(_any_case, sorted(SUFFIXES)))})(?!{_L})"
 
-_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<initials>{INITIALS})(?: ?(?P<suffix>{SUFFIX}))?+"
-_INITIALS_FIRST: Final = rf"(?P<initials>{INITIALS})(?: ?(?P<suffix>{SUFFIX})(?= ))?+(?:(?<=[.]) ?| )(?P<surname>{SURNAME})"
+_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<initials>{INITIALS})(?:[ -]?(?P<suffix>{SUFFIX}))?+"
+_INITIALS_FIRST: Final = rf"(?P<initials>{INITIALS})(?:[ -]?(?P<suffix>{SUFFIX})(?= ))?+(?:(?<=[.]) ?| )(?P<surname>{SURNAME})"
 _TITLE: Final = f"{CAPITAL}{SMALL}+"
 _GLUED_SURNAME: Final = f"(?:{_L}{{2,4}} ){{0,4}}?{_TITLE}(?: ?- ?{_TITLE})*+"
 _GLUED_INITIALS: Final = rf"{CAPITAL}\.(?:-{CAPITAL}\.)? ?{CAPITAL}\."
-_GLUED: Final = f"(?P<surname>{_GLUED_SURNAME})(?P<initials>{_GLUED_INITIALS})(?: ?(?P<suffix>{SUFFIX}))?+"
+_GLUED: Final = f"(?P<surname>{_GLUED_SURNAME})(?P<initials>{_GLUED_INITIALS})(?:[ -]?(?P<suffix>{SUFFIX}))?+"
 _MAY_BE_INITIALS: Final = re.compile(f"(?!{CAPITAL}{SMALL}){_L}{{1,2}}(?!{_L})")  # how a text with initials first begins
 _MAY_BE_GLUED: Final = re.compile(rf"{SMALL}{CAPITAL}\.")
 _FULL_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<given>{_GIVEN}) (?P<patronymic>{_GIVEN})(?: (?P<suffix>{SUFFIX}))?+"

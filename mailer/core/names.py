@@ -198,7 +198,7 @@ class _Reader:
         return not TRANSLITERATIONS.isdisjoint(words[0])
 
     def _glued(self, shape: Shape, read_as: str) -> bool:
-        """No space before «оглы», or between initials and the surname."""
+        """No space before «оглы» (nothing or a hyphen), or between initials and the surname."""
         after_initials = shape.given[-1][1]
         if after_initials < len(read_as) and read_as[after_initials] != " ":
             return True

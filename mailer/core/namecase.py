@@ -1,7 +1,8 @@
 """Which letters of a name are capitals? Re-casing of letters.md, section 3, and initials in their one display form.
 
 A surname is re-cased only when it is wholly in capitals or wholly in small letters; otherwise it is kept as written, or refused
-when a capital stands where none can («ПетровИИ», «ИвановПетров»: two meanings).
+when a capital stands where none can («ПетровИИ», «ИвановПетров», «Иванов'Петров»: two meanings). Inside a word it can stand only
+after «Мак» or a particle («ДиКаприо»), or after an apostrophe with one letter before it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from mailer.core.nameforms import core
 from mailer.core.namewords import APOSTROPHE, CAPITAL, LETTER, PARTICLES, SMALL
 
 _SPACED_HYPHEN: Final = re.compile(" ?- ?")
-_TITLE: Final = re.compile(f"{CAPITAL}{SMALL}*(?:{APOSTROPHE}{CAPITAL}?{SMALL}*)*")
+_PREFIXES: Final = "|".join(["Мак", *sorted(particle.title() for particle in PARTICLES)])
+_BEFORE_CAPITAL: Final = f"(?:{_PREFIXES}){APOSTROPHE}?|[{CAPITAL[1:-1]}долт]{APOSTROPHE}"  # «МакДоналд», «Дель'Аква», «д’Эстен»
+_TITLE: Final = re.compile(f"(?:{_BEFORE_CAPITAL})?{CAPITAL}{SMALL}*(?:{APOSTROPHE}{SMALL}+)*")
 _AFTER_LONE_LETTER: Final = re.compile(f"(^{LETTER}{APOSTROPHE})({LETTER})")
 _UNEVEN: Final = re.compile(f"(?<={SMALL}){CAPITAL}|(?<={CAPITAL}){CAPITAL}(?={LETTER}*{SMALL})")
 
@@ -23,12 +26,11 @@ def surname(written: str) -> str | None:
     name = core(written)
     particles = written[: len(written) - len(name)].split()
     parts = _SPACED_HYPHEN.split(name)
-    if _is_one_case(name):
+    if _is_one_case(name) and not (name.islower() and any(particle.istitle() for particle in particles)):  # «Бен или И.И.»
         return " ".join([*map(str.lower, particles), "-".join(map(_capitalised, parts))])
-    if not _are_titles(parts) or not all(particle.islower() or particle.isupper() or particle.istitle() for particle in particles):
-        return None
-    shown = [particle.lower() if particle.isupper() else particle for particle in particles]
-    return " ".join([*shown, "-".join(parts)])
+    if not _are_titles(parts) or not all(particle.islower() or particle.istitle() for particle in particles):
+        return None  # «ЛА Иванов»: initials or a particle?
+    return " ".join([*particles, "-".join(parts)])
 
 
 def joined(written: str) -> str:

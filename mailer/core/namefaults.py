@@ -1,15 +1,6 @@
 """Why is this text not one name? Called only when no written form of `nameforms` fits the whole text; it never accepts anything.
 
-The first reason that holds, in this order:
-
-    several-names       Иванов И.И., Петров П.П.; Иванов И. и Петров П.; Иванов И.И., П.П.; Иванов, Петров
-    text-after-name     Иванов И.И., главный врач; Иванов И.И. (бухгалтер); Иванов И.И. тел. 12-34
-    name-not-cyrillic   Ivanov I.I.; Иванов I.I.; COBA: a letter of another script, and its place
-    name-malformed      Иван0в И.И.: a character no name holds, and its place
-    surname-missing     И.И.; И. И.; ИИ
-    initials-missing    Иванов; фон Визин
-    name-ambiguous      two words without initials
-    name-malformed      Иванов И.И.И.; для Иванова И.И.; anything else
+It knows the reasons from several-names on, in the order of the table in `names`, where each has its examples.
 """
 
 from __future__ import annotations
@@ -46,15 +37,17 @@ _PERSON: Final = re.compile(
     rf"|(?:{_TITLE} ){{1,2}}{CAPITAL}{SMALL}+(?:{'|'.join(PATRONYMIC_ENDINGS)})(?!{LETTER})"
     rf")"
 )
-_JOINED: Final = re.compile(rf"(?<=[{LETTER[1:-1]}.,]) [Ии] (?={CAPITAL})")
+_JOINED: Final = re.compile(rf"(?<=[{LETTER[1:-1]}.,]) (?:[Ии]|[Дд]а) (?={CAPITAL})")
 _JOINED_INITIALS: Final = re.compile(rf"(?<=[.,;/&+])(?<![^.,;/&+ ]{LETTER},) ?(?:(?<=[,;/&+])|(?<=[,;/&+] )){_DOTTED}$")
-_TWO_SURNAMES: Final = re.compile(f"{_TITLE} ?[,;/&+] ?{_TITLE}")
-_MORE_INITIALS: Final = re.compile(rf" ?-?(?:{LETTER}\. ?-?)+{LETTER}?")
-_ONLY_INITIALS: Final = re.compile(rf"{CAPITAL}{CAPITAL}\.?|{LETTER}|{LETTER}\.(?: ?-?{LETTER}\.?)?|{LETTER} {LETTER}\.?")
+_TWO_SURNAMES: Final = re.compile(f"{_TITLE} ?[,;/&+] ?{_TITLE}(?: (?:{_DOTTED}|{_BARE}|{CAPITAL}{CAPITAL}))?")
+_MORE_INITIALS: Final = re.compile(r" ?-?(?:[^\W_]\. ?-?)+[^\W_]?")
+_ONLY_INITIALS: Final = re.compile(rf"{CAPITAL}{CAPITAL}\.?|(?!{LETTER}{LETTER}){nameforms.INITIALS}")
+_SAYS_SOMETHING: Final = re.compile(r"[^\W_]")
 _TWO_WORDS: Final = re.compile(f"{nameforms.WORD} {nameforms.WORD}")
 _PLAIN: Final = re.compile(f"[^{LETTER[1:-1]} .,'’ʼ-]")
 _LATIN_WORD: Final = re.compile("(?<![A-Za-zА-Яа-яЁё])[A-Za-z]+(?![A-Za-zА-Яа-яЁё])")
 _SURNAME_BEFORE_INITIAL: Final = re.compile(rf"(?P<surname>{nameforms.WORD}) [^\W\d_](?:[^\w]|$)")
+_CYRILLIC: Final = re.compile(LETTER)
 _ODD: Final = re.compile(rf"(?<={SMALL}){CAPITAL}|(?<=[.'’ʼ-])[.'’ʼ]|(?<=-)-|^[.,'’ʼ-]|(?<={LETTER}{LETTER}),")
 
 
@@ -81,9 +74,18 @@ def _text_after(folded: str) -> Fault | None:
     shape = nameforms.beginning(folded)
     if shape is None or shape.end == len(folded):
         return None
-    if _MORE_INITIALS.fullmatch(folded, shape.end) or folded[shape.end] in ".-'’ʼ":
+    if _MORE_INITIALS.fullmatch(folded, shape.end) or _is_part_of_initial(folded, shape.end):
         return None
+    if _SAYS_SOMETHING.search(folded, shape.end) is None:
+        return None  # «Иванов И.И.»» and «Иванов И.И.?»
     return Fault(reason=Reason.TEXT_AFTER_NAME, surname=shape.surname)
+
+
+def _is_part_of_initial(folded: str, place: int) -> bool:
+    """«Иванов Й3.И.», «Иванов И.I.», an accent: what stands at this place spoils an initial and begins no text."""
+    sign = folded[place]
+    spoils = sign in ".-'’ʼ" or unicodedata.category(sign).startswith("M")
+    return spoils or (sign.isalnum() and _CYRILLIC.match(sign) is None)
 
 
 def _foreign(text: str, folded: str) -> Fault | None:

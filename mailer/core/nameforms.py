@@ -1,9 +1,11 @@
 r"""In which written forms may a name stand? The grammar of letters.md, section 3, in one place.
 
-    name          = surname " " initials [[" "] suffix]                 «Пришва А.А.», «Алиев И.Г. оглы»
-                  | initials [[" "] suffix] [" "] surname               «А.А. Пришва»; the space may fall away after a dot
+    name          = surname " " initials [ending]                       «Пришва А.А.», «Алиев И.Г. оглы»
+                  | surname initials [ending]                           «ПришваА.А.»: small letters, then two capitals with dots
+                  | initials [ending] [" "] surname                     «А.А. Пришва»; the space may fall away after a dot
                   | surname " " given " " patronymic [" " suffix]       «Пришва Александр Андреевич»
                   | given " " patronymic [" " suffix] " " surname       «Александр Андреевич Пришва»
+    ending        = [" " | "-"] suffix                                  «И.Г. оглы», «И.Г.оглы», «И.Г.-оглы»
     surname       = {particle " "} word                                 «де ла Круз»
     word          = part {"-" part}                                     «Мамин-Сибиряк»; parts have two letters or more
     part          = letters {apostrophe letters}                        «О'Генри»
@@ -19,6 +21,7 @@ Where a text has this form and still two meanings, or none, `Misfit` says which 
     Ю А, Ю А Б, А Пришва     which one is the surname?                  name-ambiguous
     АБ Ю, К. Ю               initials, or a one-letter surname?         name-ambiguous
     Ван Ли К.                particle, or surname and given name?       name-ambiguous
+    Ван да Иванов И.И.       «да» joins people unless it stands first   several-names
     Иванов и П., а и петров  the letter «и» that joins two              several-names
 
 The text is given with look-alikes and dashes folded in place (`namewords`), so every span is also a span of the written name.
@@ -33,8 +36,10 @@ from typing import Final
 
 from mailer.core.namewords import (
     APOSTROPHE,
+    CAPITAL,
     LETTER,
     PARTICLES,
+    SMALL,
     SUFFIXES,
     is_patronymic,
 )
@@ -72,21 +77,28 @@ _PART: Final = f"{_L}+(?:{APOSTROPHE}{_L}+)*+"
 _LONG_PART: Final = f"(?={_L}{{2}}|{_L}{APOSTROPHE}){_PART}"
 WORD: Final = f"(?:{_LONG_PART}(?: ?- ?{_LONG_PART})++|{_PART})(?!{_L})"
 SURNAME: Final = f"(?:{_L}{{2,4}} ){{0,4}}?{WORD}"  # whether the short words are particles is asked by `_has_particles`
+_GIVEN: Final = f"(?:{_LONG_PART}(?:-{_LONG_PART})++|{_PART})(?!{_L})"  # a spaced dash only joins surnames
 _SINGLE: Final = rf"{_L}(?: ?\.|,(?! {_L}(?!{_L}))|(?!{_L}))"
 _INITIAL: Final = f"(?>{_SINGLE}(?:-{_SINGLE})?)"
 _PAIR: Final = rf"{_L}{_L}(?!{_L})(?: ?\.|,)?"
 INITIALS: Final = f"(?>{_PAIR}|{_INITIAL}(?:(?:(?<!,) )?{_INITIAL})?)"
 SUFFIX: Final = f"(?:{'|'.join(map(_any_case, sorted(SUFFIXES)))})(?!{_L})"
 
-_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<initials>{INITIALS})(?: ?(?P<suffix>{SUFFIX}))?+"
-_INITIALS_FIRST: Final = rf"(?P<initials>{INITIALS})(?: ?(?P<suffix>{SUFFIX})(?= ))?+(?:(?<=[.]) ?| )(?P<surname>{SURNAME})"
-_MAY_BE_INITIALS: Final = re.compile(f"{_L}{{1,2}}(?!{_L})")  # how a text with initials first begins
-_FULL_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<given>{WORD}) (?P<patronymic>{WORD})(?: (?P<suffix>{SUFFIX}))?+"
-_FULL_SURNAME_LAST: Final = f"(?P<given>{WORD}) (?P<patronymic>{WORD})(?: (?P<suffix>{SUFFIX})(?= ))?+ (?P<surname>{SURNAME})"
+_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<initials>{INITIALS})(?:[ -]?(?P<suffix>{SUFFIX}))?+"
+_INITIALS_FIRST: Final = rf"(?P<initials>{INITIALS})(?:[ -]?(?P<suffix>{SUFFIX})(?= ))?+(?:(?<=[.]) ?| )(?P<surname>{SURNAME})"
+_TITLE: Final = f"{CAPITAL}{SMALL}+"
+_GLUED_SURNAME: Final = f"(?:{_L}{{2,4}} ){{0,4}}?{_TITLE}(?: ?- ?{_TITLE})*+"
+_GLUED_INITIALS: Final = rf"{CAPITAL}\.(?:-{CAPITAL}\.)? ?{CAPITAL}\."
+_GLUED: Final = f"(?P<surname>{_GLUED_SURNAME})(?P<initials>{_GLUED_INITIALS})(?:[ -]?(?P<suffix>{SUFFIX}))?+"
+_MAY_BE_INITIALS: Final = re.compile(f"(?!{CAPITAL}{SMALL}){_L}{{1,2}}(?!{_L})")  # how a text with initials first begins
+_MAY_BE_GLUED: Final = re.compile(rf"{SMALL}{CAPITAL}\.")
+_FULL_SURNAME_FIRST: Final = f"(?P<surname>{SURNAME}) (?P<given>{_GIVEN}) (?P<patronymic>{_GIVEN})(?: (?P<suffix>{SUFFIX}))?+"
+_FULL_SURNAME_LAST: Final = f"(?P<given>{_GIVEN}) (?P<patronymic>{_GIVEN})(?: (?P<suffix>{SUFFIX})(?= ))?+ (?P<surname>{SURNAME})"
 _TWO_LETTERS: Final = re.compile(f"{_L}{_L}")
 _BARE: Final = re.compile(f"{_L}(?![.,{LETTER[1:-1]}]| [.])")
 _COMMAS: Final = re.compile(f"{_L},{_L},")
 _CONJUNCTION: Final = "и"
+_AND_OR_PARTICLE: Final = "да"
 
 
 @lru_cache(maxsize=8)
@@ -122,9 +134,15 @@ def core(surname: str) -> str:
 
 
 def _has_particles(surname: str) -> bool:
-    """Whether every word before the last is a particle (spaced hyphens join words), and the last more than a letter."""
+    """Whether every word before the last is a particle (spaced hyphens join words), and the last more than a letter.
+
+    «да» may only be the first of them: «Ван да Иванов» are two people.
+    """
+    if " " not in surname:
+        return True
     name = core(surname)
-    return " " not in surname or (len(name) > 1 and " " not in re.sub(" ?- ?", "-", name))
+    later = surname.removesuffix(name).lower().split()[1:]
+    return len(name) > 1 and " " not in re.sub(" ?- ?", "-", name) and _AND_OR_PARTICLE not in later
 
 
 def _initials_form(text: str, *, whole_text: bool) -> Shape | Misfit | None:
@@ -132,6 +150,8 @@ def _initials_form(text: str, *, whole_text: bool) -> Shape | Misfit | None:
     orders = [(_SURNAME_FIRST, _misfit_surname_first)]
     if _MAY_BE_INITIALS.match(text):
         orders.append((_INITIALS_FIRST, _misfit_initials_first))
+    if _MAY_BE_GLUED.search(text):
+        orders.append((_GLUED, _misfit_surname_first))
     for order, judge in orders:
         pattern = _compiled(order)
         match = pattern.fullmatch(text) if whole_text else pattern.match(text)
@@ -262,10 +282,11 @@ def _plain_words(surname: str, given: str, patronymic: str) -> bool:
     mixed = not _one_case(f"{surname} {given} {patronymic}")
     return (
         min(len(given), len(patronymic)) > 1
-        and surname != _CONJUNCTION
+        and not (surname.lower() == _CONJUNCTION and (surname.islower() or not mixed))
+        and not (given.lower() == _AND_OR_PARTICLE and not given.istitle())
         and not (mixed and surname in PARTICLES)
         and not any(word.lower() in SUFFIXES and not word.istitle() for word in (surname, given, patronymic))
-        and not any(part.lower() in SUFFIXES for word in (given, patronymic) for part in re.split(" ?- ?", word)[1:])
+        and not any(part.lower() in SUFFIXES for word in (given, patronymic) for part in word.split("-")[1:])
     )
 
 

@@ -4,23 +4,37 @@ The written forms are the grammar of `nameforms`, the words and characters stand
 reads tolerantly where only one meaning is possible and never guesses: a wrong name is worse than a second letter. It must not know
 who sent the letter, and no dictionary of surnames may gate a name (letters.md, section 3).
 
-Repairs, in the order in which they are recorded:
+Repairs, in the order in which they are recorded. A test reads every example below:
 
-    invisible       «Ива<zero width space>нов И.И.»     -> Иванов И.И.
-    spacing         Иванов<no-break space>И.И.          -> Иванов И.И.
-    quotes          «Иванов И.И.»                       -> Иванов И.И.
-    punctuation     Иванов И.И.; Иванов И.И..           -> Иванов И.И.
-    dash            Мамин – Сибиряк Д.Н.                -> Мамин-Сибиряк Д.Н.
-    lookalike       Ивaнов A.A. (Latin a, A)            -> Иванов А.А.
-    latin-initials  Иванов P.A. (P as in Pavel?)        -> Иванов Р.А., which the default rules hold
-    initials-first  А.А. Пришва                         -> Пришва А.А.
-    full-name       Александр Андреевич Пришва          -> Пришва А.А.
-    initials        Пришва АА; Пришва А, А; Пришва А,А, -> Пришва А.А. (the second is refused: a comma and a space part two things)
-    case            ПРИШВА А.А.; пришва а.а.            -> Пришва А.А.
-    spacing         Алиев И.Г.оглы; А.А.Пришва          -> Алиев И.Г. оглы; Пришва А.А.
+    invisible       Ива<zero width space>нов И.И.   -> Иванов И.И.
+    spacing         Иванов<no-break space>И.И.      -> Иванов И.И.
+    quotes          «Иванов И.И.»; "'Иванов И.И.'"  -> Иванов И.И.
+    punctuation     Иванов И.И.,; Иванов И.И..      -> Иванов И.И.
+    dash            Мамин – Сибиряк Д.Н.            -> Мамин-Сибиряк Д.Н.
+    lookalike       Ивaнов A.A.                     -> Иванов А.А.         Latin a, A
+    latin-initials  Иванов P.A.                     -> Иванов Р.А.         P as in Pavel? The default rules hold it
+    initials-first  А.А. Пришва                     -> Пришва А.А.
+    full-name       Александр Андреевич Пришва      -> Пришва А.А.
+    initials        Пришва АА; Пришва А А           -> Пришва А.А.
+    initials        Пришва А,А,; Пришва А.А         -> Пришва А.А.
+    case            ПРИШВА А.А.; пришва а.а.        -> Пришва А.А.
+    spacing         А.А.Пришва; ПришваА.А.          -> Пришва А.А.
+    spacing         Алиев И.Г.оглы                  -> Алиев И.Г. оглы
 
-Reasons: name-missing (nothing there), name-placeholder (the form's own example), undecodable (bytes without readable characters),
-name-ambiguous and several-names (also `nameforms.Misfit`), and all that `namefaults` names.
+Reasons, in the order in which they are asked for; the first that holds is given:
+
+    undecodable         Ив<replacement character>нов И.И.          bytes without readable characters
+    name-placeholder    Фамилия И.О.; «ФАМИЛИЯ ИО»; И.О. Фамилия   the form's own example
+    name-missing        «»; .
+    several-names       Иванов И.И., Петров П.П.; Иванов И. и Петров П.; Иванов И.И., П.П.; Иванов, Петров П.П.
+    name-ambiguous      ИВАНОВ ЯН; Ван Ли К.; Иванов Иван Сидоров  a written form, two meanings (`nameforms`)
+    text-after-name     Иванов И.И., главный врач; Иванов И.И. (бухгалтер); Иванов И.И. тел. 12-34
+    name-not-cyrillic   Ivanov I.I.; Иванов I.I.; COBA A.A.        a letter of another script, and its place
+    name-malformed      Иван0в И.И.; Іванов И.И.                   a character no name holds, and its place
+    surname-missing     И.И.; И. И.; ИИ; Р.-М.И.
+    initials-missing    Иванов; фон Визин; Мамин-Сибиряк
+    name-ambiguous      Иванов Иван; Иван Иванов                   two words
+    name-malformed      Иванов И.И.И.; для Иванова И.И.; Иванов, И.И.; Пришва--Сибиряк А.А.; ИвановПетров И.И.
 """
 
 from __future__ import annotations
@@ -32,7 +46,7 @@ from typing import Final
 
 from mailer.core import namecase, nameforms
 from mailer.core.nameforms import Misfit, Shape
-from mailer.core.namewords import DASHES, LETTER, TRANSLITERATIONS, TWINS, folded, quoted, tidied, unique
+from mailer.core.namewords import DASHES, LETTER, TRANSLITERATIONS, TWINS, folded, quoted_again, tidied, unique
 from mailer.model import Form, Mistake, PersonName, Reason, Repair
 
 LONGEST_NAME: Final = 160  # characters, tidied (letters.md, section 1)
@@ -126,7 +140,7 @@ class _Reader:
                 return found
 
     def _unquote(self) -> bool:
-        if not quoted(self._text[self._start : self._end]):
+        if not quoted_again(self._text[self._start : self._end]):
             return False
         self._repairs.append(Repair.QUOTES)
         inner = self._text[self._start + 1 : self._end - 1]
@@ -184,9 +198,11 @@ class _Reader:
         return not TRANSLITERATIONS.isdisjoint(words[0])
 
     def _glued(self, shape: Shape, read_as: str) -> bool:
-        """No space before «оглы», or between initials and the surname after them."""
+        """No space before «оглы» (nothing or a hyphen), or between initials and the surname."""
         after_initials = shape.given[-1][1]
-        return after_initials < len(read_as) and read_as[after_initials] != " "
+        if after_initials < len(read_as) and read_as[after_initials] != " ":
+            return True
+        return not shape.full and shape.given[0][0] == shape.surname[1]
 
     def _recase(self, shape: Shape, written: str, surname: str, given: list[str]) -> None:
         small = any(word[0].islower() or (shape.full and word.isupper()) for word in given) or given[-1].islower()

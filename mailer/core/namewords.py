@@ -35,6 +35,8 @@ DASHES: Final = dict.fromkeys([*range(0x2010, 0x2016), 0x2212], "-")
 QUOTE_PAIRS: Final = frozenset({"«»", "“”", "„“", "„”", '""', "''", "‘’"})
 DOUBLE_QUOTES: Final = frozenset('«»“”„"')
 SINGLE_QUOTES: Final = frozenset("'‘’")
+_INNER_SIGN: Final = re.compile(f"{APOSTROPHE}|-")
+_INNER_APOSTROPHE: Final = re.compile(rf"(?<=[^\W\d_]){APOSTROPHE}(?=[^\W\d_])")
 
 _INVISIBLE: Final = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls that are not white space
@@ -65,16 +67,26 @@ def folded(text: str) -> str:
 
 
 def quoted(text: str) -> bool:
-    """Whether one pair of quotes stands around the whole, with none of its kind inside (an apostrophe is of another kind)."""
-    if len(text) < 2 or text[0] + text[-1] not in QUOTE_PAIRS:
+    """Whether one pair of quotes stands around the whole, with none of its kind inside (an apostrophe between letters is none)."""
+    if not _paired(text):
         return False
-    kind = SINGLE_QUOTES if text[0] in SINGLE_QUOTES else DOUBLE_QUOTES
-    return kind.isdisjoint(text[1:-1])
+    if text[0] in SINGLE_QUOTES:
+        return SINGLE_QUOTES.isdisjoint(_INNER_APOSTROPHE.sub("", text[1:-1]))
+    return DOUBLE_QUOTES.isdisjoint(text[1:-1])
+
+
+def quoted_again(text: str) -> bool:
+    """Whether one pair of quotes stands around the whole, or two around each other: «"Иванов И.И."»."""
+    return quoted(text) or (_paired(text) and quoted(text[1:-1].strip(" ")))
+
+
+def _paired(text: str) -> bool:
+    return len(text) > 1 and text[0] + text[-1] in QUOTE_PAIRS
 
 
 def is_patronymic(word: str) -> bool:
     """Whether a word has a patronymic's ending; «Мицкевич» has one too, so it is only asked where a patronymic may stand."""
-    small = word.lower()
+    small = _INNER_SIGN.split(word.lower())[-1]
     return small in PATRONYMICS or (len(small) >= SHORTEST_PATRONYMIC and small.endswith(PATRONYMIC_ENDINGS))
 
 

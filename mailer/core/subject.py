@@ -8,15 +8,27 @@ The grammar of letters.md, section 2, after tidying:
     phrase    = the form's phrase, in any case, ё as е; look-alikes folded, quotes around it, at most two edits
     separator = the form's separator, or a near one; «(повторно) =» and other words before it belong to the name and spoil it
 
-Repairs, in the order in which they are recorded; those of the name follow (`names`):
+Repairs, in the order in which they are recorded; those of the name follow (`names`). A test reads every example below:
 
-    invisible    «Запрос<zero width space> атрибутов…»    zero-width, bidi, soft hyphen, BOM, controls
-    spacing      «Запрос  атрибутов<no-break space>…»     any run of white space is one space; trimmed
-    prefix       «Re: RE[2]: Fwd: Отв: Запрос…»           any number of reply and forward prefixes
-    quotes       «"Запрос … = Иванов И.И."», «"Запрос …" = Иванов И.И.»
-    lookalike    «3апрос» no, «Зaпpoc» (Latin a, p, o, c) yes
-    phrase-typo  «Запрос аттрибутов…»                     at most two edits (Damerau-Levenshtein)
-    separator    «… доступа - Иванов И.И.», «… доступа: Иванов И.И.», «… доступа Иванов И.И.»
+    invisible    Запрос<zero width space> атрибутов временного доступа = Иванов И.И.   also bidi, soft hyphen, BOM, controls
+    spacing      Запрос  атрибутов временного доступа =<no-break space>Иванов И.И.     any run of white space is one space; trimmed
+    prefix       Re: RE[2]: Fwd: Отв: Запрос атрибутов временного доступа = Иванов И.И.
+    quotes       "Запрос атрибутов временного доступа = Иванов И.И."   one pair around the whole, none of its kind inside
+    quotes       «Запрос атрибутов временного доступа» = Иванов И.И.   or around the phrase
+    lookalike    Зaпpoc атрибутов временного доступа = Иванов И.И.     Latin a, p, o, c
+    phrase-typo  Запрос аттрибутов временного доступа = Иванов И.И.    at most two edits (Damerau-Levenshtein)
+    phrase-typo  3апрос атрибутов временного доступа = Иванов И.И.     a digit is a typo, no look-alike
+    separator    Запрос атрибутов временного доступа - Иванов И.И.     any dash, a colon, a full-width sign; two signs
+    separator    Запрос атрибутов временного доступа Иванов И.И.       none
+
+Of what is no such request:
+
+    near         Прошу доступ и его атрибуты
+    other        Отчёт за ноябрь
+    near         Срочно! Запрос атрибутов временного доступа = Иванов И.И.      the phrase must come first
+    other        Зпарос артибутов временного дсотупа = Иванов И.И.              three edits, and both stems are misspelt
+
+Reasons are those of the name (`names`), asked of all that follows the separator; above `LONGEST_SUBJECT` it is name-malformed.
 
 It must not know the sender, the other headers, or what becomes of the letter.
 """
@@ -127,7 +139,7 @@ def _length_of_phrase(text: str, phrase: str, repairs: list[Repair]) -> int | No
     length = len(phrase)
     typo = False
     if not (folded(text[:length]) == compared and _ends_at(text, length)):
-        near = _near_length(text, compared)
+        near = _near_length(text, phrase)
         if near is None:
             return None
         length, typo = near, True
@@ -138,19 +150,31 @@ def _length_of_phrase(text: str, phrase: str, repairs: list[Repair]) -> int | No
     return length
 
 
-def _near_length(text: str, compared: str) -> int | None:
-    """The length of the beginning that is at most two edits away from the phrase: the nearest, of equals the longest."""
+def _near_length(text: str, phrase: str) -> int | None:
+    """The length of the beginning that is at most two edits away from the phrase: the nearest.
+
+    Of equals the one with the phrase's own letters («доступ а»), else the shortest, lest the phrase take a part of the name.
+    """
+    compared = folded(phrase)
     ends = range(max(1, len(compared) - MOST_EDITS), len(compared) + MOST_EDITS + 1)
-    candidates = [end for end in ends if end <= len(text) and _ends_at(text, end) and text[end - 1] != " "]
+    candidates = [end for end in ends if end <= len(text) and _ends_at(text, end) and _may_end_phrase(text[:end], phrase[-1])]
     if not candidates:
         return None
     from rapidfuzz.distance import DamerauLevenshtein  # noqa: PLC0415  (only a misspelt phrase needs it: start-up time)
 
-    edits = {
-        end: DamerauLevenshtein.distance(folded(text[:end]), compared, score_cutoff=MOST_EDITS) for end in reversed(candidates)
-    }
-    nearest = min(edits, key=edits.__getitem__)
-    return nearest if edits[nearest] <= MOST_EDITS else None
+    def distance(end: int) -> tuple[int, bool, int]:
+        tried = folded(text[:end])
+        edits = DamerauLevenshtein.distance(tried, compared, score_cutoff=MOST_EDITS)
+        return edits, tried.replace(" ", "") != compared.replace(" ", ""), end
+
+    edits, _, nearest = min(map(distance, candidates))
+    return nearest if edits <= MOST_EDITS else None
+
+
+def _may_end_phrase(text: str, own_end: str) -> bool:
+    """Not with a separator or a space, nor with a capital where others are small: «доступ А» ends with an initial."""
+    last = text[-1]
+    return last == own_end or (last.isalnum() and not (last.isupper() and any(map(str.islower, text))))
 
 
 def _ends_at(text: str, place: int) -> bool:

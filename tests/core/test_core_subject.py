@@ -1,11 +1,13 @@
 """A subject is a request when it begins with the phrase, as letters.md, section 2, says; every tolerance is recorded."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.core import subject
-from mailer.model import Form, Reason
+from mailer.model import Form, Reason, Repair
 
 FORM = Form()
 PHRASE = FORM.phrase
@@ -28,6 +30,10 @@ READ = [
     (f"«{PHRASE.replace('атр', 'аттр')}» = Иванов И.И.", ["quotes", "phrase-typo"]),
     (f"{PHRASE} Иванов И.И.", ["separator"]),
     (f"{PHRASE}Иванов И.И.", ["separator"]),
+    (f"{PHRASE[:-2]} = Иванов И.И.", ["phrase-typo"]),
+    (f"{PHRASE[:-1]} а = Иванов И.И.", ["phrase-typo"]),
+    (f"{PHRASE[:-1]} И.И. Иванов", ["phrase-typo", "separator", "initials-first"]),
+    (f"'{PHRASE} = Иванов И.И.'", ["quotes"]),
     *((f"{PHRASE} {sign} Иванов И.И.", ["separator"]) for sign in ("＝", ":", "-", "–", "—", "==", ": -", "= -")),
 ]
 
@@ -50,6 +56,8 @@ def test_a_request_is_read_with_its_repairs(text: str, repairs: list[str]) -> No
         (f"{PHRASE} = Фамилия И.О.", Reason.NAME_PLACEHOLDER),
         (f"{PHRASE} (повторно) = Иванов И.И.", Reason.NAME_MALFORMED),
         (f"{PHRASE} для Иванова И.И.", Reason.NAME_MALFORMED),
+        (f"{PHRASE[:-2]} Ю Ван А.Б.", Reason.NAME_MALFORMED),
+        (f"{PHRASE[:-1]} А–Б.В. Пришва", Reason.NAME_AMBIGUOUS),
         (f"{PHRASE} = - - Иванов И.И.", Reason.NAME_MALFORMED),
         (f"{PHRASE} = Иванов И.И. = Петров П.П.", Reason.SEVERAL_NAMES),
         (f"{PHRASE} = {'И' * 5000}", Reason.NAME_MALFORMED),
@@ -79,6 +87,29 @@ def test_other_subjects_name_nobody(text: str, fit: str) -> None:
     reading = subject.read(text, FORM)
 
     assert (reading.fit, reading.person, reading.reason) == (fit, None, None)
+
+
+def examples() -> list[tuple[str, str]]:
+    """The lines of the module's docstring: repair or fit, and a subject; three spaces begin a note."""
+    lines = (subject.__doc__ or "").replace("<zero width space>", "\u200b").replace("<no-break space>", "\u00a0").splitlines()
+    found = [re.fullmatch(r" {4}([a-z-]+) +([^ =].+?)(?: {3,}.*)?", line) for line in lines]
+    return [(match[1], match[2]) for match in found if match]
+
+
+@pytest.mark.parametrize(("word", "text"), examples(), ids=ascii)
+def test_the_examples_of_the_documentation_are_true(word: str, text: str) -> None:
+    reading = subject.read(text, FORM)
+
+    if word in {"near", "other"}:
+        assert reading.fit == word
+    else:
+        assert reading.person is not None
+        assert (reading.person.canonical, reading.repairs) == ("Иванов И.И.", (Repair(word),))
+
+
+def test_the_documentation_shows_every_repair_of_a_subject() -> None:
+    shown = {word for word, _ in examples()}
+    assert shown >= {"invisible", "spacing", "prefix", "quotes", "lookalike", "phrase-typo", "separator", "near", "other"}
 
 
 def test_written_is_the_name_as_it_stood() -> None:

@@ -60,7 +60,7 @@ _BULK: Final = frozenset({"bulk", "list", "junk"})
 _SUPPRESSED: Final = frozenset({"all", "autoreply", "oof"})
 _COMMENT: Final = re.compile(r"\([^()]*+\)")
 _BETWEEN_WORDS: Final = re.compile(r'[\s,;"]+')
-_NULL_PATH: Final = re.compile(rb"<[ \t]*>")
+_NULL_PATH: Final = re.compile(rb"<[ \t]*>(?:[ \t]*\([^()]*+\))?")
 _DAEMON: Final = re.compile(rb"(?:[^<>@]*<)?\s*(?:mailer-daemon|postmaster)(?:@[^\s<>@]*)?\s*>?(?:\s*\([^()]*\))?", re.IGNORECASE)
 
 

@@ -191,11 +191,11 @@ class _Reader:
             self._repairs.append(Repair.SPACING)
 
     def _transliterated(self, shape: Shape, inner: str) -> bool:
-        """Whether an initial, or the first letter of a name written without any Cyrillic letter, may be another sound."""
+        """Whether an initial, or the letter that becomes one, may be another sound: P.А. and Pавел may both be Pavel."""
         words = [inner[slice(*span)] for span in shape.given]
-        if shape.full:
-            return any(word[0] in TRANSLITERATIONS and not _CYRILLIC.search(word) for word in words)
-        return not TRANSLITERATIONS.isdisjoint(words[0])
+        return (
+            not TRANSLITERATIONS.isdisjoint(word[0] for word in words) if shape.full else not TRANSLITERATIONS.isdisjoint(words[0])
+        )
 
     def _glued(self, shape: Shape, read_as: str) -> bool:
         """No space before «оглы» (nothing or a hyphen), or between initials and the surname."""
@@ -205,7 +205,7 @@ class _Reader:
         return not shape.full and shape.given[0][0] == shape.surname[1]
 
     def _recase(self, shape: Shape, written: str, surname: str, given: list[str]) -> None:
-        small = any(word[0].islower() or (shape.full and word.isupper()) for word in given) or given[-1].islower()
+        small = any(word[0].islower() or word.isupper() for word in given) if shape.full else given[0] != given[0].upper()
         if namecase.joined(written) != surname or small or shape.suffix != shape.suffix.lower():
             self._repairs.append(Repair.CASE)
 

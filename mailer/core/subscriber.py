@@ -18,14 +18,15 @@ from typing import Final
 
 from mailer.core import nameforms
 from mailer.core.nameforms import Misfit, Shape
-from mailer.core.namewords import quoted
+from mailer.core.namewords import TWINS, quoted
 
 KEY_MAX: Final = 400
 _POINT_MAX: Final = 4_000  # characters; normalising is slow on hostile marks
 _LONGEST_PERSON: Final = 160  # characters, as in a letter
 _MOST_WORDS: Final = 6  # «де ла Круз Хуан Карлос оглы»
 
-_QUOTES: Final = str.maketrans(dict.fromkeys("«»“”„‟″〝〞", '"') | dict.fromkeys("‘’‚‛`´ʼ", "'"))
+_QUOTES: Final = str.maketrans(dict.fromkeys('"«»“”„‟″〝〞', "") | dict.fromkeys("‘’‚‛`´ʼ", "'"))
+_TWINS: Final = {ord(chr(latin).lower()): chr(twin).lower() for latin, twin in TWINS.items()}  # what is compared has no capitals
 _HEAD: Final = re.compile(
     r"(?P<code>\d{1,6})\s*\((?P<organisation>(?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+)\)\s*(?P<rest>.*)"  # brackets three deep
 )
@@ -64,8 +65,13 @@ def parse(point: str) -> Parts:
 
 
 def key(point: str) -> str:
-    """By what two writings of one point are known to be the same: NFC, spaces, quotes and case folded; at most 400 characters."""
-    folded = unicodedata.normalize("NFC", _one_line(point).translate(_QUOTES).casefold())
+    """By what two writings of one point are known to be the same; at most 400 characters.
+
+    NFC, spaces and case are folded, double quotes do not count, and Latin look-alikes are their Cyrillic twins: «29(Зyб)» with a
+    Latin y shall not pass for another point.
+    """
+    seen = " ".join(_one_line(point).translate(_QUOTES).split())
+    folded = unicodedata.normalize("NFC", seen.casefold()).translate(_TWINS)
     if len(folded) <= KEY_MAX:
         return folded
     digest = hashlib.sha256(folded.encode("utf-8", "replace")).hexdigest()

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 from mailer.core import encodedwords, kinds, mime, rules, subject, trust
 from mailer.core.decide import decide
 from mailer.edge import office
+from mailer.flow.explain import Channel, Explanation, explain
 from mailer.model import Facts, Kind, Letter, NameStanding, Own, Reading, Sender, SenderStanding, Trust, Verdict
-from mailer.store import facts, senders
+from mailer.store import facts, personal, senders
+from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
 from tests.bench import letters
 from tests.bench.figures import Figure, peak_bytes, timed
@@ -59,24 +61,35 @@ def _stages() -> list[Figure]:
     }
     return [
         *(timed(what, stage, times=2_000) for what, stage in stages.items()),
-        *_facts_gathered(letter, reading),
+        *_with_facts(content, letter, reading),
         timed(f"reading and deciding, {len(content)} bytes", lambda: _judged(content), times=4_000, goal=ORDINARY_GOAL),
     ]
 
 
-def _facts_gathered(letter: Letter, reading: Reading) -> list[Figure]:
-    """A letter of one of many senders, on SQLite: one that is only explained, as its own is no part of the database."""
+def _with_facts(content: bytes, letter: Letter, reading: Reading) -> list[Figure]:
+    """On SQLite, where one of many senders asks again for a person it has asked for before."""
+    assert reading.person is not None, "an ordinary letter names a person"
+    first = _sender(1)
     with TemporaryDirectory() as home:
         trial = set_up(f"sqlite:///{Path(home) / 'mailer.db'}")
         with trial.database.writing() as tx:
-            senders.add(tx, [_sender(number) for number in range(1, SENDERS + 1)])
-        arrival = Arrival(id=0, received_at=START, proven=True, letter=letter, reading=reading)
+            senders.add(tx, [first, *(_sender(number) for number in range(2, SENDERS + 1))])
+            personal.person(tx, first.code, reading.person, trial.randbytes)
+            personal.address(tx, first.code, first.answer_to, trial.randbytes)
+        arrival = Arrival(id=1, received_at=START, proven=True, letter=letter, reading=reading)
         with trial.database.reading() as tx:
             known, _ = facts.gather(tx, arrival, LIMITS, START)
             assert known.sender is SenderStanding.KNOWN, "the sender is registered"
-            figure = timed("facts, from SQLite (not in the sum)", lambda: facts.gather(tx, arrival, LIMITS, START), times=1_000)
+            found = [
+                timed("facts, from SQLite", lambda: facts.gather(tx, arrival, LIMITS, START), times=500),
+                timed("reading, facts and deciding", lambda: _explained(tx, content), times=500),
+            ]
         trial.database.close()
-    return [figure]
+    return found
+
+
+def _explained(tx: Tx, content: bytes) -> Explanation:
+    return explain(tx, content, channel=Channel(), ruleset=RULES, own=OWN, limits=LIMITS, now=START)
 
 
 def _slow_ways() -> list[Figure]:

@@ -9,6 +9,7 @@ What breaks a promise is kept in `found/`, the shortest letter of each, and the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -37,7 +38,7 @@ class Search:
 
     def __init__(self, mode: str) -> None:
         self._mode = mode
-        self._shortest: dict[str, int] = {}
+        self._kept: dict[str, Path] = {}
 
     def __call__(self, data: bytes) -> None:
         built = BUILDERS[self._mode](data)
@@ -50,20 +51,24 @@ class Search:
             self._keep(built, "slow", f"It took more than {SLOW_SECONDS} s.\n")
 
     def _keep(self, built: Built, what: str, why: str) -> None:
-        if self._shortest.get(what, sys.maxsize) <= len(built.content):
+        before = self._kept.get(what)
+        if before is not None and before.stat().st_size <= len(built.content):
             return
-        self._shortest[what] = len(built.content)
-        letter = FOUND / f"{self._mode}-{what}.eml"
+        letter = FOUND / f"{self._mode}-{what}-{hashlib.sha256(built.content).hexdigest()[:8]}.eml"
         letter.write_bytes(built.content)
         letter.with_suffix(".json").write_text(json.dumps(asdict(built.known), ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"\nFOUND: {letter.name}, {len(built.content)} bytes\n{why}See it again: .venv/bin/pytest tests/fuzz\n", flush=True)
+        if before is not None:
+            before.unlink()
+            before.with_suffix(".json").unlink()
+        self._kept[what] = letter
+        print(f"\nFOUND: {letter.name}, {len(built.content)} bytes\n{why}", flush=True)
 
 
 def _named(error: Exception) -> str:
     """One name for one defect: the promise, or the error and where it came from."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     said = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__} {Path(last.filename).stem} {last.name}"
-    return re.sub(r"\W+", "-", said.partition("\n")[0]).strip("-")[:120]
+    return re.sub(r"\W+", "-", said.partition("\n")[0]).strip("-")[:100]
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from functools import cache
 
 from mailer.core import kinds, mime, names, rules, subject, trust
 from mailer.core.decide import NEVER_ANSWERED, decide
+from mailer.core.namewords import folded
 from mailer.core.rules import Ruleset
 from mailer.edge import office
-from mailer.model import Facts, Form, Kind, Letter, NameStanding, Own, PersonName, Reading, SenderStanding, Trust, Verdict
+from mailer.model import Facts, Form, Kind, Letter, NameStanding, Own, PersonName, Reading, Repair, SenderStanding, Trust, Verdict
 
 FORM = Form()
 OWN = Own(message_id_domain="fond.example", reply_subjects=("Логин и пароль", "Отказ:"))
@@ -84,6 +85,8 @@ def _check_reading(letter: Letter | None, reading: Reading) -> None:
         assert reading.person is None, "a hint is for refusals"
     if reading.person is not None:
         _check_person(reading.person)
+    if reading.kind is Kind.REQUEST and reading.person is not None:
+        _check_as_written(reading, reading.person)
 
 
 def _check_person(person: PersonName) -> None:
@@ -96,6 +99,17 @@ def _check_person(person: PersonName) -> None:
     assert again.repairs == (), "the display form needs no repair"
     asked = subject.read(f"{FORM.phrase} {FORM.separator} {person.canonical}", FORM)
     assert (asked.person, asked.repairs) == (person, ()), "the right form of the subject reads to the same person"
+
+
+def _check_as_written(reading: Reading, person: PersonName) -> None:
+    """No letter is made up or lost, and what differs from what was written is recorded."""
+    assert reading.repairs or reading.written == person.canonical, "what is read without a repair is what was written"
+    if Repair.FULL_NAME not in reading.repairs:
+        assert _letters(reading.written) == _letters(person.canonical), "a name has the letters that were written"
+
+
+def _letters(text: str) -> list[str]:
+    return sorted(filter(str.isalpha, folded(text)))
 
 
 def _check_trust(letter: Letter | None) -> None:

@@ -196,6 +196,9 @@ def _disguised(choices: Choices, written: str) -> str:
     """The same letters as people's keyboards and mailers spoil them: none is taken away, none becomes another."""
     if choices.rarely():
         written = unicodedata.normalize("NFD", written)
+    if choices.rarely():
+        place = choices.below(len(written))
+        written = written[:place] + written[place].swapcase() + written[place + 1 :]
     written = _alike(choices, written)
     written = _with_invisible(choices, written)
     if choices.rarely():

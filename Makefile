@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages
+.PHONY: help demo test format lock messages fuzz bench
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -33,3 +33,11 @@ lock: ## refresh the lock files from pyproject.toml
 messages: ## carry new texts into the Russian catalogue and compile it
 	@scripts/environment dev
 	@scripts/messages
+
+fuzz: ## search SECONDS=60 for letters that break a promise of reading
+	@scripts/environment dev
+	@scripts/fuzz $(or $(SECONDS),60)
+
+bench: ## is it as fast as promised? GROUP=reading asks one part
+	@scripts/environment dev
+	@.venv/bin/python -m tests.bench $(GROUP)

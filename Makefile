@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages
+.PHONY: help demo test format lock messages crash
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -33,3 +33,8 @@ lock: ## refresh the lock files from pyproject.toml
 messages: ## carry new texts into the Russian catalogue and compile it
 	@scripts/environment dev
 	@scripts/messages
+
+crash: ## kill the service KILLS=30 times on each database, at random and at every named step, then count; SEED=1, DATABASE=sqlite
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.crash.campaign --kills $(or $(KILLS),30) --seed $(or $(SEED),1) $(addprefix --database ,$(DATABASE))

@@ -63,7 +63,7 @@ class Campaign:
 
     def _random_block(self, count: int) -> None:
         """The real service: its children die and are started again, then the supervisor dies and the children stop."""
-        orphans: dict[int, float] = {}
+        orphans: set[int] = set()
         for _ in range(0, count, 3):
             service = self._office.start(self._office.command("run"))
             if self._chance.random() < AT_WORK_SHARE:
@@ -79,19 +79,20 @@ class Campaign:
             kill(service.pid)
             service.wait()
             self.deeds.killed(Part.SUPERVISOR, "at random")
-            orphans |= dict.fromkeys(children.values(), time.monotonic())
+            orphans |= set(children.values())
             if self._chance.random() < 0.8:  # else the next one comes while the old children still stop
+                began = time.monotonic()
                 self._gone(orphans)
+                self.deeds.longest_orphan = max(self.deeds.longest_orphan, time.monotonic() - began)
         self._gone(orphans)
 
     def _is_at_work(self, supervisor: int) -> bool:
         children = parts(supervisor)
         return len(children) == 2 and all(self.deeds.is_at_work(pid) for pid in children.values())
 
-    def _gone(self, orphans: dict[int, float]) -> None:
-        for pid, since in orphans.items():
+    def _gone(self, orphans: set[int]) -> None:
+        for pid in orphans:
             self._office.wait_for(lambda pid=pid: not runs(pid), f"child {pid} of a dead supervisor to stop", ORPHAN_SECONDS)
-            self.deeds.longest_orphan = max(self.deeds.longest_orphan, time.monotonic() - since)
         orphans.clear()
 
     def _arrivals(self) -> None:
@@ -118,8 +119,8 @@ def plan(kills: int, seed: int, shift: int) -> list[Moment]:
     return [moments[(shift * count + n) % len(moments)] for n in range(count)]
 
 
-def run_one(database: str, kills: int, seed: int) -> bool:
-    """One campaign from an empty office to its judgement; whether the promise held."""
+def run_one(database: str, kills: int, seed: int) -> tuple[report.Column, Sequence[str]]:
+    """One campaign from an empty office to its judgement: the column of its table, and the faults found."""
     chance = Random(f"{seed} {database}")
     with ExitStack() as stack:
         url = stack.enter_context(Postgres()).fresh() if database == "postgresql" else ""
@@ -135,13 +136,17 @@ def run_one(database: str, kills: int, seed: int) -> bool:
             campaign.end_of_terms()
             verdict = judge(evidence, gather(office, post, campaign.deeds))
         except CampaignError as error:
-            print(f"\nthe campaign on {database} could not go on: {error}", file=sys.stderr)
-            return False
-        heading = f"{database}, seed {seed}: {len(campaign.deeds.kills)} kills in {time.monotonic() - began:.0f} s"
-        print(report.text(heading, campaign.deeds, evidence, verdict), flush=True)
+            return {}, [f"the campaign could not go on: {error}"]
+        column = report.column(
+            evidence,
+            verdict,
+            seed=seed,
+            seconds=time.monotonic() - began,
+            longest_orphan=campaign.deeds.longest_orphan,
+        )
     if not verdict.faults:
         office.remove()
-    return not verdict.faults
+    return column, verdict.faults
 
 
 def main() -> None:
@@ -150,12 +155,16 @@ def main() -> None:
     parser.add_argument("--database", choices=DATABASES, action="append")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    held = True
+    columns = {}
+    broken = False
     for database in given.database or DATABASES:
-        if not run_one(database, given.kills, given.seed):
+        columns[database], faults = run_one(database, given.kills, given.seed)
+        print(f"\n{database}: {report.sentence(faults)}", file=sys.stderr, flush=True)
+        if faults:
+            broken = True
             print(f"To repeat: make crash KILLS={given.kills} DATABASE={database} SEED={given.seed}", file=sys.stderr)
-            held = False
-    sys.exit(0 if held else 1)
+    print(report.table(columns))
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

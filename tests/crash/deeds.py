@@ -30,12 +30,6 @@ PROVOKED_BY: Final = {
 ONCE: Final = {"lease taken", "login", "select", "greeting", "EHLO"}  # a process passes these once, or as often as it likes
 REACH_SECONDS: Final = 120.0
 PROVOKE_EVERY_SECONDS: Final = 1.0
-# Nothing is left that the program could still do without a person, or before its time.
-WORK_LEFT: Final = """
-SELECT (SELECT count(*) FROM letters WHERE state = 'kept') + (SELECT count(*) FROM requests WHERE state = 'approved')
-     + (SELECT count(*) FROM credentials WHERE state = 'reserved') + (SELECT count(*) FROM replies WHERE state = 'sending')
-     + (SELECT count(*) FROM replies WHERE state = 'queued' AND (outcome IS NULL OR outcome NOT LIKE '%451%'))
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,9 +231,7 @@ class Deeds:
         """Both units work until every letter is in the ledger and nothing is left to do."""
         for part in STEPS:
             self._start(part)
-        arrived = self._post.arrivals + self._renumbered
-        self._office.wait_for(lambda: self._office.count("SELECT count(*) FROM ledger") == arrived, "all letters to be seen")
-        self._office.wait_for(lambda: not self._office.count(WORK_LEFT), "all letters to be worked off")
+        self._office.come_to_rest(self._post.arrivals + self._renumbered)
 
     def _start_other(self, part: Part) -> None:
         self._start(Part.COURIER if part is Part.DESK else Part.DESK)

@@ -45,9 +45,20 @@ class Moment:
     name: str
     way: Way
 
-    def __str__(self) -> str:
-        return f"{self.part} {self.place} «{self.name}» {self.way}"
+    @property
+    def where(self) -> str:
+        return WHERE[self.place]
 
+    def __str__(self) -> str:
+        return f"{self.part} {self.where} «{self.name}» {self.way}"
+
+
+WHERE: Final = {
+    Place.COMMIT: "at a commit",
+    Place.CALL: "at the keys",
+    Place.IMAP: "on a line to IMAP",
+    Place.SMTP: "on a line to SMTP",
+}
 
 # Commits by the events they tell.
 EVENTS: Final[Mapping[str, Part]] = {

@@ -82,6 +82,13 @@ REGISTERED: Final = len(REGISTER)
 PATIENCE_SECONDS: Final = 120.0  # what takes longer, even on a busy machine, will not come at all
 STEPS: Final = {Part.DESK: "intake,answer,issue,expire", Part.COURIER: "deliver"}
 
+# Nothing is left that the program could still do without a person, or before its time.
+WORK_LEFT: Final = """
+SELECT (SELECT count(*) FROM letters WHERE state = 'kept') + (SELECT count(*) FROM requests WHERE state = 'approved')
+     + (SELECT count(*) FROM credentials WHERE state = 'reserved') + (SELECT count(*) FROM replies WHERE state = 'sending')
+     + (SELECT count(*) FROM replies WHERE state = 'queued' AND (outcome IS NULL OR outcome NOT LIKE '%451%'))
+"""
+
 
 class CampaignError(Exception):
     """The campaign itself could not go on: what it waited for did not come."""
@@ -200,6 +207,11 @@ class Office:
             if time.monotonic() > deadline:
                 raise CampaignError(f"waited {seconds} s in vain for {what}\n{self.log_end()}")
             time.sleep(0.02)
+
+    def come_to_rest(self, arrived: int) -> None:
+        """Wait until so many letters are in the ledger and nothing is left to do."""
+        self.wait_for(lambda: self.count("SELECT count(*) FROM ledger") == arrived, "all letters to be seen")
+        self.wait_for(lambda: not self.count(WORK_LEFT), "all letters to be worked off")
 
     def letters_in(self, folder: str) -> Counter[int]:
         """How often each letter, by its number, lies in a folder of the mailbox."""

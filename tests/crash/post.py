@@ -46,10 +46,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Where a letter must be at the end. `kept`: stored by the program; `moved`: in the done folder, else still in the inbox."""
+    """Where a letter must be at the end. `kept`: by the program; `moved`: in the done folder, else in the inbox; None: either."""
 
     kept: bool = True
-    moved: bool = True
+    moved: bool | None = True
     verdict: str | None = None
     request: str | None = None  # its state; None: no request
     credential: bool = False
@@ -76,7 +76,7 @@ ENDS: Final = {
     Sort.UNKNOWN: End(verdict="hold", request="held", moved=False),
     Sort.MACHINE: End(verdict="hold", request="held", moved=False),
     Sort.BOUNCE: IGNORED,
-    Sort.OBSERVED: End(verdict="issue", moved=False),
+    Sort.OBSERVED: End(verdict="issue", moved=None),  # stays, until its number changes while the office answers
     Sort.POISON: End(letter="quarantined"),
 }
 # The steady stream, by weight.

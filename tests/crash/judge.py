@@ -69,7 +69,7 @@ class Case:
 def judge(evidence: Evidence, after: Evidence) -> Verdict:
     """`after` was gathered once more when all terms were over."""
     case = Case(evidence)
-    lost = [one.number for one in evidence.posted if _files(one, evidence) and not _is_somewhere(one, case)]
+    lost = [one.number for one in evidence.posted if _files(one, evidence) and not _is_safe(one, case)]
     double = sorted(_double(case))
     differing = [message_id for message_id, came in _by_message_id(evidence).items() if len({_sent(one) for one in came}) > 1]
     unexplained = list(_unexplained(case))
@@ -109,9 +109,9 @@ def _files(posted: Posted, evidence: Evidence) -> int:
     return 2 if twin is not None and twin.sort is Sort.SAME_LETTER else 1
 
 
-def _is_somewhere(posted: Posted, case: Case) -> bool:
-    evidence = case.evidence
-    return bool(case.letters[posted.number] or evidence.inbox.get(posted.number) or evidence.done.get(posted.number))
+def _is_safe(posted: Posted, case: Case) -> bool:
+    """Kept, or still in the inbox. In the done folder alone nobody looks for it any more."""
+    return bool(case.letters[posted.number] or case.evidence.inbox.get(posted.number))
 
 
 def _place_faults(case: Case) -> Iterator[str]:

@@ -115,6 +115,7 @@ def test_a_sound_outcome_has_no_fault() -> None:
 SECOND_LETTER = ISSUED.replace(b"secret", b"other")
 BROKEN = {
     "lost": (instead(inbox={}), "letter 3 is lost"),
+    "moved before it was kept": (instead(letters=sound().letters[:1], requests=sound().requests[:1]), "letter 2 is lost"),
     "twice in the mailbox": (instead(done={1: 2, 2: 1}), "letter 1 (request): files"),
     "not moved": (instead(inbox={3: 1, 2: 1}, done={1: 1}), "letter 2 (request without a name): files"),
     "not kept": (

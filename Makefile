@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages fuzz bench
+.PHONY: help demo test format lock messages fuzz bench crash
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -41,3 +41,8 @@ fuzz: ## search SECONDS=60 for letters that break a promise of reading
 bench: ## is it as fast as promised? GROUP=reading asks one part
 	@scripts/environment dev
 	@.venv/bin/python -m tests.bench $(GROUP)
+
+crash: ## kill the service KILLS=30 times on each database, at random and at every named step, then count; SEED=1, DATABASE=sqlite
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.crash.campaign --kills $(or $(KILLS),30) --seed $(or $(SEED),1) $(addprefix --database ,$(DATABASE))

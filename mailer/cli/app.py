@@ -43,6 +43,7 @@ COMMANDS: Final = (
     "status",
     "explain",
     "senders",
+    "accounts",
     "letters",
     "requests",
     "credentials",

@@ -61,6 +61,7 @@ def _found_by_config(context: typer.Context, *, eject: bool) -> None:
 def _set_up(context: typer.Context) -> None:
     import secrets
 
+    from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
     from mailer.service.office import clock
     from mailer.store import db, office
@@ -79,6 +80,7 @@ def _set_up(context: typer.Context) -> None:
                 raise SetupError("the database {path} exists already: an office is set up only once", path=database.url.database)
         try:
             keyring.found(clock().date(), secrets.token_bytes)
+            HandedOutFile(config.keys_directory).make()
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
@@ -124,6 +126,10 @@ def _activate(context: typer.Context) -> None:
 
 
 def _upgrade(context: typer.Context) -> None:
+    import secrets
+
+    from mailer.edge.handed import HandedOutFile
+    from mailer.edge.keys import Keyring
     from mailer.store import db, schema
     from mailer.store.migrate import upgrade
 
@@ -133,4 +139,8 @@ def _upgrade(context: typer.Context) -> None:
         raise SetupError("there is no database to upgrade: `mailer init` makes a new one")
     database.close()
     upgrade(config.owner_url)
+    HandedOutFile(config.keys_directory).make()
+    Keyring(config.keys_directory).open_pool(secrets.token_bytes)
+    with office_of(context) as opened, opened.database.writing() as tx:
+        opened.logins().spend_all(tx)
     say(_("the database has version {version}").format(version=schema.VERSION))

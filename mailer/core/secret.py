@@ -6,6 +6,7 @@ final render of a reply and the making of an account call it (reliability.md, Se
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import itertools
 import math
@@ -29,6 +30,10 @@ _MIXED_CLASSES: Final = (
     "bdfghjkmnrstuvwz",
     "3478",
 )  # capitals like Cyrillic ones, or like their own small letter, are left out
+_LATIN_KEYS: Final = str.maketrans(
+    "йцукенгшщзхъфывапролджэячсмитьбюЙЦУКЕНГШЩЗХЪФЫВАПРОЛДЖЭЯЧСМИТЬБЮ",
+    "qwertyuiop[]asdfghjkl;'zxcvbnm,.QWERTYUIOP{}ASDFGHJKL:\"ZXCVBNM<>",
+)  # what the same key gives on the Latin layout
 _LOGIN_SYMBOLS: Final = 8
 _LOGIN_SUFFIX_SYMBOLS: Final = 6
 _LOGIN_SURNAME_MAX: Final = 24
@@ -136,6 +141,22 @@ def groups(password: Secret, size: int = 6) -> Secret:
     """The password in groups parted by spaces, for reading aloud."""
     text = password._text
     return Secret(" ".join(text[start : start + size] for start in range(0, len(text), size)))
+
+
+def readings(written: str) -> list[tuple[Secret, bool]]:
+    """What a person may have meant who typed one of our passwords: without spaces and hyphens, which none of ours holds; then the
+    same keys on the Latin layout, if there is anything Cyrillic in it. With each goes whether it took the other layout."""
+    tidy = re.sub(r"[\s\u00ad\u2010-\u2015\u2212-]", "", written)
+    other = tidy.translate(_LATIN_KEYS)
+    return [(Secret(tidy), False)] + ([(Secret(other), True)] if other != tidy else [])
+
+
+def login_mark(key: bytes, login: str) -> str:
+    """By what a login is known once the login itself is erased: lower-case hexadecimal; without `key` it tells nothing.
+
+    Case does not part two logins: where they are used it seldom counts.
+    """
+    return hmac.new(key, b"mailer-login-1\n" + login.casefold().encode(), hashlib.sha256).hexdigest()
 
 
 def opaque_login(prefix: str, randbelow: RandBelow) -> str:

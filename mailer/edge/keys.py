@@ -4,6 +4,8 @@
     pepper.key              verifiers of local accounts     desk, commands
     epochs/2026-11-23.pub   seals replies                   desk
     courier/2026-11-23.key  opens replies                   courier alone
+    pool.pub                seals ready pairs               desk, commands
+    pool.key                opens ready pairs               desk alone: what issues
 
 An epoch is one day's key pair. A sealed reply names its suite, so that another one can replace it later. The desk can seal and
 cannot open: installed as two services, `courier/` belongs to the courier's user.
@@ -49,8 +51,10 @@ class Binding:
 class Keyring:
     """The keys of one office. Reading is lazy: a process touches only the keys that its work needs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, instance: str = "") -> None:
+        """`instance` is the database's name: ready pairs are bound to it."""
         self._directory = directory
+        self._instance = instance
 
     def found(self, today: date, randbytes: Callable[[int], bytes]) -> None:
         """Make the directory and the first keys; FileExistsError rather than overwrite any."""
@@ -58,6 +62,7 @@ class Keyring:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in get_args(SecretName):
             _write(self._directory / f"{name}.key", randbytes(KEY_BYTES))
+        self.open_pool(randbytes)
         self.open_epoch(today, randbytes)
 
     def taken(self) -> Path | None:
@@ -103,6 +108,45 @@ class Keyring:
             raise SetupError("the key {path} cannot be made: {why}", path=private_path, why=error.strerror) from error
         private = X25519PrivateKey.from_private_bytes(_read(private_path))
         _write(public, private.public_key().public_bytes_raw(), mode=0o644)  # the desk may be another user
+
+    def open_pool(self, randbytes: Callable[[int], bytes]) -> None:
+        """Make the pool's key pair unless it is there; the private half first, as above."""
+        private_path, public = self._directory / "pool.key", self._directory / "pool.pub"
+        if not private_path.exists():
+            _write(private_path, randbytes(KEY_BYTES))
+        if not public.exists():
+            private = X25519PrivateKey.from_private_bytes(_read(private_path))
+            _write(public, private.public_key().public_bytes_raw(), mode=0o644)
+
+    def check_pool(self) -> None:
+        """SetupError when the pool's keys are missing or do not belong together: asked before pairs are handed out."""
+        private_path = self._directory / "pool.key"
+        private = X25519PrivateKey.from_private_bytes(_read(private_path))
+        if private.public_key().public_bytes_raw() != _read(self._directory / "pool.pub"):
+            raise SetupError(
+                "the key {path} is not the other half of pool.pub: bring the two back from one backup", path=private_path
+            )
+
+    def seal_to_pool(self, content: bytes, pair_id: str) -> bytes:
+        """Encrypt a ready pair to the pool's public key; its form is that of a sealed reply."""
+        public = X25519PublicKey.from_public_bytes(_read(self._directory / "pool.pub"))
+        return SUITE_NAME + b"\0" + _suite().encrypt(content, public, info=self._pool_info(pair_id))
+
+    def open_from_pool(self, sealed: bytes, pair_id: str) -> bytes | None:
+        """The pair, or None when these bytes were not sealed for it. SetupError when the private key is missing."""
+        suite, _, boxed = sealed.partition(b"\0")
+        if suite != SUITE_NAME:
+            return None
+        private = X25519PrivateKey.from_private_bytes(_read(self._directory / "pool.key"))
+        try:
+            return _suite().decrypt(boxed, private, info=self._pool_info(pair_id))
+        except InvalidTag:
+            return None
+
+    def _pool_info(self, pair_id: str) -> bytes:
+        if not self._instance:
+            raise ValueError("ready pairs are bound to the database's name")
+        return "\n".join(("mailer-pool-1", self._instance, pair_id)).encode()
 
     def seal(self, content: bytes, binding: Binding) -> bytes:
         """Encrypt to the epoch's public key: suite name, NUL, HPKE enc and ciphertext."""

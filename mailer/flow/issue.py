@@ -2,46 +2,85 @@
 
 Acts only on a request whose *request.approved* record holds and says the same as the request: whoever can only write the database
 approves nothing. First the intent is committed (*credential.reserved*), then the account, the sealed reply and the record come in
-one transaction. A crash in between leaves a reserved credential, which the next round carries out.
+one transaction. A crash in between leaves a reserved credential, which the next round carries out. What goes out is noted outside
+the database before the commit that lets it out (`store.logins`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
+from mailer.core.accounts import Capabilities, Handout, Managed, Order
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import IssuedValues, local_moment
-from mailer.core.secret import Profile, Secret
-from mailer.errors import LeaseLostError, RecordError, TamperedError
+from mailer.core.secret import Profile
+from mailer.errors import EdgeError, LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
-from mailer.model import Sender
-from mailer.store import audit, credentials, letters, personal, requests, senders
+from mailer.model import Sender, Term
+from mailer.store import audit, credentials, letters, logins, personal, requests, senders
+from mailer.store.accounts_pool import Draw, Drawn
 from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError, Tx
+from mailer.store.logins import Logins
 from mailer.store.personal import Personal
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 50
 BREAKER_WINDOW: Final = timedelta(minutes=10)
-NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError)
+NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 
 class Accounts(Protocol):
-    """A place of validity inside our own database: it takes the open transaction."""
+    """A place of validity inside our own database: it takes the open transaction.
 
-    def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
-        """Make the account, or set a fresh password where it exists already."""
+    Everything is idempotent by credential id. What a place is not capable of is refused by it (RefusedError), except to disable,
+    which is noted everywhere; the promises are proved by `tests/accounts`.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def create(self, tx: Tx, order: Order) -> Handout:
+        """Make the account, or set a fresh password where it exists already; what goes into the letter."""
+
+    def forget_secret(self, tx: Tx, credential_id: str) -> None:
+        """The answer is written: nothing is kept from which the password could be had."""
+
+    def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
+        """The account as it is there; None when there is none."""
+
+    def set_expiry(self, tx: Tx, credential_id: str, expires_at: datetime) -> None: ...
+
+    def disable(self, tx: Tx, credential_id: str) -> None: ...
+
+    def enable(self, tx: Tx, credential_id: str) -> None: ...
+
+    def remove(self, tx: Tx, credential_id: str) -> None: ...
+
+    def list_managed(self, tx: Tx) -> Iterator[Managed]:
+        """Every account of ours, ended ones too."""
+
+
+class Stock(Protocol):
+    """Where logins come ready made: they are taken when a credential is reserved."""
+
+    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime) -> Draw:
+        """A login for each credential, none twice, as many as there are; those that last until then before those that do not."""
+
+    def give_back(self, tx: Tx, credential_id: str) -> None:
+        """The credential was abandoned: what was taken for it never went out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IssueSettings:
-    """`breaker` is how many credentials may be issued in 10 minutes before issuing pauses by itself."""
+    """`breaker` is how many credentials may be issued in 10 minutes before issuing pauses by itself; with fewer free pairs than
+    `low_stock` the pool is low."""
 
     months: int
     max_days: int | None
@@ -49,24 +88,29 @@ class IssueSettings:
     login_prefix: str
     profile: Profile
     breaker: int
+    low_stock: int
 
 
 class Issue:
-    """The step. `randbelow` is the source of passwords and logins."""
+    """The step. `randbelow` is the source of passwords and logins; with a `stock` logins come from there instead."""
 
     def __init__(
         self,
         worker: Worker,
         stationery: Stationery,
         accounts: Accounts,
+        logins: Logins,
         settings: IssueSettings,
         *,
+        stock: Stock | None = None,
         randbelow: Callable[[int], int],
         on_trouble: Callable[[str, Exception], None],
     ) -> None:
         self._worker = worker
         self._stationery = stationery
         self._accounts = accounts
+        self._stock = stock
+        self._logins = logins
         self._settings = settings
         self._randbelow = randbelow
         self._on_trouble = on_trouble
@@ -106,20 +150,45 @@ class Issue:
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
+            proven = []
             for request in found:
                 why = _approval_fault(unit.tx, request, self._worker.pen.key)
                 if why is None:
-                    self._reserve_one(unit, request)
+                    proven.append(request)
                 else:
-                    requests.move(unit.tx, request, RequestEvent.HELD, reason="approval-unproven")
-                    self._tell_held(unit, request, why)
+                    self._hold(unit, request, "approval-unproven", why)
+            self._reserve_all(unit, proven)
         return bool(found)
 
-    def _reserve_one(self, unit: Unit, request: Request) -> None:
+    def _reserve_all(self, unit: Unit, found: Sequence[Request]) -> None:
         settings = self._settings
-        credential_id = self._stationery.randbytes(16).hex()
         term = terms.term(unit.at, self._stationery.fund.zone, settings.months, settings.max_days)
-        login = self._new_login(unit.tx, personal.get(unit.tx, _required(request.person_id)))
+        ids = [self._stationery.randbytes(16).hex() for _ in found]
+        if self._stock is None:
+            for request, credential_id in zip(found, ids, strict=True):
+                person = personal.get(unit.tx, _required(request.person_id))
+                self._reserve_one(unit, request, credential_id, self._new_login(unit.tx, person), term)
+            return
+        drawn = self._draw(unit, self._stock, ids, term)
+        for request, one in zip(found, drawn, strict=False):
+            self._reserve_one(
+                unit, request, one.credential_id, one.login, terms.until_at_most(term, one.expires_at, self._stationery.fund.zone)
+            )
+        for request in found[len(drawn) :]:
+            self._hold(unit, request, "no-pair", "no pair left in the pool")
+
+    def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
+        """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
+        draw = stock.draw(unit.tx, credential_ids, until=term.until, now=unit.at)
+        if draw.spent_before or draw.damaged:
+            unit.tell("pool.skipped", importance="alarm", spent_before=draw.spent_before, damaged=draw.damaged)
+        low = credential_ids and draw.left < self._settings.low_stock
+        if low and audit.latest(unit.tx, "pool.low", "pool.imported") != "pool.low":
+            unit.tell("pool.low", importance="alarm", left=draw.left, low_stock=self._settings.low_stock)
+        return draw.drawn
+
+    def _reserve_one(self, unit: Unit, request: Request, credential_id: str, login: str, term: Term) -> None:
+        logins.spend(unit.tx, [self._logins.mark(login)])
         credentials.reserve(unit.tx, request, credential_id=credential_id, login=login, term=term, at=unit.at)
         unit.tell(
             "credential.reserved",
@@ -138,23 +207,26 @@ class Issue:
             login = secret.opaque_login(self._settings.login_prefix, self._randbelow)
             if self._settings.login == "name" and person.name is not None:
                 login = secret.named_login(person.name.surname, person.name.initials, self._randbelow)
-            if not credentials.login_used(tx, login):
+            if not self._logins.is_used(tx, login):
                 return login
 
     def _carry_out_all(self) -> bool:
         """Carry out what is reserved and in no other worker's hand; whether there was anything."""
         failed: dict[str, Exception] = {}
+        handed: dict[str, str] = {}
         with self._worker.writing() as unit:
             found = credentials.reserved(unit.tx, BATCH)
             for credential in found:
                 try:
                     with unit.savepoint():
                         self._carry_out(unit, credential)
+                    handed[credential.login] = credential.id
                 except NOT_THE_REQUESTS_FAULT:
                     raise
                 except Exception as error:  # one answer that cannot be written must not stop the others
                     self._abandon(unit, credential, error)
                     failed[credential.id] = error
+            self._logins.hand_out(handed)
         for credential_id, why in failed.items():
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
@@ -166,10 +238,16 @@ class Issue:
         )
         if fault is not None:
             raise TamperedError("{why}", why=fault)
+        if self._logins.went_to_another(credential.login, credential.id):
+            raise TamperedError("this login went out for another credential, before a backup was restored")
         person = personal.get(unit.tx, credential.person_id)
         sender = senders.get(unit.tx, credential.sender_code)
-        password = secret.password(self._settings.profile, self._randbelow)
-        self._accounts.create(unit.tx, credential.id, credential.login, password, credential.valid_until)
+        ours = not self._accounts.capabilities.makes_secret
+        password = secret.password(self._settings.profile, self._randbelow) if ours else None
+        handout = self._accounts.create(
+            unit.tx,
+            Order(credential_id=credential.id, login=credential.login, password=password, expires_at=credential.valid_until),
+        )
         credentials.move(unit.tx, credential, CredentialEvent.CREATED, at=unit.at)
         requests.move(unit.tx, request, RequestEvent.ISSUED)
         unit.tell(
@@ -180,10 +258,11 @@ class Issue:
             person=person.told(),
             valid_until=evidence.instant(credential.valid_until),
         )
-        self._write(unit, request, credential, person=person, sender=sender, password=password)
+        self._write(unit, request, credential, person=person, sender=sender, handout=handout)
+        self._accounts.forget_secret(unit.tx, credential.id)
 
     def _write(
-        self, unit: Unit, request: Request, credential: Credential, *, person: Personal, sender: Sender, password: Secret
+        self, unit: Unit, request: Request, credential: Credential, *, person: Personal, sender: Sender, handout: Handout
     ) -> None:
         if person.name is None:
             raise ValueError("an erased person cannot be issued a credential")
@@ -204,9 +283,10 @@ class Issue:
                 request_number=request.id,
                 received_at=local_moment(kept.received_at if kept else request.created_at, fund.zone),
                 person=person.name,
-                login=credential.login,
-                password=password,
+                login=handout.login,
+                password=handout.password,
                 valid_until=local_moment(credential.valid_until, fund.zone),
+                by_authority=self._accounts.capabilities.makes_secret,
             ),
             answered=mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes) if kept else None,
             credential_id=credential.id,
@@ -215,10 +295,12 @@ class Issue:
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)
         credentials.move(unit.tx, credential, CredentialEvent.ABANDONED, at=unit.at)
-        requests.move(unit.tx, request, RequestEvent.HELD, reason="issuing-failed")
-        self._tell_held(unit, request, type(error).__name__)
+        if self._stock is not None:
+            self._stock.give_back(unit.tx, credential.id)
+        self._hold(unit, request, "issuing-failed", type(error).__name__)
 
-    def _tell_held(self, unit: Unit, request: Request, why: str) -> None:
+    def _hold(self, unit: Unit, request: Request, reason: str, why: str) -> None:
+        requests.move(unit.tx, request, RequestEvent.HELD, reason=reason)
         unit.tell(
             "request.held",
             sender=request.sender_code,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -18,13 +17,12 @@ from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
-from mailer.flow.issue import Issue
 from mailer.flow.stationery import Stationery
 from mailer.model import Trust
 from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
 from mailer.service.office import Office, jitter
 from mailer.service.process import is_gone, owner
-from mailer.store import accounts_local
+from mailer.store import places
 from mailer.store.work import Worker
 
 STEPS: Final = ("intake", "answer", "issue", "deliver", "expire")
@@ -136,11 +134,11 @@ class House:
         return Task(name="answer", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
     def _issue(self, stationery: Stationery) -> Task:
-        accounts, settings = self._office.accounts(), self._office.issue_settings()
+        self._office.accounts()  # a wrong setup is told at the start, not at the first request
+        self._office.logins()
 
         def build(worker: Worker) -> Running:
-            issue = Issue(worker, stationery, accounts, settings, randbelow=secrets.randbelow, on_trouble=self._tell_trouble)
-            return _plain(issue.step)
+            return _plain(self._office.issue(worker, stationery, self._tell_trouble).step)
 
         return Task(name="issue", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
@@ -151,7 +149,7 @@ class House:
         office.postman()  # a wrong setup is told at the start, not at the first reply
 
         def build(worker: Worker) -> Running:
-            deliver = Deliver(worker, office.postman(), office.keyring, accounts_local, settings, jitter=jitter)
+            deliver = Deliver(worker, office.postman(), office.keyring, places, settings, jitter=jitter)
 
             def step() -> bool:
                 office.open_epoch()
@@ -163,7 +161,7 @@ class House:
 
     @staticmethod
     def _expire(worker: Worker) -> Running:
-        return _plain(Expire(worker, accounts_local).step)
+        return _plain(Expire(worker, places).step)
 
     def _tell_trouble(self, what: str, error: Exception) -> None:
         self._log.warning("could not be worked on", what=what, error=f"{type(error).__name__}: {error}"[:500])

@@ -7,19 +7,35 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
+from mailer.core.accounts import Capabilities, Handout, Managed, Order, Standing
 from mailer.core.secret import Secret
 from mailer.store.db import Tx
 from mailer.store.schema import accounts_local
 
 ARGON2_MEMORY_KIB: Final = 19_456  # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane
 ARGON2_PASSES: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalCounts:
+    enabled: int
+    ended: int
+
+
+def counts(tx: Tx) -> LocalCounts:
+    by_enabled = {bool(enabled): count for enabled, count in tx.execute(_BY_ENABLED)}
+    return LocalCounts(enabled=by_enabled.get(True, 0), ended=by_enabled.get(False, 0))
+
+
+_BY_ENABLED: Final = select(accounts_local.c.enabled, func.count()).group_by(accounts_local.c.enabled)
 
 
 def disable(tx: Tx, credential_id: str) -> None:
@@ -35,30 +51,61 @@ class LocalAccounts:
     (`hmac-sha256`); `argon2id` is for offices whose rules ask for a slow one.
     """
 
-    pepper: bytes
+    pepper: bytes = field(repr=False)
     algorithm: str
 
-    def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(makes_secret=False, sets_expiry=True, disables=True, tells_first_use=False)
+
+    def create(self, tx: Tx, order: Order) -> Handout:
         """Make the account, or set a fresh password where it exists already."""
-        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == credential_id))
+        if order.password is None:
+            raise ValueError("an account of our own needs a password of ours")
+        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == order.credential_id))
         tx.execute(
             insert(accounts_local).values(
-                credential_id=credential_id,
-                login=login,
+                credential_id=order.credential_id,
+                login=order.login,
                 algorithm=self.algorithm,
-                verifier=self._verifier(self.algorithm, credential_id, password),
+                verifier=self._verifier(self.algorithm, order.credential_id, order.password),
                 enabled=True,
-                expires_at=expires_at,
+                expires_at=order.expires_at,
             )
         )
+        return Handout(login=order.login, password=order.password, expires_at=order.expires_at)
 
-    def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> bool:
-        """Whether this login with this password is valid at `now`."""
+    def forget_secret(self, tx: Tx, credential_id: str) -> None:
+        """Nothing is kept from which a password could be had: a verifier is none."""
+
+    def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
+        row = tx.execute(select(accounts_local).where(accounts_local.c.credential_id == credential_id)).one_or_none()
+        return None if row is None else _managed(row)
+
+    def set_expiry(self, tx: Tx, credential_id: str, expires_at: datetime) -> None:
+        tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(expires_at=expires_at))
+
+    def disable(self, tx: Tx, credential_id: str) -> None:
+        disable(tx, credential_id)
+
+    def enable(self, tx: Tx, credential_id: str) -> None:
+        tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(enabled=True))
+
+    def remove(self, tx: Tx, credential_id: str) -> None:
+        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == credential_id))
+
+    def list_managed(self, tx: Tx) -> Iterator[Managed]:
+        for row in tx.execute(select(accounts_local).order_by(accounts_local.c.login)):
+            yield _managed(row)
+
+    def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> Standing:
+        """What this login with this password is worth at `now`; whether it has ended is told to the right password only."""
         row = tx.execute(select(accounts_local).where(accounts_local.c.login == login)).one_or_none()
         if row is None:
-            return False
-        right = hmac.compare_digest(row.verifier, self._verifier(row.algorithm, row.credential_id, password))
-        return right and row.enabled and now <= row.expires_at
+            return Standing.UNKNOWN
+        if not hmac.compare_digest(row.verifier, self._verifier(row.algorithm, row.credential_id, password)):
+            return Standing.WRONG
+        return Standing.VALID if row.enabled and now <= row.expires_at else Standing.ENDED
 
     def _verifier(self, algorithm: str, credential_id: str, password: Secret) -> bytes:
         keyed = hmac.new(self.pepper, (credential_id + password.reveal()).encode(), hashlib.sha256).digest()
@@ -66,3 +113,7 @@ class LocalAccounts:
             return keyed
         salt = hashlib.sha256(credential_id.encode()).digest()[:16]
         return Argon2id(salt=salt, length=32, iterations=ARGON2_PASSES, lanes=1, memory_cost=ARGON2_MEMORY_KIB).derive(keyed)
+
+
+def _managed(row: Row[Any]) -> Managed:
+    return Managed(credential_id=row.credential_id, login=row.login, enabled=row.enabled, expires_at=row.expires_at)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, func, insert, select, update
 
@@ -17,6 +17,8 @@ from mailer.states import CredentialState
 from mailer.store.db import Tx
 from mailer.store.requests import Request
 from mailer.store.schema import credentials
+
+PAGE: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,10 +105,6 @@ def issued_since(tx: Tx, since: datetime) -> int:
     return tx.execute(query).scalar_one()
 
 
-def login_used(tx: Tx, login: str) -> bool:
-    return tx.execute(select(credentials.c.id).where(credentials.c.login == login)).first() is not None
-
-
 def get(tx: Tx, credential_id: str) -> Credential:
     row = tx.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
     if row is None:
@@ -116,13 +114,31 @@ def get(tx: Tx, credential_id: str) -> Credential:
 
 def find(tx: Tx, written: str) -> Credential:
     """By its id, an unmistakable beginning of it, or its login."""
-    query = select(credentials).where((credentials.c.login == written) | credentials.c.id.startswith(written, autoescape=True))
+    living = credentials.c.state != CredentialState.ABANDONED.value
+    query = select(credentials).where(
+        ((credentials.c.login == written) & living) | credentials.c.id.startswith(written, autoescape=True)
+    )
     rows = tx.execute(query.limit(2)).all()
     if not rows:
         raise NotFoundError("there is no credential {id}", id=written)
     if len(rows) > 1:
         raise NotFoundError("{id} begins the ids of several credentials: write more of it", id=written)
     return _read(rows[0])
+
+
+def by_login(tx: Tx, login: str) -> Credential | None:
+    """Whose login this is, for as long as the transaction lasts nobody else's to check; None when nobody has it."""
+    own = (credentials.c.login == login) & (credentials.c.state != CredentialState.ABANDONED.value)
+    row = tx.execute(select(credentials).where(own).with_for_update()).one_or_none()
+    return None if row is None else _read(row)
+
+
+def every(tx: Tx) -> Iterator[Credential]:
+    """All of them, by id."""
+    last = ""
+    while rows := tx.execute(select(credentials).where(credentials.c.id > last).order_by(credentials.c.id).limit(PAGE)).all():
+        yield from map(_read, rows)
+        last = rows[-1].id
 
 
 def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> list[Credential]:

@@ -13,6 +13,7 @@ from mailer.core import reply, rules
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
+from mailer.edge.handed import HandedOutFile
 from mailer.edge.keys import Keyring
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
@@ -21,9 +22,11 @@ from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
-from mailer.store import accounts_local, audit, senders
+from mailer.store import audit, places, senders
 from mailer.store.accounts_local import LocalAccounts
+from mailer.store.accounts_pool import PoolAccounts
 from mailer.store.facts import Limits
+from mailer.store.logins import Logins
 from mailer.store.work import Worker
 from tests.fakes import FakeMailbox, FakePostman
 from tests.store.offices import INSTANCE, Trial
@@ -51,18 +54,24 @@ class Desk:
     sender_daily: int = 30
     replies_daily: int = 5000
     max_bytes: int = 1_048_576
+    kind: str = "local"
+    low_stock: int = 0
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keyring = Keyring(self.home / "keys")
+        self.keyring = Keyring(self.home / "keys", instance=INSTANCE)
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
         with self.trial.database.writing() as tx:
             senders.add(tx, [CLINIC, DENTIST])
         self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
-        self.accounts = LocalAccounts(pepper=b"p" * 32, algorithm="hmac-sha256")
+        handed_out = HandedOutFile(self.home / "keys")
+        handed_out.make()
+        self.logins = Logins(key=b"p" * 32, handed_out=handed_out)
+        self.local = LocalAccounts(pepper=b"p" * 32, algorithm="hmac-sha256")
+        self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
         self.stationery = Stationery(
             templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
             sealer=self.keyring,
@@ -111,24 +120,32 @@ class Desk:
 
     def issue(self) -> Issue:
         settings = IssueSettings(
-            months=3, max_days=None, login="opaque", login_prefix="tmp-29-", profile=PROFILES["default"], breaker=self.breaker
+            months=3,
+            max_days=None,
+            login="opaque",
+            login_prefix="tmp-29-",
+            profile=PROFILES["default"],
+            breaker=self.breaker,
+            low_stock=self.low_stock,
         )
         chance = random.Random(self.trial.chance.random())
         return Issue(
             self.trial.worker(),
             self.stationery,
-            self.accounts,
+            self.pool if self.kind == "pool" else self.local,
+            self.logins,
             settings,
+            stock=self.pool if self.kind == "pool" else None,
             randbelow=chance.randrange,
             on_trouble=self.trouble,
         )
 
     def deliver(self) -> Deliver:
         settings = DeliverSettings(instance=INSTANCE, connections=4)
-        return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, accounts_local, settings, jitter=lambda: 0.0)
+        return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, places, settings, jitter=lambda: 0.0)
 
     def expire(self) -> Expire:
-        return Expire(self.trial.worker("expire"), accounts_local)
+        return Expire(self.trial.worker("expire"), places)
 
     def take(self, *letters: bytes) -> None:
         """Letters arrive and are kept."""

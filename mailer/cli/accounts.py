@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(
-        help=_("The accounts: the pool of ready pairs, and the comparison with what was issued."), no_args_is_help=True
+        help=_("Where logins are valid: the pool of ready pairs, and all accounts."), no_args_is_help=True
     )
     noun.command("list", help=_("Count the accounts and the pairs of the pool."))(_list)
-    noun.command("import", help=_("Take ready pairs from a CSV file (login,password); a file with a bad row changes nothing."))(
+    noun.command("import", help=_("Fill the pool from a CSV file; a file with a bad row changes nothing."))(
         _import
     )
     noun.command("reconcile", help=_("Hold the accounts against the issued credentials; exit 1 when they differ."))(_reconcile)

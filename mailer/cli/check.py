@@ -68,6 +68,7 @@ def _keys(office: Office) -> str:
 
     office.pen()
     office.accounts()
+    office.logins()
     office.stationery(office.active_rules())
     epochs = office.keyring.epochs()
     profile = PROFILES[office.config.credentials.profile]

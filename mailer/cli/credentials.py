@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("show", help=_("Show one credential, by id or login."))(_show)
     noun.command("revoke", help=_("End a credential now."))(_revoke)
     noun.command(
-        "check", help=_("Check a login with its password, read from the terminal or standard input; exit 1 unless valid.")
+        "check", help=_("Check a login; its password is asked for or read from standard input.")
     )(_check)
     app.add_typer(noun, name="credentials")
 

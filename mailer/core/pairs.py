@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from mailer.core import csvtext
 from mailer.core.secret import Secret
-from mailer.errors import SetupError
+from mailer.errors import N_, SetupError
 
 LONGEST: Final = 128  # characters of a login or a password
 EXPIRES: Final = "expires"
@@ -110,13 +110,13 @@ def _pair(cells: Mapping[str, str], line: int, surplus: int, expires: str, zone:
 def _fault(written: str) -> str | None:
     """Why a letter could not carry this unchanged and readable."""
     if not written:
-        return "line {line}: {name} is empty"
+        return N_("line {line}: {name} is empty")
     if len(written) > LONGEST:
-        return "line {line}: {name} is longer than {limit} characters"
+        return N_("line {line}: {name} is longer than {limit} characters")
     if not written.isprintable():  # controls, format and bidi characters, every space but U+0020, unassigned ones
-        return "line {line}: {name} holds a character that cannot be seen"
+        return N_("line {line}: {name} holds a character that cannot be seen")
     if written != written.strip():
-        return "line {line}: {name} begins or ends with a space"
+        return N_("line {line}: {name} begins or ends with a space")
     return None
 
 

@@ -246,7 +246,8 @@ pool_pairs = Table(
     Column("sealed", LargeBinary),  # login and password, to the pool key; erased once handed out
     Column("expires_at", Instant),  # the pair's own end, where the file told it
     Column("imported_at", Instant, nullable=False),
-    Column("credential_id", String(32), ForeignKey("credentials.id"), unique=True),
+    # Proved at the commit: a pair is taken, and then its login is reserved.
+    Column("credential_id", String(32), ForeignKey("credentials.id", deferrable=True, initially="DEFERRED"), unique=True),
     Column("enabled", Boolean, nullable=False, default=True),  # False: to be blocked where the pair came from
     Index("ix_pool_pairs_state", "state", "number"),
 )

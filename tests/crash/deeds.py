@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from tests.crash.moments import Moment, Part, Place, Way
 from tests.crash.office import PATIENCE_SECONDS, REGISTERED, STEPS, CampaignError, Office
@@ -77,6 +77,11 @@ class Deeds:
             "senders.imported": self._importing,
             "rules.activated": self._activating,
             "credential.revoked": self._revoking,
+            "pool.imported": self._filling,
+            "pool.low": self._drawing,
+            "pool.skipped": self._drawing,
+            "credential.check-failed": self._mistyping,
+            "account.disabled": self._reconciling,
         }
         for moment in moments:
             special.get(moment.name, self._plain)(moment)
@@ -186,18 +191,53 @@ class Deeds:
         self._command(moment, "rules", "activate")
         self._office.mailer("rules", "activate")
 
+    def _filling(self, moment: Moment) -> None:
+        self._office.write_pairs()
+        self._command(moment, "accounts", "import", "pairs.csv")
+
+    def _drawing(self, moment: Moment) -> None:
+        """A desk that issues from the pool, right after an import; one of the pairs is damaged."""
+        self._office.write_pairs()
+        self._office.mailer("accounts", "import", "pairs.csv")
+        next_free = "(SELECT min(number) FROM pool_pairs WHERE state = 'free')"
+        self._office.change(f"UPDATE pool_pairs SET mark = 'damaged ' || id WHERE number = {next_free}")
+        self._doom(moment, config="pool", provoke=lambda: self._post.drop(Sort.PLAIN))
+        self._office.mailer("run", "--until-idle", "--only", "intake,answer,issue", config="pool")
+
+    def _mistyping(self, moment: Moment) -> None:
+        """Somebody types a login that nobody has; the record hears of it when the minute is over."""
+        self._office.finish(self._office.command("credentials", "check", "nobody"))
+        self._doom(moment, options=["--ahead", "70"], steps="expire", provoke=lambda: None)
+
+    def _reconciling(self, moment: Moment) -> None:
+        """A revoked login is made to work again behind the program's back; the comparison finds and ends it."""
+        posted = self._answered()
+        posted.login = "revoked"
+        row = self._credential(posted)
+        self._office.mailer("credentials", "revoke", str(row["login"]), "--reason", "crash campaign")
+        for table in ("accounts_local", "pool_pairs"):
+            self._office.change(f"UPDATE {table} SET enabled = true WHERE credential_id = '{row['id']}'")
+        words = ("accounts", "reconcile", "--disable-orphans", "--reason", "crash campaign")
+        self._command(moment, *words)
+        self._office.finish(self._office.command(*words))
+
     def _revoking(self, moment: Moment) -> None:
         """A person ends a login, and looks afterwards whether it has ended."""
         posted = self._answered()
         posted.login = "revoked"
-        (row,) = self._office.rows(
-            "SELECT c.login FROM credentials c JOIN requests r ON r.id = c.request_id JOIN personal p ON p.id = c.person_id "
-            f"WHERE p.value = '{posted.person}'"
-        )
+        row = self._credential(posted)
         words = ("credentials", "revoke", str(row["login"]), "--reason", "crash campaign")
         self._command(moment, *words)
         if not self._office.count(f"SELECT count(*) FROM credentials WHERE state = 'revoked' AND login = '{row['login']}'"):
             self._office.mailer(*words)
+
+    def _credential(self, posted: Posted) -> dict[str, Any]:
+        """Id and login of the one that this letter's person has."""
+        (row,) = self._office.rows(
+            "SELECT c.id, c.login FROM credentials c JOIN requests r ON r.id = c.request_id JOIN personal p ON p.id = c.person_id "
+            f"WHERE p.value = '{posted.person}'"
+        )
+        return row
 
     def _command(self, moment: Moment, *words: str) -> None:
         code = self._office.finish(self._office.doomed(["--at", moment.name, "--way", moment.way], *words))

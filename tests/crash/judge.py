@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.crash.evidence import Came, Evidence, Row
 from tests.crash.moments import Part
+from tests.crash.office import password_of
 from tests.crash.post import ENDS, End, Posted, Sort
 
 DECISIONS: Final = {"letter.ignored", "letter.observed", "request.held", "request.refused", "request.approved"}
@@ -245,6 +246,7 @@ def _login_faults(case: Case) -> Iterator[str]:
     fate = {one.number: one.login for one in case.evidence.posted}
     states = {row["login"]: row["state"] for row in case.evidence.credentials}
     accounts = {row["login"]: row for row in case.evidence.accounts}
+    asked_by: dict[str, int | None] = {}
     for one in case.evidence.came:
         if one.login is None:
             continue
@@ -252,8 +254,13 @@ def _login_faults(case: Case) -> Iterator[str]:
         if account is None or one.password is None:
             yield f"the login {one.login} is in a letter and opens nothing"
             continue
+        if one.login in asked_by and asked_by[one.login] != one.number:
+            yield f"the login {one.login} went out for two letters"
+        asked_by[one.login] = one.number
         spoken = (account["credential_id"] + one.password).encode()
-        if hmac.new(case.evidence.pepper, spoken, hashlib.sha256).digest() != bytes(account["verifier"]):
+        mac = hmac.new(case.evidence.pepper, spoken, hashlib.sha256).digest()
+        right = one.password == password_of(one.login) if account["verifier"] is None else mac == bytes(account["verifier"])
+        if not right:
             yield f"the password beside {one.login} is wrong"
         expected = fate.get(one.number or 0, "active")
         if states.get(one.login) != expected or bool(account["enabled"]) != (expected == "active"):

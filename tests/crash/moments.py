@@ -74,6 +74,8 @@ EVENTS: Final[Mapping[str, Part]] = {
     "issuing.resumed": Part.DESK,
     "credential.reserved": Part.DESK,
     "credential.issued": Part.DESK,
+    "pool.skipped": Part.DESK,
+    "pool.low": Part.DESK,
     "reply.queued": Part.DESK,
     "reply.leased": Part.COURIER,
     "reply.returned": Part.COURIER,
@@ -84,9 +86,12 @@ EVENTS: Final[Mapping[str, Part]] = {
     "request.answered": Part.COURIER,
     "credential.superseded": Part.COURIER,
     "credential.expired": Part.DESK,
+    "credential.check-failed": Part.DESK,
     "senders.imported": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
+    "pool.imported": Part.PERSON,
+    "account.disabled": Part.PERSON,
 }
 
 # Commits that tell nothing: name -> the function of the store that does the writing.
@@ -102,6 +107,7 @@ CALLS: Final[Mapping[str, str]] = {
     "reply sealed": "mailer.edge.keys:Keyring.seal",
     "reply opened": "mailer.edge.keys:Keyring.open",
     "key written": "mailer.edge.keys:_write",
+    "login noted": "mailer.edge.handed:HandedOutFile.note",
 }
 
 IMAP: Final = ("login", "select", "search", "headers", "whole", "move", "idle")
@@ -111,7 +117,7 @@ _BY_PART: Final[Sequence[tuple[Part, Place, Sequence[str]]]] = (
     *((part, Place.COMMIT, (event,)) for event, part in EVENTS.items()),
     (Part.DESK, Place.COMMIT, tuple(SILENT)),
     (Part.COURIER, Place.COMMIT, ("lease taken", "lease left")),
-    (Part.DESK, Place.CALL, ("reply sealed",)),
+    (Part.DESK, Place.CALL, ("reply sealed", "login noted")),
     (Part.COURIER, Place.CALL, ("reply opened", "key written")),
     (Part.DESK, Place.IMAP, IMAP),
     (Part.COURIER, Place.SMTP, SMTP),

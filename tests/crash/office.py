@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -68,6 +69,12 @@ issues_per_10_minutes = {breaker}
 [rules]
 directory = "rules"
 """
+# Any stock is low, so that each draw after an import tells it.
+POOL: Final = """
+[accounts]
+kind = "pool"
+low_stock = 100000
+"""
 # So that a login can be replaced within the campaign: the packaged rules take a second request within 15 minutes for a repetition.
 AGAIN_RULE: Final = """
 [[rule]]
@@ -107,6 +114,7 @@ class Office:
         self._log = (self.home / "run.log").open("ab")
         self._started: list[subprocess.Popen[bytes]] = []
         self._activations = 0
+        self._pairs = 0
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")} | {
             "PYTHONPATH": str(ROOT)
         }
@@ -122,6 +130,8 @@ class Office:
                 mode=mode, url=self._url, imap=self._relay.port, smtp=self.sink.port, max_bytes=MAX_BYTES, breaker=breaker
             )
             (self.home / f"{name}.toml").write_text(text, encoding="utf-8")
+        pool = (self.home / "mailer.toml").read_text(encoding="utf-8") + POOL
+        (self.home / "pool.toml").write_text(pool, encoding="utf-8")
         self.mailer("init")
         self.write_register(extra=0)
         self.mailer("senders", "import", "senders.csv")
@@ -151,6 +161,23 @@ class Office:
         """Rules that say the same in other words: they have another hash and must be activated."""
         self._activations += 1
         (self.home / "rules" / "25-again.toml").write_text(f"# {self._activations}\n{AGAIN_RULE}", encoding="utf-8")
+
+    def write_pairs(self, count: int = 30) -> None:
+        """A file of ready pairs that were never there before; the password of each is `password_of` its login."""
+        logins = [f"uc-{self._pairs + number}" for number in range(count)]
+        self._pairs += count
+        text = "\n".join(["login,password", *(f"{login},{password_of(login)}" for login in logins)])
+        (self.home / "pairs.csv").write_text(text, encoding="utf-8")
+
+    def change(self, statement: str) -> None:
+        """Change what stands in the database, past the program."""
+        if self._url.startswith("sqlite"):
+            with closing(sqlite3.connect(self.home / "mailer.db", timeout=30)) as connection, connection:
+                connection.execute(statement)
+            return
+        url = make_url(self._url)
+        with psycopg.connect(host=str(url.query["host"]), user=url.username, dbname=url.database) as connection:
+            connection.execute(statement)  # type: ignore[arg-type]
 
     def command(self, *words: str, config: str = "mailer") -> list[str]:
         return [sys.executable, "-m", "mailer", "--config", f"{config}.toml", *words]
@@ -222,6 +249,10 @@ class Office:
         box = self.dovecot.home / "mail" / "desk"
         for file in (box / "dovecot-uidlist", *box.glob("dovecot.index*")):
             file.unlink(missing_ok=True)
+
+
+def password_of(login: str) -> str:
+    return f"password-of-{login}"
 
 
 def numbers(letters: Sequence[bytes]) -> list[int]:

@@ -22,7 +22,7 @@ from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
-from mailer.store import audit, places, senders
+from mailer.store import audit, office, places, senders
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.accounts_pool import PoolAccounts
 from mailer.store.facts import Limits
@@ -61,7 +61,8 @@ class Desk:
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.keyring = Keyring(self.home / "keys", instance=INSTANCE)
+        with self.trial.database.reading() as tx:
+            self.keyring = Keyring(self.home / "keys", instance=office.name(tx))
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
         with self.trial.database.writing() as tx:
@@ -69,8 +70,9 @@ class Desk:
         self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
         handed_out = HandedOutFile(self.home / "keys")
         handed_out.make()
-        self.logins = Logins(key=b"p" * 32, handed_out=handed_out)
-        self.local = LocalAccounts(pepper=b"p" * 32, algorithm="hmac-sha256")
+        pepper = self.keyring.secret("pepper")
+        self.logins = Logins(key=pepper, handed_out=handed_out)
+        self.local = LocalAccounts(pepper=pepper, algorithm="hmac-sha256")
         self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
         self.stationery = Stationery(
             templates=reply.load(texts.template_texts(None), form=self.ruleset.form),

@@ -23,13 +23,9 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(
-        help=_("Where logins are valid: the pool of ready pairs, and all accounts."), no_args_is_help=True
-    )
+    noun = typer.Typer(help=_("Where logins are valid: the pool of ready pairs, and all accounts."), no_args_is_help=True)
     noun.command("list", help=_("Count the accounts and the pairs of the pool."))(_list)
-    noun.command("import", help=_("Fill the pool from a CSV file; a file with a bad row changes nothing."))(
-        _import
-    )
+    noun.command("import", help=_("Fill the pool from a CSV file; a file with a bad row changes nothing."))(_import)
     noun.command("reconcile", help=_("Hold the accounts against the issued credentials; exit 1 when they differ."))(_reconcile)
     app.add_typer(noun, name="accounts")
 

@@ -25,9 +25,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("list", help=_("Show the newest credentials."))(_list)
     noun.command("show", help=_("Show one credential, by id or login."))(_show)
     noun.command("revoke", help=_("End a credential now."))(_revoke)
-    noun.command(
-        "check", help=_("Check a login; its password is asked for or read from standard input.")
-    )(_check)
+    noun.command("check", help=_("Check a login; its password is asked for or read from standard input."))(_check)
     app.add_typer(noun, name="credentials")
 
 

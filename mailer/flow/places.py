@@ -64,11 +64,12 @@ def import_pairs(
     worker: Worker, sealer: PoolSealer, logins: Logins, rows: Sequence[Pair], *, randbytes: Callable[[int], bytes]
 ) -> None:
     """Take checked pairs into the pool. SetupErrors name the lines whose logins were used before; then nothing is taken."""
+    sealed = [_sealed(pair, sealer, logins, randbytes(16).hex()) for pair in rows]  # before anybody has to wait for us
     with worker.writing() as unit:
         problems = conflicts(unit.tx, logins, rows)
         if problems:
             raise SetupErrors(problems)
-        accounts_pool.add(unit.tx, [_sealed(pair, sealer, logins, randbytes(16).hex()) for pair in rows], at=unit.at)
+        accounts_pool.add(unit.tx, sealed, at=unit.at)
         unit.tell("pool.imported", importance="notice", pairs=len(rows), free=accounts_pool.count_free(unit.tx, unit.at))
 
 

@@ -46,6 +46,8 @@ def test_each_key_has_its_place_and_mode(keyring: Keyring, home: Path) -> None:
         ".": 0o700,
         "record.key": 0o600,
         "pepper.key": 0o600,
+        "pool.key": 0o600,
+        "pool.pub": 0o644,
         "epochs": 0o700,
         f"epochs/{EPOCH}.pub": 0o644,
         "courier": 0o700,
@@ -56,7 +58,7 @@ def test_each_key_has_its_place_and_mode(keyring: Keyring, home: Path) -> None:
 
 def test_every_key_is_another_one(keyring: Keyring, home: Path) -> None:
     contents = list(files(home).values())
-    assert len(set(contents)) == len(contents) == 4
+    assert len(set(contents)) == len(contents) == 6
     assert {len(keyring.secret("record")), len(keyring.secret("pepper"))} == {32}
 
 

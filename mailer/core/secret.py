@@ -1,7 +1,8 @@
 """What is a good password or login, and how is it kept from being shown? Chance comes in as an argument.
 
 A `Secret` shows itself nowhere by accident: not in logs, tracebacks, JSON or pickles. Only `reveal()` gives the text, and only the
-final render of a reply and the making of an account call it (reliability.md, Secrets). This module stores and sends nothing.
+final render of a reply, the making of an account and the sealing of a ready pair call it (reliability.md, Secrets). This module
+stores and sends nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Secret:
         object.__setattr__(self, "_text", text)
 
     def reveal(self) -> str:
-        """The text itself: for the final render of a reply and for making an account, nowhere else."""
+        """The text itself: for the final render of a reply, for making an account and for sealing a ready pair, nowhere else."""
         return self._text
 
     def __repr__(self) -> str:

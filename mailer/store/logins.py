@@ -2,7 +2,8 @@
 
 A login is spent in the database when it is reserved or imported. Before it goes out in a letter it is noted outside as well
 (`HandedOut`), with the credential it went out for, and before the commit that lets it out: so whatever backup is restored, no login
-and no ready pair goes to a second person. While the database is whole it alone decides: each host has a file of its own.
+and no ready pair goes to a second person. A pair is known by its login, which no other pair may have. While the database is whole
+it alone decides: each host has a file of its own.
 """
 
 from __future__ import annotations

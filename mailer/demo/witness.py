@@ -15,6 +15,7 @@ from typing import Final
 
 from imapclient import IMAPClient
 
+from mailer.core import kinds
 from mailer.core.rules import Ruleset
 from mailer.core.secret import Secret
 from mailer.demo.letters import Ending, Posted
@@ -164,7 +165,7 @@ class Witness:
         verdict = Verdict(kept.verdict) if kept.verdict else None
         return Story(
             posted=posted,
-            reading=report.reread(kept, self.ruleset.form, self.own),
+            reading=kinds.judge(report.read_kept(kept), self.ruleset.form, self.own),
             kept=True,
             verdict=verdict,
             rule_id=kept.rule_id or "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -50,15 +51,22 @@ class AnswerSettings:
 
 
 class Answer:
-    """The step. `on_trouble` hears of a letter that could not be read, for the log."""
+    """The step. `on_trouble` hears of a letter that could not be read, for the log; what hangs while `watched` ends the process."""
 
     def __init__(
-        self, worker: Worker, stationery: Stationery, settings: AnswerSettings, on_trouble: Callable[[str, Exception], None]
+        self,
+        worker: Worker,
+        stationery: Stationery,
+        settings: AnswerSettings,
+        *,
+        on_trouble: Callable[[str, Exception], None],
+        watched: Callable[[str], AbstractContextManager[None]],
     ) -> None:
         self._worker = worker
         self._stationery = stationery
         self._settings = settings
         self._on_trouble = on_trouble
+        self._watched = watched
 
     def step(self) -> bool:
         """Decide a batch of letters; whether there were any."""
@@ -90,7 +98,7 @@ class Answer:
     def _decide_all(self, claimed: Sequence[Kept]) -> None:
         with self._worker.writing(alone=True) as unit:
             for kept in claimed:
-                with unit.savepoint():
+                with unit.savepoint(), self._watched(f"letter {kept.id}"):
                     self._decide(unit, kept)
 
     def _quarantine_spent(self) -> None:

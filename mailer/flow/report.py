@@ -63,7 +63,7 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterView:
-    """A kept letter without its bytes; `sender` and `subject` are as strangers wrote them."""
+    """A kept letter without its bytes; `sender` and `subject` are as strangers wrote them, None where it is suspect."""
 
     id: int
     mailbox: str
@@ -173,7 +173,7 @@ def show_request(tx: Tx, request_id: int) -> RequestView:
 
 
 def letter_view(kept: Kept) -> LetterView:
-    letter = read_kept(kept)
+    letter = None if is_suspect(kept) else read_kept(kept)
     return LetterView(
         id=kept.id,
         mailbox=kept.mailbox,
@@ -257,13 +257,19 @@ def entry(sealed: Sealed) -> Entry:
     )
 
 
+def is_suspect(kept: Kept) -> bool:
+    """Whether reading this letter killed or failed whoever did, or may have: then no command reads it either."""
+    tried = kept.state is LetterState.KEPT and kept.batches > 0
+    return tried or kept.state in {LetterState.QUARANTINED, LetterState.DROPPED}
+
+
 def read_kept(kept: Kept) -> Letter | None:
     return mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes)
 
 
-def reread(kept: Kept, form: Form, own: Own) -> Reading:
-    """How a kept letter reads today."""
-    return kinds.judge(read_kept(kept), form, own)
+def reread(kept: Kept, form: Form, own: Own) -> Reading | None:
+    """How a kept letter reads today; None for a suspect one."""
+    return None if is_suspect(kept) else kinds.judge(read_kept(kept), form, own)
 
 
 def _value(tx: Tx, personal_id: int | None) -> str | None:

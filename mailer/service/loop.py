@@ -7,8 +7,8 @@ built anew after a pause that doubles up to a minute.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -64,6 +64,15 @@ class Heart:
 
     def stop(self, name: str) -> None:
         self._due.pop(name, None)
+
+    @contextmanager
+    def watched(self, name: str, within: float) -> Iterator[None]:
+        """What happens inside must end within a time."""
+        self.beat(name, within)
+        try:
+            yield
+        finally:
+            self.stop(name)
 
     def overdue(self) -> list[str]:
         now = monotonic()

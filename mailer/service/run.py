@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Final
 
 from mailer.config.sections import Mailbox
 from mailer.core.rules import Ruleset
-from mailer.errors import SetupError
+from mailer.errors import EdgeError, SetupError
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
@@ -32,7 +34,9 @@ DESK: Final = ("intake", "answer", "issue", "expire")
 COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
 STOP_SECONDS: Final = 8.0  # of the 10 that a stop may take
-ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one; longer than this a letter hangs its reader
+LETTER_SECONDS: Final = 5.0  # a letter takes milliseconds; longer than this it hangs its reader
+GRIP_SECONDS: Final = 20.0  # no thread but one has run for so long: it sits inside a library and lets go of nothing
+ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one
 EDGE_SECONDS: Final = 150.0  # connecting, logging in and a large FETCH, each with its own time limit
 
 
@@ -122,8 +126,8 @@ class House:
         )
 
         def build(worker: Worker) -> Running:
-            intake = Intake(worker, mailbox, intake_settings)
-            return Running(step=intake.step, rest=intake.rest, close=intake.close)
+            intake = Intake(worker, mailbox, intake_settings, on_trouble=self._tell_trouble, watched=self._watched)
+            return Running(step=self._with_room(intake.step), rest=intake.rest, close=intake.close)
 
         return Task(name=f"intake:{settings.name}", build=build, beat_within=EDGE_SECONDS)
 
@@ -131,7 +135,8 @@ class House:
         settings = AnswerSettings(ruleset=ruleset, own=self._office.own(), limits=self._office.limits(), observe=observe)
 
         def build(worker: Worker) -> Running:
-            return _plain(Answer(worker, stationery, settings, self._tell_trouble).step)
+            answer = Answer(worker, stationery, settings, on_trouble=self._tell_trouble, watched=self._watched)
+            return _plain(self._with_room(answer.step))
 
         return Task(name="answer", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
@@ -140,7 +145,7 @@ class House:
 
         def build(worker: Worker) -> Running:
             issue = Issue(worker, stationery, accounts, settings, randbelow=secrets.randbelow, on_trouble=self._tell_trouble)
-            return _plain(issue.step)
+            return _plain(self._with_room(issue.step))
 
         return Task(name="issue", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
@@ -165,6 +170,19 @@ class House:
     def _expire(worker: Worker) -> Running:
         return _plain(Expire(worker, accounts_local).step)
 
+    def _with_room(self, step: Callable[[], bool]) -> Callable[[], bool]:
+        """New work waits while the disk is nearly full. What sends, what ends logins and what people do goes on, on the reserve."""
+
+        def roomy() -> bool:
+            if self._office.database.is_short_of_room():
+                raise EdgeError("the disk is nearly full: letters wait until there is room")
+            return step()
+
+        return roomy
+
+    def _watched(self, what: str) -> AbstractContextManager[None]:
+        return self._around.heart.watched(what, LETTER_SECONDS)
+
     def _tell_trouble(self, what: str, error: Exception) -> None:
         self._log.warning("could not be worked on", what=what, error=f"{type(error).__name__}: {error}"[:500])
 
@@ -181,8 +199,12 @@ class House:
                 self._around.stop.wait(1.0)
 
     def _live(self) -> None:
-        """Show the supervisor that all steps move; end the process at once when one hangs, so that it is started anew."""
+        """Show the supervisor that all steps move; end the process at once when one hangs, so that it is started anew.
+
+        If this thread itself no longer gets its turn, a timer outside the interpreter ends the process.
+        """
         while not self._around.stop.is_set():
+            faulthandler.dump_traceback_later(GRIP_SECONDS, exit=True)
             overdue = self._around.heart.overdue()
             if overdue:
                 self._log.warning("a step hangs: the process ends itself", steps=overdue)
@@ -191,6 +213,7 @@ class House:
                 self.stop()
                 self._log.info("the supervisor has gone: stopping")
             self._around.stop.wait(0.5)
+        faulthandler.cancel_dump_traceback_later()
 
     @staticmethod
     def _show_life(lifeline: socket.socket) -> bool:

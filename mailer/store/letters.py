@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
+from mailer.core.keeping import Amount, Group
 from mailer.core.lifecycle import LetterEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Kind, Letter, RawLetter
@@ -20,6 +21,7 @@ from mailer.store.leases import Lease
 from mailer.store.schema import letters
 
 SINGLE_ATTEMPTS: Final = 3  # after these a letter is quarantined
+_GROUPS: Final = {Kind.REQUEST: Group.STRANGER, Kind.UNREADABLE: Group.UNREADABLE, Kind.BOUNCE: Group.BOUNCE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,8 +149,22 @@ def decided(tx: Tx, kept: Kept, decision: Decision, sender_code: str | None) -> 
 
 
 def quarantine(tx: Tx, kept: Kept) -> None:
-    state = lifecycle.after_letter(kept.state, LetterEvent.QUARANTINED)
-    tx.execute(update(letters).where(letters.c.id == kept.id).values(state=state.value))
+    _move(tx, kept, LetterEvent.QUARANTINED)
+
+
+def retry(tx: Tx, kept: Kept) -> None:
+    """Back among those to be read, with all its single attempts, but alone: it has failed in company before."""
+    _move(tx, kept, LetterEvent.RETRIED, batches=1, attempts=0, lease=None, fence=0)
+
+
+def drop(tx: Tx, kept: Kept) -> None:
+    """Nobody reads it any more; its bytes stay."""
+    _move(tx, kept, LetterEvent.DROPPED)
+
+
+def _move(tx: Tx, kept: Kept, event: LetterEvent, **values: object) -> None:
+    state = lifecycle.after_letter(kept.state, event)
+    tx.execute(update(letters).where(letters.c.id == kept.id).values(state=state.value, **values))
 
 
 def get(tx: Tx, letter_id: int) -> Kept:
@@ -170,10 +186,13 @@ def counts(tx: Tx) -> dict[LetterState, int]:
     return {LetterState(state): count for state, count in rows}
 
 
-def strangers_since(tx: Tx, since: datetime) -> int:
-    """How many headers of letters whose senders are not proven to be in the register were kept since then."""
-    query = select(func.count()).where(letters.c.kept_at >= since, letters.c.whole.is_(False), letters.c.kind == Kind.REQUEST.value)
-    return tx.execute(query).scalar_one()
+def kept_since(tx: Tx, since: datetime) -> dict[Group, Amount]:
+    """How much was kept since then of what anybody can send. Requests that were not kept whole are taken for strangers'."""
+    stranger = (letters.c.kind == Kind.REQUEST.value) & letters.c.whole.is_(False)
+    other = letters.c.kind.in_([Kind.UNREADABLE.value, Kind.BOUNCE.value])
+    amount = (func.count(), func.sum(func.length(letters.c.content)))
+    query = select(letters.c.kind, *amount).where(letters.c.kept_at >= since, stranger | other).group_by(letters.c.kind)
+    return {_GROUPS[Kind(kind)]: Amount(letters=count, size_bytes=int(size)) for kind, count, size in tx.execute(query)}
 
 
 def _read(row: Row[Any]) -> Kept:

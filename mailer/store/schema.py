@@ -137,6 +137,16 @@ ledger = Table(
     Index("ix_ledger_due", "mailbox", "epoch", "filing"),
 )
 
+tries = Table(
+    "tries",
+    metadata,
+    Column("mailbox", String(40), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("item", BigInteger, primary_key=True),
+    Column("looks", Integer, nullable=False),  # at it alone
+    Column("attempts", Integer, nullable=False),  # those of them that count
+)
+
 letters = Table(
     "letters",
     metadata,
@@ -164,6 +174,8 @@ letters = Table(
     Column("reason", String(60)),
     UniqueConstraint("mailbox", "epoch", "item"),
     Index("ix_letters_state", "state", "id"),
+    Index("ix_letters_attempts", "state", "attempts"),
+    Index("ix_letters_kind", "kind", "kept_at"),
     Index("ix_letters_digest", "digest"),
     Index("ix_letters_fingerprint", "fingerprint"),
 )

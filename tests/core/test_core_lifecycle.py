@@ -15,7 +15,10 @@ from mailer.errors import TransitionError
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 
 # state -> {event: next state}, in the order of the design's table.
-LETTER = {"kept": {"read": "read", "quarantined": "quarantined"}}
+LETTER = {
+    "kept": {"read": "read", "quarantined": "quarantined"},
+    "quarantined": {"retried": "kept", "dropped": "dropped"},
+}
 REQUEST = {
     "held": {"approved": "approved", "refused": "refused", "withdrawn": "withdrawn"},
     "approved": {"issued": "issued", "held": "held", "withdrawn": "withdrawn"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -94,7 +95,7 @@ class Desk:
             wait_seconds=60,
             observe=self.observe,
         )
-        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings)
+        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings, on_trouble=self.trouble, watched=unwatched)
 
     def answer(self, worker: Worker | None = None) -> Answer:
         limits = Limits(
@@ -107,7 +108,7 @@ class Desk:
             own_address="uc@fond.example",
         )
         settings = AnswerSettings(ruleset=self.ruleset, own=OWN, limits=limits, observe=self.observe)
-        return Answer(worker or self.trial.worker("answer"), self.stationery, settings, self.trouble)
+        return Answer(worker or self.trial.worker("answer"), self.stationery, settings, on_trouble=self.trouble, watched=unwatched)
 
     def issue(self) -> Issue:
         settings = IssueSettings(
@@ -160,6 +161,10 @@ def _headers(tx: audit.Tx) -> list[dict[str, object]]:
     from mailer.core import evidence
 
     return [evidence.read_header(sealed) for sealed in audit.page(tx, after=0, limit=10_000)]
+
+
+def unwatched(_what: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def until_done(step: Intake | Answer | Issue | Deliver | Expire) -> None:

@@ -24,6 +24,17 @@ def upgrade() -> None:
         requests.add_column(sa.Column("reissue_of", Number, nullable=True))
         requests.alter_column("letter_id", existing_type=Number, nullable=True)
         requests.create_foreign_key(op.f("fk_requests_reissue_of"), "requests", ["reissue_of"], ["id"])
+    op.create_index("ix_letters_attempts", "letters", ["state", "attempts"])
+    op.create_index("ix_letters_kind", "letters", ["kind", "kept_at"])
+    op.create_table(
+        "tries",
+        sa.Column("mailbox", sa.String(length=40), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("item", sa.BigInteger(), nullable=False),
+        sa.Column("looks", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("mailbox", "epoch", "item", name=op.f("pk_tries")),
+    )
     op.create_table(
         "alarms",
         sa.Column("kind", sa.String(length=40), nullable=False),

@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages
+.PHONY: help demo test campaign format lock messages
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -20,6 +20,11 @@ test: ## format, lint, types and tests; as root on Debian installs Dovecot, Post
 	@.venv/bin/mypy
 	@echo "Running the tests (pytest)"
 	@.venv/bin/pytest --numprocesses=4 --dist=loadfile
+
+campaign: ## much more than usual: 100,000 waiting letters, letters of 25 MB, a flood; some ten minutes
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.load.campaign
 
 format: ## put the source into its one form
 	@scripts/environment dev

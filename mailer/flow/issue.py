@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
@@ -21,14 +21,13 @@ from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
 from mailer.model import Sender
 from mailer.store import audit, credentials, letters, personal, requests, senders
-from mailer.store.credentials import Credential
+from mailer.store.credentials import BREAKER_WINDOW, Credential
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.personal import Personal
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 50
-BREAKER_WINDOW: Final = timedelta(minutes=10)
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError)
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mailer.flow import report
 from mailer.flow.report import Backlog
 from mailer.service.office import Office, clock
 from mailer.store import audit, credentials, leases
+from mailer.store.credentials import BREAKER_WINDOW
 from mailer.store.db import Tx
 
 LOOK_EVERY_SECONDS = 0.1
-BREAKER_WINDOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

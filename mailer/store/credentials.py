@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Row, func, insert, select, update
 
@@ -17,6 +17,8 @@ from mailer.states import CredentialState
 from mailer.store.db import Tx
 from mailer.store.requests import Request
 from mailer.store.schema import credentials
+
+BREAKER_WINDOW: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +100,12 @@ def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
 
 
 def issued_since(tx: Tx, since: datetime) -> int:
-    """How many were issued or reserved since then, in all."""
-    query = select(func.count()).where(credentials.c.reserved_at >= since, credentials.c.state != CredentialState.ABANDONED.value)
+    """How many were issued or reserved in the breaker's window from then on.
+
+    What a clock that ran ahead has dated later is not counted: the breaker would stay tripped until the time it showed.
+    """
+    reserved_at = credentials.c.reserved_at.between(since, since + BREAKER_WINDOW)
+    query = select(func.count()).where(reserved_at, credentials.c.state != CredentialState.ABANDONED.value)
     return tx.execute(query).scalar_one()
 
 

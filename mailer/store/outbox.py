@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import ReplyEvent
+from mailer.core.retry import LONGEST_WAIT
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
 from mailer.store import leases
@@ -85,12 +86,20 @@ def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:
     """Queued replies whose time has come, those that were started first before all others."""
     query = (
         select(replies)
-        .where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
+        .where(_is_due(now))
         .order_by(replies.c.started_at.asc().nulls_last(), replies.c.next_at, replies.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     return [_read(row) for row in tx.execute(query)]
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Queued, and its time has come. A clock that ran ahead and was set back must not make replies wait for the time it showed:
+    one that was neither tried nor put off is due in any case, and no wait is longer than the longest."""
+    untouched = (replies.c.attempts == 0) & (replies.c.next_at == replies.c.created_at)
+    time_has_come = (replies.c.next_at <= now) | (replies.c.next_at > now + LONGEST_WAIT)
+    return (replies.c.state == ReplyState.QUEUED.value) & (untouched | time_has_come)
 
 
 def orphaned(tx: Tx) -> list[Reply]:
@@ -149,7 +158,7 @@ def put_since(tx: Tx, since: datetime, recipient_id: int | None = None) -> int:
 
 
 def count_due(tx: Tx, now: datetime) -> int:
-    query = select(func.count()).where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
+    query = select(func.count()).where(_is_due(now))
     return tx.execute(query).scalar_one()
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
@@ -83,7 +83,7 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     query = (
         select(requests)
         .outerjoin(credentials, credentials.c.request_id == requests.c.id)
-        .where(requests.c.state == RequestState.APPROVED.value, requests.c.issue_after <= now, credentials.c.id.is_(None))
+        .where(_is_due(now))
         .order_by(requests.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=requests)
@@ -93,8 +93,13 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
     query = select(func.count()).select_from(requests.outerjoin(credentials, credentials.c.request_id == requests.c.id))
-    due = query.where(requests.c.state == RequestState.APPROVED.value, requests.c.issue_after <= now, credentials.c.id.is_(None))
-    return tx.execute(due).scalar_one()
+    return tx.execute(query.where(_is_due(now))).scalar_one()
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Approved, not begun, its delay over; a request from the future was approved while the clock ran ahead, and is due."""
+    approved = (requests.c.state == RequestState.APPROVED.value) & credentials.c.id.is_(None)
+    return approved & ((requests.c.issue_after <= now) | (requests.c.created_at > now))
 
 
 def get(tx: Tx, request_id: int) -> Request:

@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 @dataclass
 class PoisonedMailbox(FakeMailbox):
-    """`bad`: letters whose headers break the look. `torn`: letters at which the line breaks. `mad`: at which the library does. `deadly`: at which the process does."""
+    """`bad`: letters whose headers break the look; at `torn` the line breaks, at `mad` the library, at `deadly` the process."""
 
     bad: set[int] = field(default_factory=set)
     torn: set[int] = field(default_factory=set)

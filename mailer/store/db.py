@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
@@ -27,6 +28,8 @@ DATABASE_OUTAGE = (OperationalError, InterfaceError)  # the database is away, fu
 DatabaseError = DBAPIError  # what callers above the store may catch: the database, not the letter, is at fault
 Tx = Connection  # an open transaction; whoever takes one commits nothing
 CHANNEL = "mailer"  # PostgreSQL's NOTIFY channel
+
+OTHERS_SECONDS: Final = 0.11  # a writer of another process asks SQLite every 100 ms; after longer work it finds its turn
 
 _POSTGRES_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 
@@ -45,6 +48,7 @@ class Database:
         self._writer = self._engine(writing=True)
         # SQLite lets a second writer sleep blindly for up to 100 ms; our own threads queue here instead.
         self._turn = threading.Lock() if self.sqlite else None
+        self._others_until = 0.0  # other processes may write until then, and our own threads wait
         self._room = Room(Path(self.url.database or "")) if self.sqlite else None
 
     @contextmanager
@@ -61,8 +65,15 @@ class Database:
                 yield tx
             return
         self._room.free_if_full()
-        with self._turn, self._writer.begin() as tx:
-            yield tx
+        with self._turn:
+            time.sleep(max(0.0, self._others_until - time.monotonic()))
+            with self._writer.begin() as tx:
+                begun = time.monotonic()
+                try:
+                    yield tx
+                finally:
+                    now = time.monotonic()
+                    self._others_until = now + OTHERS_SECONDS if now - begun > OTHERS_SECONDS else 0.0
 
     def is_short_of_room(self) -> bool:
         """Whether new work should wait, since the disk is nearly full. PostgreSQL looks after its own disk."""

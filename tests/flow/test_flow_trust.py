@@ -18,7 +18,7 @@ from mailer.store import senders
 from mailer.store.facts import Limits
 from mailer.store.schema import letters
 from tests.e2e.bureau import request
-from tests.flow.desks import OWN, ZONE, Desk, until_done
+from tests.flow.desks import OWN, ZONE, Desk, until_done, unwatched
 from tests.store.offices import set_up
 
 MX = "mx.fond.example"
@@ -91,7 +91,7 @@ def test_the_same_is_proven_everywhere(desk: Desk, address: str, said: str, prov
         wait_seconds=60,
         observe=False,
     )
-    until_done(Intake(desk.trial.worker("intake:uc"), desk.mailbox, settings))
+    until_done(Intake(desk.trial.worker("intake:uc"), desk.mailbox, settings, on_trouble=desk.trouble, watched=unwatched))
     with desk.trial.database.reading() as tx:
         assert tx.execute(select(letters.c.proven)).scalars().all() == [proven]
     assert desk.mailbox.fetched == ([1] if proven else [])

@@ -71,7 +71,7 @@ def test_on_a_full_disk_letters_wait_and_logins_still_end(tmp_path: Path, small_
         service = unruly(bureau, clock)
         try:
             dovecot.drop([request(person, SENDERS[0], n) for n, person in enumerate(("Ли К.", "Ким Я."))])
-            bureau.wait_for(lambda: len(bureau.received()) == 2, "the first answers", 120)
+            bureau.wait_for(lambda: len(bureau.json("requests", "list", "--state", "answered")) == 2, "the first answers", 120)
             assert reserve.stat().st_size == 256 * 1024
             fill(ballast)
             dovecot.drop([request(f"Иванов {letter}.А.", SENDERS[1], n) for n, letter in enumerate("АБВГДЕ")])

@@ -70,7 +70,7 @@ def show_request(view: RequestView, zone: ZoneInfo) -> None:
     """A request for reading: what was asked, what was decided and why, what was issued and sent, and every record of it."""
     request = view.request
     say(_("request {id}: {state}").format(id=request.id, state=request.state.value))
-    say("  " + _("subject: {subject}").format(subject=safe_text(view.letter.subject or "")))
+    say("  " + _("subject: {subject}").format(subject=safe_text((view.letter.subject if view.letter else None) or "")))
     say(
         "  "
         + _("sender: {code}, {organisation}").format(

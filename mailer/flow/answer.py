@@ -30,6 +30,7 @@ from mailer.states import RequestState
 from mailer.store import audit, facts, letters, personal, requests
 from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.facts import Arrival, Limits
+from mailer.store.leases import Lease
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
 from mailer.store.work import Unit, Worker
@@ -62,12 +63,12 @@ class Answer:
     def step(self) -> bool:
         """Decide a batch of letters; whether there were any."""
         with self._worker.reading() as tx:
-            if not letters.waiting(tx):
+            if not letters.waiting(tx, self._lease):
                 return False
         self._stationery.ready()
         self._quarantine_spent()
         with self._worker.writing() as unit:
-            claimed = letters.claim(unit.tx, BATCH)
+            claimed = letters.claim(unit.tx, BATCH, self._lease)
         try:
             self._decide_all(claimed)
         except LeaseLostError:
@@ -80,18 +81,24 @@ class Answer:
             self._on_trouble(f"letters {claimed[0].id}-{claimed[-1].id}", error)
         return bool(claimed)
 
+    @property
+    def _lease(self) -> Lease:
+        if self._worker.lease is None:
+            raise ValueError("letters are read under a lease only")
+        return self._worker.lease
+
     def _decide_all(self, claimed: Sequence[Kept]) -> None:
-        with self._worker.writing() as unit:
+        with self._worker.writing(alone=True) as unit:
             for kept in claimed:
                 with unit.savepoint():
                     self._decide(unit, kept)
 
     def _quarantine_spent(self) -> None:
         with self._worker.reading() as tx:
-            spent = letters.spent(tx)
+            spent = letters.spent(tx, self._lease)
         if spent:
-            with self._worker.writing() as unit:
-                for kept in spent:
+            with self._worker.writing(alone=True) as unit:
+                for kept in letters.spent(unit.tx, self._lease):
                     letters.quarantine(unit.tx, kept)
                     unit.tell("letter.quarantined", importance="alarm", outcome="failed", letter=kept.id, attempts=kept.attempts)
 

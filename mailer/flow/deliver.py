@@ -23,6 +23,7 @@ from mailer.model import Delivery, DeliveryOutcome, Envelope
 from mailer.states import RequestState
 from mailer.store import audit, credentials, outbox, personal, requests
 from mailer.store.db import Tx
+from mailer.store.leases import Lease
 from mailer.store.outbox import MAX_SENDS, Reply
 from mailer.store.work import Pulse, Unit, Worker
 
@@ -93,7 +94,7 @@ class Deliver:
     def step(self) -> bool:
         """Send as many replies as there are connections; whether any was due."""
         with self._worker.reading() as tx:
-            orphaned = bool(outbox.orphaned(tx, self._fence))
+            orphaned = bool(outbox.orphaned(tx))
             due = outbox.count_due(tx, self._worker.clock()) > 0
         if orphaned:
             self._take_back()
@@ -112,15 +113,15 @@ class Deliver:
         self._runner.close()
 
     @property
-    def _fence(self) -> int:
+    def _own_lease(self) -> Lease:
         if self._worker.lease is None:
             raise ValueError("replies are sent under a lease only")
-        return self._worker.lease.fence
+        return self._worker.lease
 
     def _take_back(self) -> None:
         """Replies whose sender died: the bytes may have gone out, so they go out again, or stand before a person."""
-        with self._worker.writing() as unit:
-            for reply in outbox.orphaned(unit.tx, self._fence):
+        with self._worker.writing(alone=True) as unit:
+            for reply in outbox.orphaned(unit.tx):
                 self._again_or_doubt(unit, reply, "the sender stopped while sending")
 
     def _lease(self) -> list[Reply]:
@@ -128,7 +129,7 @@ class Deliver:
             leased = []
             for reply in outbox.due(unit.tx, unit.at, self._settings.connections):
                 next_at = self._next_at(unit, reply, attempts=reply.attempts + 1) or unit.at
-                outbox.lease(unit.tx, reply, fence=self._fence, at=unit.at, next_at=next_at)
+                outbox.lease(unit.tx, reply, self._own_lease, at=unit.at, next_at=next_at)
                 taken = outbox.get(unit.tx, reply.id)
                 self._tell(unit, "reply.leased", taken, next_at=evidence.instant(next_at))
                 leased.append(taken)

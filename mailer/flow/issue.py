@@ -81,17 +81,16 @@ class Issue:
             left = self._settings.breaker - credentials.issued_since(tx, now - BREAKER_WINDOW)
         if begun:
             self._stationery.ready()
-            self._carry_out_all()
-            return True
+            if self._carry_out_all():
+                return True
         if not waiting:
             return False
         self._tell_pause(paused=left <= 0)
         if left <= 0:
             return False
         self._stationery.ready()
-        self._reserve(min(left, BATCH))
-        self._carry_out_all()
-        return True
+        reserved = self._reserve()
+        return self._carry_out_all() or reserved
 
     def _tell_pause(self, *, paused: bool) -> None:
         """The breaker is told to the record when it trips and when it lets go, not at every look."""
@@ -102,15 +101,19 @@ class Issue:
             event = "issuing.paused" if paused else "issuing.resumed"
             unit.tell(event, importance="alarm" if paused else "notice", limit=self._settings.breaker, minutes=10)
 
-    def _reserve(self, limit: int) -> None:
-        with self._worker.writing() as unit:
-            for request in requests.due_for_issue(unit.tx, unit.at, limit):
+    def _reserve(self) -> bool:
+        """Reserve for what is approved and due, as far as the breaker allows; whether there was anything."""
+        with self._worker.writing(alone=True) as unit:
+            left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
+            found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
+            for request in found:
                 why = _approval_fault(unit.tx, request, self._worker.pen.key)
                 if why is None:
                     self._reserve_one(unit, request)
                 else:
                     requests.move(unit.tx, request, RequestEvent.HELD, reason="approval-unproven")
                     self._tell_held(unit, request, why)
+        return bool(found)
 
     def _reserve_one(self, unit: Unit, request: Request) -> None:
         settings = self._settings
@@ -138,10 +141,12 @@ class Issue:
             if not credentials.login_used(tx, login):
                 return login
 
-    def _carry_out_all(self) -> None:
+    def _carry_out_all(self) -> bool:
+        """Carry out what is reserved and in no other worker's hand; whether there was anything."""
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
-            for credential in credentials.reserved(unit.tx, BATCH):
+            found = credentials.reserved(unit.tx, BATCH)
+            for credential in found:
                 try:
                     with unit.savepoint():
                         self._carry_out(unit, credential)
@@ -152,6 +157,7 @@ class Issue:
                     failed[credential.id] = error
         for credential_id, why in failed.items():
             self._on_trouble(f"credential {credential_id}", why)
+        return bool(found)
 
     def _carry_out(self, unit: Unit, credential: Credential) -> None:
         request = requests.get(unit.tx, credential.request_id)
@@ -182,7 +188,8 @@ class Issue:
         if person.name is None:
             raise ValueError("an erased person cannot be issued a credential")
         fund = self._stationery.fund
-        kept = letters.get(unit.tx, request.letter_id)
+        letter_id = requests.origin(unit.tx, request)
+        kept = None if letter_id is None else letters.get(unit.tx, letter_id)
         self._stationery.write(
             unit,
             request_id=request.id,
@@ -195,13 +202,13 @@ class Issue:
                 portal_url=fund.portal_url,
                 organisation=sender.organisation,
                 request_number=request.id,
-                received_at=local_moment(kept.received_at, fund.zone),
+                received_at=local_moment(kept.received_at if kept else request.created_at, fund.zone),
                 person=person.name,
                 login=credential.login,
                 password=password,
                 valid_until=local_moment(credential.valid_until, fund.zone),
             ),
-            answered=mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes),
+            answered=mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes) if kept else None,
             credential_id=credential.id,
         )
 

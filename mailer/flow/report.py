@@ -117,10 +117,11 @@ class CredentialLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestView:
-    """A request with everything that hangs on it. `person` and `answer_to` are None when erased or never read."""
+    """A request with everything that hangs on it. `person` and `answer_to` are None when erased or never read, `letter` when a
+    person asked for it."""
 
     request: Request
-    letter: LetterView
+    letter: LetterView | None
     person: str | None
     organisation: str | None
     answer_to: str | None
@@ -158,16 +159,16 @@ def status(tx: Tx, now: datetime) -> Status:
 def show_request(tx: Tx, request_id: int) -> RequestView:
     """NotFoundError when there is no such request."""
     request = requests.get(tx, request_id)
-    kept = letters.get(tx, request.letter_id)
+    letter_id = requests.origin(tx, request)
     return RequestView(
         request=request,
-        letter=letter_view(kept),
+        letter=None if letter_id is None else letter_view(letters.get(tx, letter_id)),
         person=_value(tx, request.person_id),
         organisation=senders.get(tx, request.sender_code).organisation if request.sender_code else None,
         answer_to=_value(tx, request.answer_to_id),
         credential=credentials.of_request(tx, request_id),
         replies=[_reply_view(reply) for reply in outbox.of_request(tx, request_id)],
-        timeline=timeline(tx, kept.id),
+        timeline=request_timeline(tx, request),
     )
 
 
@@ -232,6 +233,13 @@ def credential_lines(tx: Tx, limit: int, *, states: Sequence[CredentialState] = 
 def timeline(tx: Tx, letter_id: int) -> list[Entry]:
     """The records of a letter and its request, oldest first."""
     return [entry(sealed) for sealed in audit.of_letter(tx, letter_id)]
+
+
+def request_timeline(tx: Tx, request: Request) -> list[Entry]:
+    """The records of a request, and of its letter before there was one."""
+    if request.letter_id is not None:
+        return timeline(tx, request.letter_id)
+    return [entry(sealed) for sealed in audit.of_request(tx, request.id)]
 
 
 def entry(sealed: Sealed) -> Entry:

@@ -81,11 +81,15 @@ class Running:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """A step to be run: its lease's name, how to build it for a worker, and within what time it shows life while it works."""
+    """A step to be run: its name, how to build it for a worker, and within what time it shows life while it works.
+
+    `shared`: several processes may do it at the same time, each under a lease of its own.
+    """
 
     name: str
     build: Callable[[Worker], Running]
     beat_within: float
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +134,7 @@ class Loop(threading.Thread):
         around = self._around
         now = around.worker.clock()
         with around.worker.database.writing() as tx:
-            found = leases.acquire(tx, self._task.name, around.owner, now=now, is_gone=around.is_gone)
+            found = leases.acquire(tx, self._task.name, around.owner, now=now, is_gone=around.is_gone, shared=self._task.shared)
         if isinstance(found, Lease):
             return found
         around.log.info("standing by: another process does this work", step=self._task.name, owner=found)
@@ -170,6 +174,7 @@ class Loop(threading.Thread):
                 continue
             self._report(worker)
             pulse()
+            self._relieve(worker)
             if running.rest is None:
                 around.bell.wait(rung, 1.0)
             else:
@@ -184,6 +189,17 @@ class Loop(threading.Thread):
         self._reported = now
         with worker.database.writing() as tx:
             leases.went_through(tx, worker.lease, now=now)
+
+    def _relieve(self, worker: Worker) -> None:
+        """Free what others took in hand whose lease has run out."""
+        if not self._task.shared:
+            return
+        now, is_gone = worker.clock(), self._around.is_gone
+        with worker.database.reading() as tx:
+            names = leases.abandoned(tx, self._task.name, now=now, is_gone=is_gone)
+        if names:
+            with worker.database.writing() as tx:
+                leases.evict(tx, names, now=now, is_gone=is_gone)
 
     def _leave(self, worker: Worker, lease: Lease, trouble: Exception | None) -> None:
         self._reported = None

@@ -81,6 +81,11 @@ class House:
             loop.join(max(0.0, deadline - monotonic()))
         return not any(loop.is_alive() for loop in self._loops)
 
+    @property
+    def _shared(self) -> bool:
+        """SQLite has one writer at a time: a second worker would only wait for the first."""
+        return not self._office.database.sqlite
+
     def _tasks(self, steps: Sequence[str]) -> list[Task]:
         office, observe = self._office, self._office.config.mode == "observe"
         ruleset = office.running_rules()
@@ -127,7 +132,7 @@ class House:
         def build(worker: Worker) -> Running:
             return _plain(Answer(worker, stationery, settings, self._tell_trouble).step)
 
-        return Task(name="answer", build=build, beat_within=ANSWER_SECONDS)
+        return Task(name="answer", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
     def _issue(self, stationery: Stationery) -> Task:
         accounts, settings = self._office.accounts(), self._office.issue_settings()
@@ -136,7 +141,7 @@ class House:
             issue = Issue(worker, stationery, accounts, settings, randbelow=secrets.randbelow, on_trouble=self._tell_trouble)
             return _plain(issue.step)
 
-        return Task(name="issue", build=build, beat_within=ANSWER_SECONDS)
+        return Task(name="issue", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
     def _deliver(self) -> Task:
         office = self._office
@@ -153,7 +158,7 @@ class House:
 
             return Running(step=step, rest=None, close=deliver.close)
 
-        return Task(name="deliver", build=build, beat_within=EDGE_SECONDS)
+        return Task(name="deliver", build=build, beat_within=EDGE_SECONDS, shared=self._shared)
 
     @staticmethod
     def _expire(worker: Worker) -> Running:

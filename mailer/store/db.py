@@ -31,9 +31,13 @@ _POSTGRES_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=
 
 
 class Database:
-    """One database. Open it with `connect`, which also proves that it is ours and of the right version."""
+    """One database. Open it with `connect`, which also proves that it is ours and of the right version.
 
-    def __init__(self, url: str) -> None:
+    `migrating`: SQLite rebuilds a table to change it, so foreign keys are not enforced; whoever migrates checks them at the end.
+    """
+
+    def __init__(self, url: str, *, migrating: bool = False) -> None:
+        self._migrating = migrating
         self.url = _parsed(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._reader = self._engine(writing=False)
@@ -87,7 +91,12 @@ class Database:
         @event.listens_for(engine, "connect")
         def set_up(connection: Any, _entry: object) -> None:
             connection.isolation_level = None  # the driver's own transaction guessing off; "begin" below is the only one
-            for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=30000"):
+            for pragma in (
+                "synchronous=FULL",
+                f"foreign_keys={'OFF' if self._migrating else 'ON'}",
+                "secure_delete=ON",
+                "busy_timeout=30000",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
             if not writing:
                 connection.execute("PRAGMA query_only=ON")

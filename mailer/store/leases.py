@@ -1,23 +1,29 @@
 """Who may do this work now? One row per step and mailbox: owner, expiry, fencing number.
 
+A shared step (PostgreSQL) has as many leases as workers, `answer`, `answer#2` and so on. What a worker takes in hand, letters and
+replies, carries the name and number of its lease and is free again once that number no longer counts.
+
 Every write of a step first holds its lease: the row is found by owner *and* fence, so a process that was stopped for longer than
 its lease and wakes up again finds that its number no longer counts, and its write is rolled back whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Update, insert, select, update
+from sqlalchemy import ColumnElement, Row, Update, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.errors import LeaseLostError
 from mailer.store.db import Tx
 from mailer.store.schema import leases
 
 TERM: Final = timedelta(seconds=30)
+WORKERS_MAX: Final = 64  # of one shared step
+NOBODY: Final = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,17 +45,64 @@ class Holding:
     trouble_at: datetime | None
 
 
-def acquire(tx: Tx, name: str, owner: str, *, now: datetime, is_gone: Callable[[str], bool]) -> Lease | str:
-    """Take the lease, or answer with the owner who has it. `is_gone` may say that an owner certainly no longer runs."""
-    row = tx.execute(select(leases).where(leases.c.name == name).with_for_update()).one_or_none()
-    if row is None:
-        tx.execute(insert(leases).values(name=name, owner=owner, fence=1, expires_at=now + TERM))
-        return Lease(name=name, owner=owner, fence=1)
-    if row.owner != owner and now < row.expires_at <= now + TERM and not is_gone(row.owner):  # else the clock was set back
-        return str(row.owner)
-    fence = row.fence + 1
-    tx.execute(update(leases).where(leases.c.name == name).values(owner=owner, fence=fence, expires_at=now + TERM))
-    return Lease(name=name, owner=owner, fence=fence)
+def acquire(tx: Tx, step: str, owner: str, *, now: datetime, is_gone: Callable[[str], bool], shared: bool = False) -> Lease | str:
+    """Take the lease of a step, or answer with the owner who has it; of a shared step the first lease that is free.
+
+    `is_gone` may say that an owner certainly no longer runs.
+    """
+    holder = NOBODY
+    for place in range(1, WORKERS_MAX + 1 if shared else 2):
+        name = step if place == 1 else f"{step}#{place}"
+        tx.execute(_insert(tx).values(name=name, owner=NOBODY, fence=0, expires_at=now).on_conflict_do_nothing())
+        seen = tx.execute(select(leases).where(leases.c.name == name)).one()
+        if seen.owner == owner or _is_over(seen, now, is_gone):
+            lease = _take(tx, name, owner, now, is_gone)
+            if lease is not None:
+                return lease
+        holder = holder or seen.owner
+    return holder
+
+
+def _take(tx: Tx, name: str, owner: str, now: datetime, is_gone: Callable[[str], bool]) -> Lease | None:
+    """The lease with its next number, unless somebody else takes it at this moment or its owner is in the midst of a write."""
+    row = tx.execute(select(leases).where(leases.c.name == name).with_for_update(skip_locked=True)).one_or_none()
+    if row is None or not (row.owner == owner or _is_over(row, now, is_gone)):
+        return None
+    tx.execute(update(leases).where(leases.c.name == name).values(owner=owner, fence=row.fence + 1, expires_at=now + TERM))
+    return Lease(name=name, owner=owner, fence=row.fence + 1)
+
+
+def abandoned(tx: Tx, step: str, *, now: datetime, is_gone: Callable[[str], bool]) -> list[str]:
+    """The leases of a shared step that ran out or whose owner is gone."""
+    rows = tx.execute(select(leases).where(_of_step(step), leases.c.owner != NOBODY))
+    return [row.name for row in rows if _is_over(row, now, is_gone)]
+
+
+def evict(tx: Tx, names: Sequence[str], *, now: datetime, is_gone: Callable[[str], bool]) -> None:
+    """Give these leases another number, so that what was taken under the old one is free and no write under it counts.
+
+    One whose owner is in the midst of a write is left alone: he proves it by that write.
+    """
+    rows = tx.execute(select(leases).where(leases.c.name.in_(names)).with_for_update(skip_locked=True)).all()
+    for row in rows:
+        if _is_over(row, now, is_gone):
+            tx.execute(
+                update(leases).where(leases.c.name == row.name).values(owner=NOBODY, fence=leases.c.fence + 1, expires_at=now)
+            )
+
+
+def is_held(lease: ColumnElement[str | None], fence: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether what was taken in hand under this lease and number still is: columns of the row that was taken."""
+    return exists().where(leases.c.name == lease, leases.c.fence == fence)
+
+
+def take_turn(tx: Tx, lease: Lease) -> None:
+    """Wait until no other worker of the same step is in such a transaction: what it counts then holds until it commits.
+
+    SQLite has one writer at a time anyway.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(leases.c.name).where(leases.c.name == lease.name.partition("#")[0]).with_for_update())
 
 
 def hold(tx: Tx, lease: Lease, *, now: datetime) -> None:
@@ -77,12 +130,25 @@ def met_trouble(tx: Tx, lease: Lease, *, now: datetime, trouble: str) -> None:
     tx.execute(_own(lease).values(trouble=trouble[:500], trouble_at=now))
 
 
+def _is_over(row: Row[Any], now: datetime, is_gone: Callable[[str], bool]) -> bool:
+    """Whether nobody has this lease any more; one that ends later than any lease can was taken before the clock was set back."""
+    return not now < row.expires_at <= now + TERM or is_gone(row.owner)
+
+
+def _of_step(step: str) -> ColumnElement[bool]:
+    return (leases.c.name == step) | leases.c.name.startswith(f"{step}#", autoescape=True)
+
+
+def _insert(tx: Tx) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(leases) if tx.dialect.name == "postgresql" else sqlite.insert(leases)
+
+
 def _own(lease: Lease) -> Update:
     return update(leases).where(leases.c.name == lease.name, leases.c.fence == lease.fence)
 
 
 def every(tx: Tx) -> list[Holding]:
-    rows = tx.execute(select(leases).order_by(leases.c.name))
+    rows = tx.execute(select(leases).where(leases.c.owner != NOBODY).order_by(leases.c.name))
     return [
         Holding(
             name=row.name,

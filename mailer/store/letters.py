@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import LetterEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Kind, Letter, RawLetter
 from mailer.states import LetterState
+from mailer.store import leases
 from mailer.store.db import Tx
+from mailer.store.leases import Lease
 from mailer.store.schema import letters
 
 SINGLE_ATTEMPTS: Final = 3  # after these a letter is quarantined
@@ -41,6 +43,8 @@ class Kept:
     sender_code: str | None
     batches: int
     attempts: int
+    lease: str | None
+    fence: int
     verdict: str | None
     rule_id: str | None
     reason: str | None
@@ -89,24 +93,31 @@ def repeated(tx: Tx, letter_id: int, digest: str, fingerprint: str, received_at:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def waiting(tx: Tx) -> bool:
-    """Whether any letter is still to be read."""
-    return tx.execute(select(letters.c.id).where(letters.c.state == LetterState.KEPT.value).limit(1)).first() is not None
+def waiting(tx: Tx, lease: Lease) -> bool:
+    """Whether there is any letter to read that no other worker has in hand."""
+    return tx.execute(select(letters.c.id).where(_free(lease)).limit(1)).first() is not None
 
 
-def claim(tx: Tx, limit: int) -> list[Kept]:
+def claim(tx: Tx, limit: int, lease: Lease) -> list[Kept]:
     """Letters to read now, oldest first, their try counted: a batch of fresh ones, else a single one that failed in company."""
     fresh = select(letters).where(letters.c.state == LetterState.KEPT.value, letters.c.batches == 0)
     rows = tx.execute(fresh.order_by(letters.c.id).limit(limit).with_for_update(skip_locked=True)).all()
+    mine = {"lease": lease.name, "fence": lease.fence}
     if rows:
-        tx.execute(update(letters).where(letters.c.id.in_([row.id for row in rows])).values(batches=letters.c.batches + 1))
+        tx.execute(update(letters).where(letters.c.id.in_([row.id for row in rows])).values(batches=letters.c.batches + 1, **mine))
         return [_read(row) for row in rows]
-    tried = select(letters).where(letters.c.state == LetterState.KEPT.value, letters.c.attempts < SINGLE_ATTEMPTS)
+    tried = select(letters).where(_free(lease), letters.c.attempts < SINGLE_ATTEMPTS)
     row = tx.execute(tried.order_by(letters.c.attempts, letters.c.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return []
-    tx.execute(update(letters).where(letters.c.id == row.id).values(attempts=letters.c.attempts + 1))
+    tx.execute(update(letters).where(letters.c.id == row.id).values(attempts=letters.c.attempts + 1, **mine))
     return [_read(row)]
+
+
+def _free(lease: Lease) -> ColumnElement[bool]:
+    """Kept, and in nobody's hand but this worker's own."""
+    own = (letters.c.lease == lease.name) & (letters.c.fence == lease.fence)
+    return (letters.c.state == LetterState.KEPT.value) & (own | ~leases.is_held(letters.c.lease, letters.c.fence))
 
 
 def give_back(tx: Tx, claimed: Sequence[Kept]) -> None:
@@ -115,9 +126,9 @@ def give_back(tx: Tx, claimed: Sequence[Kept]) -> None:
         tx.execute(update(letters).where(letters.c.id == kept.id).values(batches=kept.batches, attempts=kept.attempts))
 
 
-def spent(tx: Tx) -> list[Kept]:
+def spent(tx: Tx, lease: Lease) -> list[Kept]:
     """Letters that used up their single attempts, each time killing or failing what read them."""
-    query = select(letters).where(letters.c.state == LetterState.KEPT.value, letters.c.attempts >= SINGLE_ATTEMPTS)
+    query = select(letters).where(_free(lease), letters.c.attempts >= SINGLE_ATTEMPTS)
     return [_read(row) for row in tx.execute(query.order_by(letters.c.id))]
 
 

@@ -12,7 +12,9 @@ from mailer.core import lifecycle
 from mailer.core.lifecycle import ReplyEvent
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
+from mailer.store import leases
 from mailer.store.db import Tx
+from mailer.store.leases import Lease
 from mailer.store.schema import replies
 
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
@@ -38,6 +40,7 @@ class Reply:
     attempts: int
     started_at: datetime | None
     next_at: datetime
+    lease: str | None
     fence: int
     outcome: str | None
     finished_at: datetime | None
@@ -90,15 +93,21 @@ def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:
     return [_read(row) for row in tx.execute(query)]
 
 
-def orphaned(tx: Tx, fence: int) -> list[Reply]:
-    """Replies that a sender took under an older lease and did not finish."""
-    query = select(replies).where(replies.c.state == ReplyState.SENDING.value, replies.c.fence < fence)
+def orphaned(tx: Tx) -> list[Reply]:
+    """Replies that a sender took and did not finish before his lease ended."""
+    query = select(replies).where(replies.c.state == ReplyState.SENDING.value, ~leases.is_held(replies.c.lease, replies.c.fence))
     return [_read(row) for row in tx.execute(query.order_by(replies.c.created_at))]
 
 
-def lease(tx: Tx, reply: Reply, *, fence: int, at: datetime, next_at: datetime) -> None:
+def lease(tx: Tx, reply: Reply, under: Lease, *, at: datetime, next_at: datetime) -> None:
     """Take a reply for sending. The send and the next time are counted before anything is connected."""
-    values = {"fence": fence, "attempts": reply.attempts + 1, "sends": reply.sends + 1, "next_at": next_at}
+    values = {
+        "lease": under.name,
+        "fence": under.fence,
+        "attempts": reply.attempts + 1,
+        "sends": reply.sends + 1,
+        "next_at": next_at,
+    }
     _move(tx, reply, ReplyEvent.LEASED, started_at=reply.started_at or at, **values)
 
 

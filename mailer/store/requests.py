@@ -24,7 +24,7 @@ class Request:
     """A request as it stands in the database; people and addresses by their rows in `personal`."""
 
     id: int
-    letter_id: int
+    letter_id: int | None
     state: RequestState
     sender_code: str | None
     person_id: int | None
@@ -36,6 +36,7 @@ class Request:
     facts: str
     created_at: datetime
     issue_after: datetime | None
+    reissue_of: int | None
 
 
 def open_request(
@@ -101,6 +102,13 @@ def get(tx: Tx, request_id: int) -> Request:
     if row is None:
         raise NotFoundError("there is no request {id}", id=request_id)
     return _read(row)
+
+
+def origin(tx: Tx, request: Request) -> int | None:
+    """The letter that is answered: the request's own, or that of the request it repeats; None when a person asked for it."""
+    while request.letter_id is None and request.reissue_of is not None:
+        request = get(tx, request.reissue_of)
+    return request.letter_id
 
 
 def of_letter(tx: Tx, letter_id: int) -> Request | None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0001"  # the newest migration: a database of another version is refused
+VERSION: Final = "0002"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -157,6 +157,8 @@ letters = Table(
     Column("sender_code", String(40)),  # as decided; None: not in the register
     Column("batches", Integer, nullable=False, default=0),  # tries in company
     Column("attempts", Integer, nullable=False, default=0),  # tries alone: only these count towards quarantine
+    Column("lease", String(60)),  # under which lease, and which number of it, a worker took it in hand
+    Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("verdict", String(10)),
     Column("rule_id", String(60)),
     Column("reason", String(60)),
@@ -170,7 +172,8 @@ requests = Table(
     "requests",
     metadata,
     Column("id", Number, primary_key=True),
-    Column("letter_id", Number, ForeignKey("letters.id"), nullable=False, unique=True),
+    Column("letter_id", Number, ForeignKey("letters.id"), unique=True),  # None: a person's own, or a reissue
+    Column("reissue_of", Number, ForeignKey("requests.id")),  # the request whose answer did not arrive
     Column("state", String(20), nullable=False),
     Column("sender_code", String(40)),  # None: not in the register
     Column("person_id", Number, ForeignKey("personal.id")),  # None: the name could not be read
@@ -222,10 +225,10 @@ replies = Table(
     "replies",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, index=True),
+    Column("request_id", Number, ForeignKey("requests.id"), index=True),  # None: a notice to the officer
     Column("credential_id", String(32), ForeignKey("credentials.id")),
     Column("name", String(60), nullable=False),  # of the template
-    Column("sender_code", String(40), nullable=False),
+    Column("sender_code", String(40)),  # None: a notice to the officer
     Column("recipient_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("message_id", String(255), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
@@ -237,7 +240,8 @@ replies = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("started_at", Instant),
     Column("next_at", Instant, nullable=False),
-    Column("fence", BigInteger, nullable=False, default=0),  # of the lease under which it is being sent
+    Column("lease", String(60)),  # under which lease, and which number of it, it is being sent
+    Column("fence", BigInteger, nullable=False, default=0),
     Column("outcome", String(500)),  # what the mail server said last
     Column("finished_at", Instant),
     Index("ix_replies_state", "state", "next_at"),
@@ -273,6 +277,16 @@ audit_head = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
     Column("seq", BigInteger, nullable=False),  # of the last record
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("place", String(100), primary_key=True),  # which mailbox, step or key; "" where there is only one
+    Column("raised_at", Instant, nullable=False),
+    Column("told_at", Instant),  # the last letter and hook about it
+    Column("details", Text, nullable=False),  # JSON, nothing that strangers wrote
 )
 
 leases = Table(

@@ -80,14 +80,18 @@ class Worker:
         return self.database.reading()
 
     @contextmanager
-    def writing(self) -> Iterator[Unit]:
+    def writing(self, *, alone: bool = False) -> Iterator[Unit]:
+        """`alone`: no other worker of this step writes so meanwhile, so what is counted inside stays true until the commit."""
         with self.database.writing() as tx:
             unit = Unit(tx=tx, at=self.clock(), actor=self.actor)
             if self.lease is not None:
                 leases.hold(tx, self.lease, now=unit.at)
+                if alone:
+                    leases.take_turn(tx, self.lease)
             yield unit
             audit.append(tx, self.pen, unit.at, unit.records)
-            notify(tx)
+            if unit.records:
+                notify(tx)
 
 
 class Pulse:

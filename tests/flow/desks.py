@@ -24,6 +24,7 @@ from mailer.model import Own, Sender, Trust
 from mailer.store import accounts_local, audit, senders
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.facts import Limits
+from mailer.store.work import Worker
 from tests.fakes import FakeMailbox, FakePostman
 from tests.store.offices import INSTANCE, Trial
 
@@ -94,7 +95,7 @@ class Desk:
         )
         return Intake(self.trial.worker("intake:uc"), self.mailbox, settings)
 
-    def answer(self) -> Answer:
+    def answer(self, worker: Worker | None = None) -> Answer:
         limits = Limits(
             zone=ZONE,
             max_age=timedelta(days=14),
@@ -105,7 +106,7 @@ class Desk:
             own_address="uc@fond.example",
         )
         settings = AnswerSettings(ruleset=self.ruleset, own=OWN, limits=limits, observe=self.observe)
-        return Answer(self.trial.worker("answer"), self.stationery, settings, self.trouble)
+        return Answer(worker or self.trial.worker("answer"), self.stationery, settings, self.trouble)
 
     def issue(self) -> Issue:
         settings = IssueSettings(

@@ -388,9 +388,11 @@ def test_replies_taken_by_a_sender_that_died_go_out_again(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     until_done(desk.answer())
     until_done(desk.issue())
-    with desk.trial.worker("deliver").writing() as unit:
+    dead = desk.trial.worker("deliver")
+    assert dead.lease is not None
+    with dead.writing() as unit:
         (reply,) = outbox.due(unit.tx, unit.at, 1)
-        outbox.lease(unit.tx, reply, fence=1, at=unit.at, next_at=unit.at)
+        outbox.lease(unit.tx, reply, dead.lease, at=unit.at, next_at=unit.at)
     desk.send()
     assert len(desk.postman.sent) == 1
     assert "reply.returned" in desk.events()
@@ -412,7 +414,7 @@ def test_a_reserved_credential_is_carried_out_after_a_crash(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     until_done(desk.answer())
     issue = desk.issue()
-    issue._reserve(10)
+    issue._reserve()
     assert credential_states(desk) == [CredentialState.RESERVED]
     desk.run()
     assert credential_states(desk) == [CredentialState.ACTIVE]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from mailer.errors import LeaseLostError
 from mailer.store import audit, leases
 from mailer.store.leases import Lease
 from mailer.store.work import Worker
-from tests.store.offices import Trial
+from tests.store.offices import Trial, set_up
 
 
 def alive(_owner: str) -> bool:
@@ -98,3 +100,83 @@ def test_a_released_lease_is_free(trial: Trial) -> None:
     with trial.database.writing() as tx:
         leases.release(tx, first, now=trial.clock())
     assert isinstance(take(trial, "second"), Lease)
+
+
+def share(trial: Trial, owner: str, is_gone=alive) -> Lease:
+    with trial.database.writing() as tx:
+        found = leases.acquire(tx, "answer", owner, now=trial.clock(), is_gone=is_gone, shared=True)
+    assert isinstance(found, Lease)
+    return found
+
+
+def evict(trial: Trial, is_gone=alive) -> list[str]:
+    with trial.database.writing() as tx:
+        names = leases.abandoned(tx, "answer", now=trial.clock(), is_gone=is_gone)
+        leases.evict(tx, names, now=trial.clock(), is_gone=is_gone)
+    return names
+
+
+def test_each_worker_of_a_shared_step_has_a_lease_of_its_own(trial: Trial) -> None:
+    assert [share(trial, owner).name for owner in ("first", "second", "third")] == ["answer", "answer#2", "answer#3"]
+
+
+def test_the_first_free_place_is_taken(trial: Trial) -> None:
+    first, _ = share(trial, "first"), share(trial, "second")
+    with trial.database.writing() as tx:
+        leases.release(tx, first, now=trial.clock())
+    assert share(trial, "third").name == "answer"
+
+
+def test_an_owner_that_comes_back_has_another_number(trial: Trial) -> None:
+    before, after = share(trial, "same"), share(trial, "same")
+    assert (before.name, before.fence + 1) == (after.name, after.fence)
+
+
+def test_who_slept_longer_than_his_lease_is_evicted_and_writes_no_more(trial: Trial) -> None:
+    sleeper = worker(trial, share(trial, "sleeper"))
+    trial.clock.move(seconds=20)
+    share(trial, "awake")
+    trial.clock.move(seconds=11)
+    assert evict(trial) == ["answer"]
+    with pytest.raises(LeaseLostError), sleeper.writing() as unit:
+        unit.tell("letter.kept")
+    assert evict(trial) == []
+
+
+def test_who_is_gone_is_evicted_at_once_and_the_living_stay(trial: Trial) -> None:
+    share(trial, "dead")
+    living = worker(trial, share(trial, "living"))
+    assert evict(trial, lambda owner: owner == "dead") == ["answer"]
+    with living.writing() as unit:
+        unit.tell("letter.kept")
+
+
+def test_who_is_in_the_midst_of_a_write_is_not_evicted(postgres_url: str) -> None:
+    trial = set_up(postgres_url)
+    slow = worker(trial, share(trial, "slow"))
+    trial.clock.move(seconds=31)
+    with slow.writing() as unit:
+        evict(trial)
+        unit.tell("letter.kept")
+    with trial.database.reading() as tx:
+        assert audit.head(tx) == 1
+    trial.database.close()
+
+
+def test_taking_turns_one_waits_for_the_other(postgres_url: str) -> None:
+    trial = set_up(postgres_url)
+    first, second = worker(trial, share(trial, "first")), worker(trial, share(trial, "second"))
+    order: list[str] = []
+
+    def follow() -> None:
+        with second.writing(alone=True):
+            order.append("second")
+
+    with first.writing(alone=True):
+        follower = threading.Thread(target=follow)
+        follower.start()
+        follower.join(0.3)
+        order.append("first")
+    follower.join(10)
+    assert order == ["first", "second"]
+    trial.database.close()

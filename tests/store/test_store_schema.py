@@ -11,7 +11,8 @@ from sqlalchemy import text
 from mailer.errors import SchemaError
 from mailer.store import db, schema
 from mailer.store.db import Database, DatabaseError
-from tests.store.offices import Trial
+from mailer.store.migrate import upgrade
+from tests.store.offices import START, Trial
 
 
 def test_migrations_and_tables_agree(trial: Trial) -> None:
@@ -54,3 +55,41 @@ def test_nothing_is_written_through_a_reading_transaction(trial: Trial) -> None:
 def test_another_kind_of_database_is_refused() -> None:
     with pytest.raises(SchemaError, match="mysql"):
         Database("mysql://localhost/mailer")
+
+
+IN_USE_AT_0001 = (
+    "INSERT INTO personal (id, kind, sender_code, key, value) VALUES (1, 'person', '290001', 'ли к.', 'Ли К.')",
+    "INSERT INTO letters (id, mailbox, epoch, item, state, kind, received_at, kept_at, size_bytes, content, whole,"
+    " digest, fingerprint, proven, batches, attempts)"
+    " VALUES (1, 'uc', 1, 1, 'read', 'request', :at, :at, 1, :bytes, true, 'd', 'f', true, 1, 0)",
+    "INSERT INTO requests (id, letter_id, state, sender_code, person_id, answer_to_id, verdict, rule_id, ruleset_hash, facts,"
+    " created_at) VALUES (1, 1, 'issued', '290001', 1, 1, 'issue', 'issue', 'h', '{}', :at)",
+    "INSERT INTO credentials (id, request_id, sender_code, person_id, answer_to_id, login, state, reserved_at, valid_until,"
+    " last_day, term_rule) VALUES ('c', 1, '290001', 1, 1, 'login', 'active', :at, :at, '2027-02-23', 'r')",
+    "INSERT INTO replies (id, request_id, credential_id, name, sender_code, recipient_id, message_id, state, key_epoch, sealed,"
+    " digest, created_at, sends, attempts, next_at, fence)"
+    " VALUES ('r', 1, 'c', 'issued', '290001', 1, '<m>', 'sending', 'e', :bytes, 'd',"
+    " :at, 1, 1, :at, 3)",
+)
+
+
+def test_a_database_in_use_is_brought_forward_whole(database_url: str) -> None:
+    db.create(database_url)
+    upgrade(database_url, to="0001")
+    old = Database(database_url)
+    at = START if not old.sqlite else START.isoformat(timespec="microseconds")
+    with old.writing() as tx:
+        for statement in IN_USE_AT_0001:
+            tx.execute(text(statement), {"at": at, "bytes": b"x"} if ":at" in statement else {})
+    old.close()
+
+    upgrade(database_url)
+
+    database = db.connect(database_url)
+    with database.reading() as tx:
+        for table in ("personal", "letters", "requests", "credentials", "replies"):
+            assert tx.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == 1, table
+        assert tx.execute(text("SELECT letter_id FROM requests")).scalar_one() == 1
+        if database.sqlite:
+            assert tx.execute(text("PRAGMA foreign_key_check")).all() == []
+    database.close()

@@ -1,0 +1,35 @@
+"""Several workers of one step on PostgreSQL; requests without a letter of their own, replies without a request; alarms."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from mailer.store.schema import Instant
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.add_column("letters", sa.Column("lease", sa.String(length=60), nullable=True))
+    op.add_column("letters", sa.Column("fence", sa.BigInteger(), server_default="0", nullable=False))
+    with op.batch_alter_table("replies") as replies:
+        replies.add_column(sa.Column("lease", sa.String(length=60), nullable=True))
+        replies.alter_column("request_id", existing_type=Number, nullable=True)
+        replies.alter_column("sender_code", existing_type=sa.String(length=40), nullable=True)
+    with op.batch_alter_table("requests") as requests:
+        requests.add_column(sa.Column("reissue_of", Number, nullable=True))
+        requests.alter_column("letter_id", existing_type=Number, nullable=True)
+        requests.create_foreign_key(op.f("fk_requests_reissue_of"), "requests", ["reissue_of"], ["id"])
+    op.create_table(
+        "alarms",
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("place", sa.String(length=100), nullable=False),
+        sa.Column("raised_at", Instant(), nullable=False),
+        sa.Column("told_at", Instant(), nullable=True),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "place", name=op.f("pk_alarms")),
+    )

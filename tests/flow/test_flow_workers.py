@@ -1,0 +1,76 @@
+"""Two workers of one step on PostgreSQL: nothing is done twice, and what a stopped one had in hand is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailer.errors import LeaseLostError
+from mailer.flow.answer import Answer
+from mailer.store import leases, letters, requests
+from mailer.store.leases import Lease
+from mailer.store.work import Worker
+from tests.e2e.bureau import request
+from tests.flow.desks import Desk, until_done
+from tests.store.offices import set_up
+
+ADDRESS = "gb1@clinic.example"
+PEOPLE = ["Пришва А.А.", "Ли К.", "Иванов И.И."]
+
+
+@pytest.fixture
+def desk(postgres_url: str, tmp_path: Path) -> Iterator[Desk]:
+    trial = set_up(postgres_url)
+    yield Desk(trial=trial, home=tmp_path)
+    trial.database.close()
+
+
+def colleague(desk: Desk, owner: str) -> Answer:
+    """A worker of the answer step under a lease of its own."""
+    with desk.trial.database.writing() as tx:
+        lease = leases.acquire(tx, "answer", owner, now=desk.trial.clock(), is_gone=lambda _: False, shared=True)
+    assert isinstance(lease, Lease)
+    return desk.answer(replace(desk.trial.worker(), lease=lease))
+
+
+def evict(worker: Worker) -> None:
+    with worker.database.writing() as tx:
+        names = leases.abandoned(tx, "answer", now=worker.clock(), is_gone=lambda _: False)
+        leases.evict(tx, names, now=worker.clock(), is_gone=lambda _: False)
+
+
+def opened(desk: Desk) -> int:
+    with desk.trial.database.reading() as tx:
+        return sum(requests.counts(tx).values())
+
+
+def test_what_one_has_in_hand_the_other_leaves_alone(desk: Desk) -> None:
+    first, second = colleague(desk, "first"), colleague(desk, "second")
+    desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
+    with first._worker.writing() as unit:
+        claimed = letters.claim(unit.tx, 2, first._lease)
+    assert second.step()
+    assert not second.step()
+    assert opened(desk) == 1
+    first._decide_all(claimed)
+    assert opened(desk) == 3
+
+
+def test_what_a_stopped_worker_had_in_hand_is_taken_over_and_he_decides_nothing(desk: Desk) -> None:
+    stopped, awake = colleague(desk, "stopped"), colleague(desk, "awake")
+    desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
+    with stopped._worker.writing() as unit:
+        claimed = letters.claim(unit.tx, 3, stopped._lease)
+    desk.trial.clock.move(seconds=20)
+    with awake._worker.writing():
+        pass
+    desk.trial.clock.move(seconds=11)
+    assert not awake.step(), "his lease may still be prolonged by himself"
+    evict(awake._worker)
+    until_done(awake)
+    with pytest.raises(LeaseLostError):
+        stopped._decide_all(claimed)
+    assert opened(desk) == 3

@@ -27,6 +27,7 @@ from mailer.store.db import Tx
 from mailer.store.schema import credentials, requests
 
 LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value, CredentialState.SUSPENDED.value)
+ON_THE_WAY: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value)  # a suspended one's answer did not arrive
 PROMISED: Final = (RequestState.APPROVED.value, RequestState.ISSUED.value, RequestState.ANSWERED.value)
 
 
@@ -125,8 +126,8 @@ def _is_repeated(tx: Tx, arrival: Arrival) -> bool:
 
 
 def _living_of(tx: Tx, person_id: int) -> list[datetime]:
-    """When this person's living credentials were issued; one that is only promised counts from its decision."""
-    living = select(credentials.c.reserved_at).where(credentials.c.person_id == person_id, credentials.c.state.in_(LIVING))
+    """When this person's credentials were issued that are active; one that is only promised counts from its decision."""
+    living = select(credentials.c.reserved_at).where(credentials.c.person_id == person_id, credentials.c.state.in_(ON_THE_WAY))
     promised = select(requests.c.created_at).where(
         requests.c.person_id == person_id, requests.c.state == RequestState.APPROVED.value
     )

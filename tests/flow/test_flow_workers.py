@@ -50,27 +50,26 @@ def opened(desk: Desk) -> int:
 def test_what_one_has_in_hand_the_other_leaves_alone(desk: Desk) -> None:
     first, second = colleague(desk, "first"), colleague(desk, "second")
     desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
-    with first._worker.writing() as unit:
-        claimed = letters.claim(unit.tx, 2, first._lease)
+    with first._tray._worker.writing() as unit:
+        claimed = letters.claim(unit.tx, 2, first._tray._lease, unit.at, bounces=False)
     assert second.step()
     assert not second.step()
     assert opened(desk) == 1
-    first._decide_all(claimed)
+    first._tray.read_all(claimed, first._decide)
     assert opened(desk) == 3
 
 
 def test_what_a_stopped_worker_had_in_hand_is_taken_over_and_he_decides_nothing(desk: Desk) -> None:
     stopped, awake = colleague(desk, "stopped"), colleague(desk, "awake")
     desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
-    with stopped._worker.writing() as unit:
-        claimed = letters.claim(unit.tx, 3, stopped._lease)
+    claimed = stopped._tray.claim()
     desk.trial.clock.move(seconds=20)
-    with awake._worker.writing():
+    with awake._tray._worker.writing():
         pass
     desk.trial.clock.move(seconds=11)
     assert not awake.step(), "his lease may still be prolonged by himself"
-    evict(awake._worker)
+    evict(awake._tray._worker)
     until_done(awake)
     with pytest.raises(LeaseLostError):
-        stopped._decide_all(claimed)
+        stopped._tray.read_all(claimed, stopped._decide)
     assert opened(desk) == 3

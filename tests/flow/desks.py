@@ -30,7 +30,6 @@ from tests.e2e.bureau import body
 from tests.fakes import FakeMailbox, FakePostman
 from tests.store.offices import INSTANCE, Trial
 
-OWN = Own(message_id_domain="fond.example", reply_subjects=("Логин и пароль", "Отказ:"))
 ZONE = ZoneInfo("Europe/Moscow")
 CLINIC = Sender(code="290001", organisation="ГБУЗ «Больница»", answer_to="gb1@clinic.example", addresses=("gb1@clinic.example",))
 DENTIST = Sender(
@@ -54,11 +53,13 @@ class Desk:
     replies_daily: int = 5000
     max_bytes: int = 1_048_576
     bounce_address: str | None = None
+    address: str = "uc@fond.example"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
         self.keyring = Keyring(self.home / "keys")
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
@@ -71,8 +72,8 @@ class Desk:
             sealer=self.keyring,
             fund=FundIdentity(
                 name="ТФОМС АО",
-                address="uc@fond.example",
-                id_domain="fond.example",
+                address=self.address,
+                id_domain=self.own.message_id_domain,
                 portal_url="https://portal.example/",
                 contact="отдел",
                 zone=ZONE,
@@ -91,7 +92,7 @@ class Desk:
             trust=Trust.NETWORK,
             authserv_id=None,
             form=self.ruleset.form,
-            own=OWN,
+            own=self.own,
             max_bytes=self.max_bytes,
             batch=100,
             wait_seconds=60,
@@ -107,9 +108,9 @@ class Desk:
             sender_active=50,
             address_replies_daily=60,
             replies_daily=self.replies_daily,
-            own_address="uc@fond.example",
+            own_address=self.address,
         )
-        settings = AnswerSettings(ruleset=self.ruleset, own=OWN, limits=limits, observe=self.observe)
+        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=limits, observe=self.observe)
         return Answer(worker or self.trial.worker("answer"), self.stationery, settings, self.trouble)
 
     def bounced(self, worker: Worker | None = None) -> Bounced:

@@ -164,7 +164,7 @@ letters = Table(
     Column("rule_id", String(60)),
     Column("reason", String(60)),
     UniqueConstraint("mailbox", "epoch", "item"),
-    Index("ix_letters_state", "state", "id"),
+    Index("ix_letters_turns", "state", "kind", "batches", "sender_code", "id", "read_after"),  # all that a claim looks at
     Index("ix_letters_digest", "digest"),
     Index("ix_letters_fingerprint", "fingerprint"),
 )

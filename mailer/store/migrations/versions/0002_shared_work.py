@@ -17,6 +17,8 @@ def upgrade() -> None:
     op.add_column("letters", sa.Column("lease", sa.String(length=60), nullable=True))
     op.add_column("letters", sa.Column("fence", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("letters", sa.Column("read_after", Instant(), nullable=True))
+    op.drop_index("ix_letters_state", table_name="letters")
+    op.create_index("ix_letters_turns", "letters", ["state", "kind", "batches", "sender_code", "id", "read_after"], unique=False)
     with op.batch_alter_table("replies") as replies:
         replies.add_column(sa.Column("lease", sa.String(length=60), nullable=True))
         replies.alter_column("request_id", existing_type=Number, nullable=True)

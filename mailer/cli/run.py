@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
         context: typer.Context,
         until_idle: Annotated[bool, typer.Option("--until-idle", help=_("Do what there is to do, then end."))] = False,
         only: Annotated[
-            str, typer.Option("--only", help=_("Only these steps: intake,answer,issue,deliver,expire."), metavar="STEPS")
+            str, typer.Option("--only", help=_("Only these steps: intake,answer,bounce,issue,deliver,expire."), metavar="STEPS")
         ] = "",
         supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
     ) -> int:

@@ -50,7 +50,10 @@ def _show(found: Status, needs: list[str], zone: ZoneInfo, mode: str) -> None:
     backlog = found.backlog
     say(
         _("waiting: {letters} letters to read, {issue} to issue, {send} to send now, {later} later").format(
-            letters=backlog.letters, issue=backlog.to_issue + backlog.reserved, send=backlog.to_send, later=backlog.to_send_later
+            letters=backlog.letters + backlog.bounces,
+            issue=backlog.to_issue + backlog.reserved,
+            send=backlog.to_send,
+            later=backlog.to_send_later,
         )
     )
     for holding in found.leases:

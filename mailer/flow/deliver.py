@@ -1,4 +1,4 @@
-"""Step 4: queued replies leave, each at least once, byte for byte the same if twice.
+"""Step 5: queued replies leave, each at least once, byte for byte the same if twice.
 
 The attempt is recorded before anything is connected. What is opened must be what the record says: recipient, digest and binding;
 otherwise nothing leaves. Only here are replies opened; the desk cannot.
@@ -18,11 +18,12 @@ from mailer.core.lifecycle import CredentialEvent, ReplyEvent, RequestEvent
 from mailer.core.retry import next_attempt
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
+from mailer.flow import undelivered
 from mailer.flow.stationery import unpack
+from mailer.flow.undelivered import Disabler
 from mailer.model import Delivery, DeliveryOutcome, Envelope
 from mailer.states import RequestState
-from mailer.store import audit, credentials, outbox, personal, requests
-from mailer.store.db import Tx
+from mailer.store import credentials, outbox, personal, requests
 from mailer.store.leases import Lease
 from mailer.store.outbox import MAX_SENDS, Reply
 from mailer.store.work import Pulse, Unit, Worker
@@ -44,12 +45,6 @@ class Opener(Protocol):
 
     def open(self, sealed: bytes, binding: Binding) -> bytes | None:
         """None when these bytes were not sealed for this binding; SetupError when the key is missing."""
-
-
-class Disabler(Protocol):
-    """The part of the places of validity that ends a login; it takes the open transaction."""
-
-    def disable(self, tx: Tx, credential_id: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +135,7 @@ class Deliver:
 
     def _open(self, reply: Reply) -> _Opened:
         with self._worker.reading() as tx:
-            told = _told_of(tx, reply, self._worker.pen.key)
+            told = undelivered.told(tx, reply, "reply.queued", self._worker.pen.key)
             recipient = personal.get(tx, reply.recipient_id)
         forged = _forgery(told, reply, recipient.digest())
         if forged is not None or reply.sealed is None or recipient.value is None:
@@ -205,9 +200,9 @@ class Deliver:
             self._supersede(unit, reply.credential_id)
 
     def _supersede(self, unit: Unit, credential_id: str) -> None:
-        """Only now that the new answer has left does the person's older login end."""
+        """Only now that the new answer has left does the person's older login end, a blocked one too."""
         newer = credentials.get(unit.tx, credential_id)
-        for older in credentials.older_active(unit.tx, newer):
+        for older in credentials.older_living(unit.tx, newer):
             credentials.move(unit.tx, older, CredentialEvent.SUPERSEDED, at=unit.at)
             self._accounts.disable(unit.tx, older.id)
             unit.tell(
@@ -233,6 +228,7 @@ class Deliver:
     def _fail(self, unit: Unit, reply: Reply, detail: str, *, importance: str) -> None:
         outbox.finish(unit.tx, reply, ReplyEvent.FAILED, outcome=detail, at=unit.at)
         self._tell(unit, "reply.failed", reply, outcome="failed", importance=importance)
+        undelivered.suspend(unit, self._accounts, reply, key=self._worker.pen.key, reason="answer-failed")
 
     def _tell(
         self, unit: Unit, event: str, reply: Reply, *, outcome: str = "done", importance: str = "info", **told: object
@@ -247,16 +243,6 @@ class Deliver:
             reply=reply.id,
             attempt=reply.attempts,
         )
-
-
-def _told_of(tx: Tx, reply: Reply, key: bytes) -> Mapping[str, object] | None:
-    """What the record says of this reply, if a record that holds says anything."""
-    for sealed in audit.of_request(tx, reply.request_id, "reply.queued"):
-        if evidence.fault(sealed, key) is None and evidence.read_header(sealed)["event"] == "reply.queued":
-            details = evidence.read_details(sealed)
-            if details["reply"] == reply.id:
-                return details
-    return None
 
 
 def _forgery(told: Mapping[str, object] | None, reply: Reply, recipient_digest: str | None) -> str | None:

@@ -206,7 +206,14 @@ class Intake:
         )
         digest = hashlib.sha256(content).hexdigest()
         kept_id = letters.keep(
-            unit.tx, raw, arrival.letter, kind=arrival.reading.kind, proven=arrival.proven, digest=digest, at=unit.at
+            unit.tx,
+            raw,
+            arrival.letter,
+            kind=arrival.reading.kind,
+            proven=arrival.proven,
+            sender_code=arrival.sender_code,
+            digest=digest,
+            at=unit.at,
         )
         unit.tell(
             "letter.kept",

@@ -39,7 +39,8 @@ class Entry:
 class Backlog:
     """What is still to be done, now and later."""
 
-    letters: int  # kept, not yet decided
+    letters: int  # kept, to be decided now
+    bounces: int  # kept, to be matched now
     to_issue: int  # approved, and their time has come
     reserved: int  # begun and to be carried out
     to_send: int  # queued and due, or being sent
@@ -97,7 +98,7 @@ class ReplyView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestLine:
-    """A request as one line of a list."""
+    """A request as one line of a list. `reissue_of`: the request that it repeats."""
 
     id: int
     created_at: datetime
@@ -107,6 +108,7 @@ class RequestLine:
     verdict: str
     rule_id: str
     reason: str | None
+    reissue_of: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +120,7 @@ class CredentialLine:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestView:
     """A request with everything that hangs on it. `person` and `answer_to` are None when erased or never read, `letter` when a
-    person asked for it."""
+    person asked for it. `repeated_by` are the requests opened because its answer did not arrive."""
 
     request: Request
     letter: LetterView | None
@@ -127,6 +129,7 @@ class RequestView:
     answer_to: str | None
     credential: Credential | None
     replies: Sequence[ReplyView]
+    repeated_by: Sequence[Request]
     timeline: Sequence[Entry]
 
 
@@ -134,7 +137,8 @@ def backlog(tx: Tx, now: datetime) -> Backlog:
     replies = outbox.counts(tx)
     due = outbox.count_due(tx, now)
     return Backlog(
-        letters=letters.counts(tx).get(LetterState.KEPT, 0),
+        letters=letters.count_due(tx, now, bounces=False),
+        bounces=letters.count_due(tx, now, bounces=True),
         to_issue=requests.count_due_for_issue(tx, now),
         reserved=credentials.counts(tx).get(CredentialState.RESERVED, 0),
         to_send=due + replies.get(ReplyState.SENDING, 0),
@@ -168,6 +172,7 @@ def show_request(tx: Tx, request_id: int) -> RequestView:
         answer_to=_value(tx, request.answer_to_id),
         credential=credentials.of_request(tx, request_id),
         replies=[_reply_view(reply) for reply in outbox.of_request(tx, request_id)],
+        repeated_by=requests.repeats(tx, request),
         timeline=request_timeline(tx, request),
     )
 
@@ -218,6 +223,7 @@ def request_lines(tx: Tx, limit: int, *, states: Sequence[RequestState] = (), un
             verdict=request.verdict,
             rule_id=request.rule_id,
             reason=request.reason,
+            reissue_of=request.reissue_of,
         )
         for request in found
     ]

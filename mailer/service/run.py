@@ -15,6 +15,7 @@ from mailer.config.sections import Mailbox
 from mailer.core.rules import Ruleset
 from mailer.errors import SetupError
 from mailer.flow.answer import Answer, AnswerSettings
+from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
@@ -27,8 +28,9 @@ from mailer.service.process import is_gone, owner
 from mailer.store import accounts_local
 from mailer.store.work import Worker
 
-STEPS: Final = ("intake", "answer", "issue", "deliver", "expire")
-DESK: Final = ("intake", "answer", "issue", "expire")
+STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire")
+DESK: Final = ("intake", "answer", "bounce", "issue", "expire")
+READERS: Final = frozenset({"answer", "bounce"})  # of strangers' letters, whole
 COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
 STOP_SECONDS: Final = 8.0  # of the 10 that a stop may take
@@ -57,7 +59,7 @@ class House:
         self._loops = [Loop(task, self._around) for task in self._tasks(steps)]
         if not self._loops and office.config.mode == "answer":
             raise SetupError("there is nothing to run: no [[mailbox]] is configured")
-        if "answer" in steps:
+        if READERS.intersection(steps):
             resource.setrlimit(resource.RLIMIT_DATA, (DESK_MEMORY_BYTES, DESK_MEMORY_BYTES))
 
     def stop(self) -> None:
@@ -97,6 +99,8 @@ class House:
             tasks += [self._intake(settings, ruleset, observe=observe) for settings in office.config.mailbox]
         if "answer" in steps:
             tasks.append(self._answer(ruleset, stationery, observe=observe))
+        if "bounce" in steps:
+            tasks.append(self._bounced(observe=observe))
         if "issue" in steps and not observe:
             tasks.append(self._issue(stationery))
         if "deliver" in steps and not observe:
@@ -134,6 +138,14 @@ class House:
             return _plain(Answer(worker, stationery, settings, self._tell_trouble).step)
 
         return Task(name="answer", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
+
+    def _bounced(self, *, observe: bool) -> Task:
+        settings = BouncedSettings(bounce_address=self._office.config.fund.bounce_address, observe=observe)
+
+        def build(worker: Worker) -> Running:
+            return _plain(Bounced(worker, accounts_local, settings, self._tell_trouble).step)
+
+        return Task(name="bounce", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
     def _issue(self, stationery: Stationery) -> Task:
         accounts, settings = self._office.accounts(), self._office.issue_settings()

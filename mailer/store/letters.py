@@ -45,13 +45,27 @@ class Kept:
     attempts: int
     lease: str | None
     fence: int
+    read_after: datetime | None
     verdict: str | None
     rule_id: str | None
     reason: str | None
 
 
-def keep(tx: Tx, raw: RawLetter, letter: Letter | None, *, kind: Kind, proven: bool, digest: str, at: datetime) -> int:
-    """Store a letter's bytes; its id. The unique key (mailbox, epoch, item) makes a second keeping an error."""
+def keep(
+    tx: Tx,
+    raw: RawLetter,
+    letter: Letter | None,
+    *,
+    kind: Kind,
+    proven: bool,
+    sender_code: str | None,
+    digest: str,
+    at: datetime,
+) -> int:
+    """Store a letter's bytes; its id. The unique key (mailbox, epoch, item) makes a second keeping an error.
+
+    `sender_code` is the proven sender's, if the register knows one: letters are claimed in turns by it.
+    """
     values = {
         "mailbox": raw.mailbox,
         "epoch": raw.epoch,
@@ -66,6 +80,7 @@ def keep(tx: Tx, raw: RawLetter, letter: Letter | None, *, kind: Kind, proven: b
         "digest": digest,
         "fingerprint": digest if letter is None else letter.fingerprint,
         "proven": proven,
+        "sender_code": sender_code,
     }
     kept_id: int = tx.execute(insert(letters).values(**values).returning(letters.c.id)).scalar_one()
     return kept_id
@@ -93,25 +108,42 @@ def repeated(tx: Tx, letter_id: int, digest: str, fingerprint: str, received_at:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def waiting(tx: Tx, lease: Lease) -> bool:
-    """Whether there is any letter to read that no other worker has in hand."""
-    return tx.execute(select(letters.c.id).where(_free(lease)).limit(1)).first() is not None
+def waiting(tx: Tx, lease: Lease, now: datetime, *, bounces: bool) -> bool:
+    """Whether there is any letter to read now that no other worker has in hand: any bounce, or any other letter."""
+    due = _free(lease) & _due(now, bounces=bounces)
+    return tx.execute(select(letters.c.id).where(due).limit(1)).first() is not None
 
 
-def claim(tx: Tx, limit: int, lease: Lease) -> list[Kept]:
-    """Letters to read now, oldest first, their try counted: a batch of fresh ones, else a single one that failed in company."""
-    fresh = select(letters).where(letters.c.state == LetterState.KEPT.value, letters.c.batches == 0)
-    rows = tx.execute(fresh.order_by(letters.c.id).limit(limit).with_for_update(skip_locked=True)).all()
-    mine = {"lease": lease.name, "fence": lease.fence}
-    if rows:
-        tx.execute(update(letters).where(letters.c.id.in_([row.id for row in rows])).values(batches=letters.c.batches + 1, **mine))
-        return [_read(row) for row in rows]
-    tried = select(letters).where(_free(lease), letters.c.attempts < SINGLE_ATTEMPTS)
-    row = tx.execute(tried.order_by(letters.c.attempts, letters.c.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
-    if row is None:
-        return []
-    tx.execute(update(letters).where(letters.c.id == row.id).values(attempts=letters.c.attempts + 1, **mine))
-    return [_read(row)]
+def claim(tx: Tx, limit: int, lease: Lease, now: datetime, *, bounces: bool) -> list[Kept]:
+    """Letters to read now, their try counted: a batch of fresh ones, else a single one that failed in company.
+
+    Senders take turns, the oldest letter of each first, so that many letters of one hold up nobody else. Senders that are not
+    in the register share one turn.
+    """
+    due = _due(now, bounces=bounces)
+    fresh = (letters.c.state == LetterState.KEPT.value) & (letters.c.batches == 0) & due
+    place = func.row_number().over(partition_by=func.coalesce(letters.c.sender_code, ""), order_by=letters.c.id).label("place")
+    turns = select(letters.c.id, place).where(fresh).subquery()
+    query = select(letters.c.id).join(turns, turns.c.id == letters.c.id).where(fresh).order_by(turns.c.place, letters.c.id)
+    ids = tx.execute(query.limit(limit).with_for_update(skip_locked=True, of=letters)).scalars().all()
+    if ids:
+        return _take(tx, ids, lease, batches=letters.c.batches + 1)
+    tried = select(letters.c.id).where(_free(lease) & due, letters.c.attempts < SINGLE_ATTEMPTS)
+    one = tx.execute(tried.order_by(letters.c.attempts, letters.c.id).limit(1).with_for_update(skip_locked=True)).scalars().all()
+    return _take(tx, one, lease, attempts=letters.c.attempts + 1) if one else []
+
+
+def _take(tx: Tx, ids: Sequence[int], lease: Lease, **counted: ColumnElement[int]) -> list[Kept]:
+    """These letters as they stood before, oldest first; from now on they are in this worker's hand and their try is counted."""
+    rows = tx.execute(select(letters).where(letters.c.id.in_(ids)).order_by(letters.c.id)).all()
+    tx.execute(update(letters).where(letters.c.id.in_(ids)).values(lease=lease.name, fence=lease.fence, **counted))
+    return [_read(row) for row in rows]
+
+
+def _due(now: datetime, *, bounces: bool) -> ColumnElement[bool]:
+    """Bounces, or all other letters, that are not put off."""
+    kind = letters.c.kind == Kind.BOUNCE.value if bounces else letters.c.kind != Kind.BOUNCE.value
+    return kind & (letters.c.read_after.is_(None) | (letters.c.read_after <= now))
 
 
 def _free(lease: Lease) -> ColumnElement[bool]:
@@ -126,10 +158,21 @@ def give_back(tx: Tx, claimed: Sequence[Kept]) -> None:
         tx.execute(update(letters).where(letters.c.id == kept.id).values(batches=kept.batches, attempts=kept.attempts))
 
 
-def spent(tx: Tx, lease: Lease) -> list[Kept]:
+def put_off(tx: Tx, kept: Kept, until: datetime) -> None:
+    """Nothing can be said of it yet: it is read again later, and this try did not count."""
+    values = {"batches": kept.batches, "attempts": kept.attempts, "read_after": until}
+    tx.execute(update(letters).where(letters.c.id == kept.id).values(**values))
+
+
+def spent(tx: Tx, lease: Lease, now: datetime, *, bounces: bool) -> list[Kept]:
     """Letters that used up their single attempts, each time killing or failing what read them."""
-    query = select(letters).where(_free(lease), letters.c.attempts >= SINGLE_ATTEMPTS)
+    query = select(letters).where(_free(lease) & _due(now, bounces=bounces), letters.c.attempts >= SINGLE_ATTEMPTS)
     return [_read(row) for row in tx.execute(query.order_by(letters.c.id))]
+
+
+def count_due(tx: Tx, now: datetime, *, bounces: bool) -> int:
+    query = select(func.count()).select_from(letters).where(letters.c.state == LetterState.KEPT.value)
+    return tx.execute(query.where(_due(now, bounces=bounces))).scalar_one()
 
 
 def decided(tx: Tx, kept: Kept, decision: Decision, sender_code: str | None) -> None:

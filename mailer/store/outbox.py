@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -112,7 +113,7 @@ def lease(tx: Tx, reply: Reply, under: Lease, *, at: datetime, next_at: datetime
 
 
 def finish(tx: Tx, reply: Reply, event: ReplyEvent, *, outcome: str, at: datetime) -> None:
-    """End an attempt for good: SENT erases the sealed bytes, FAILED and DOUBTED leave them for a person."""
+    """End an attempt for good: SENT erases the sealed bytes, FAILED and DOUBTED leave them for a person. BOUNCED undoes SENT."""
     sealed = {"sealed": None} if event is ReplyEvent.SENT else {}
     _move(tx, reply, event, outcome=outcome[:500], finished_at=at, **sealed)
 
@@ -132,6 +133,16 @@ def get(tx: Tx, reply_id: str) -> Reply:
     if row is None:
         raise NotFoundError("there is no reply {id}", id=reply_id)
     return _read(row)
+
+
+def named(tx: Tx, reply_ids: Sequence[str], message_ids: Sequence[str]) -> Reply | None:
+    """The first reply that there is, by its own id before by its Message-ID."""
+    for column, names in ((replies.c.id, reply_ids), (replies.c.message_id, message_ids)):
+        for name in names:
+            row = tx.execute(select(replies).where(column == name)).one_or_none()
+            if row is not None:
+                return _read(row)
+    return None
 
 
 def of_request(tx: Tx, request_id: int) -> list[Reply]:

@@ -154,16 +154,17 @@ letters = Table(
     Column("digest", String(64), nullable=False),
     Column("fingerprint", String(64), nullable=False),
     Column("proven", Boolean, nullable=False),  # whether the mailbox proves the sender's address
-    Column("sender_code", String(40)),  # as decided; None: not in the register
+    Column("sender_code", String(40)),  # as known when kept, then as decided; None: not in the register, or not proven
     Column("batches", Integer, nullable=False, default=0),  # tries in company
     Column("attempts", Integer, nullable=False, default=0),  # tries alone: only these count towards quarantine
     Column("lease", String(60)),  # under which lease, and which number of it, a worker took it in hand
     Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("read_after", Instant),  # put off until then; None: at once
     Column("verdict", String(10)),
     Column("rule_id", String(60)),
     Column("reason", String(60)),
     UniqueConstraint("mailbox", "epoch", "item"),
-    Index("ix_letters_state", "state", "id"),
+    Index("ix_letters_turns", "state", "kind", "batches", "sender_code", "id", "read_after"),  # all that a claim looks at
     Index("ix_letters_digest", "digest"),
     Index("ix_letters_fingerprint", "fingerprint"),
 )
@@ -173,7 +174,7 @@ requests = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("letter_id", Number, ForeignKey("letters.id"), unique=True),  # None: a person's own, or a reissue
-    Column("reissue_of", Number, ForeignKey("requests.id")),  # the request whose answer did not arrive
+    Column("reissue_of", Number, ForeignKey("requests.id"), index=True),  # the request whose answer did not arrive
     Column("state", String(20), nullable=False),
     Column("sender_code", String(40)),  # None: not in the register
     Column("person_id", Number, ForeignKey("personal.id")),  # None: the name could not be read

@@ -286,3 +286,19 @@ def test_status_ends_with_one_when_somebody_must_look(own_shell: Shell) -> None:
     assert len(own_shell("status", "--json").objects[0]["needs_a_person"]) == 2
     assert [line["id"] for line in own_shell("requests", "list", "--undelivered", "--json").objects] == [5]
     assert [letter["id"] for letter in own_shell("letters", "list", "--quarantined", "--json").objects] == [4]
+
+
+def test_a_reissue_is_shown_with_the_request_that_it_repeats(own_shell: Shell) -> None:
+    with desk_in(own_shell.home) as desk:
+        desk.postman.answers = [Delivery.NEVER]
+        desk.mailbox.epoch = 2
+        desk.take(request("Зорина З.З.", CLINIC.answer_to, 50))
+        desk.run()
+    (reissue,) = own_shell("requests", "list", "--state", "held", "--limit", "1", "--json").objects
+    first = reissue["reissue_of"]
+    assert (reissue["person"], reissue["reason"]) == ("Зорина З.З.", "answer-failed")
+    assert f"reissue of № {first}" in own_shell("requests", "list", "--limit", "1").out
+    shown = own_shell("requests", "show", str(reissue["id"])).out
+    assert f"repeats request {first}, whose answer did not arrive" in shown
+    assert "Запрос атрибутов временного доступа = Зорина З.З." in shown
+    assert f"repeated by request {reissue['id']}: held" in own_shell("requests", "show", str(first)).out

@@ -15,6 +15,7 @@ from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
 from mailer.edge.keys import Keyring
 from mailer.flow.answer import Answer, AnswerSettings
+from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
@@ -25,10 +26,10 @@ from mailer.store import accounts_local, audit, senders
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.facts import Limits
 from mailer.store.work import Worker
+from tests.e2e.bureau import body
 from tests.fakes import FakeMailbox, FakePostman
 from tests.store.offices import INSTANCE, Trial
 
-OWN = Own(message_id_domain="fond.example", reply_subjects=("Логин и пароль", "Отказ:"))
 ZONE = ZoneInfo("Europe/Moscow")
 CLINIC = Sender(code="290001", organisation="ГБУЗ «Больница»", answer_to="gb1@clinic.example", addresses=("gb1@clinic.example",))
 DENTIST = Sender(
@@ -51,11 +52,14 @@ class Desk:
     sender_daily: int = 30
     replies_daily: int = 5000
     max_bytes: int = 1_048_576
+    bounce_address: str | None = None
+    address: str = "uc@fond.example"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
         self.keyring = Keyring(self.home / "keys")
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
@@ -68,11 +72,12 @@ class Desk:
             sealer=self.keyring,
             fund=FundIdentity(
                 name="ТФОМС АО",
-                address="uc@fond.example",
-                id_domain="fond.example",
+                address=self.address,
+                id_domain=self.own.message_id_domain,
                 portal_url="https://portal.example/",
                 contact="отдел",
                 zone=ZONE,
+                bounce_address=self.bounce_address,
             ),
             instance=INSTANCE,
             randbytes=self.trial.randbytes,
@@ -88,7 +93,7 @@ class Desk:
             authserv_id=None,
             shared_domains=frozenset(),
             form=self.ruleset.form,
-            own=OWN,
+            own=self.own,
             max_bytes=self.max_bytes,
             batch=100,
             wait_seconds=60,
@@ -104,10 +109,14 @@ class Desk:
             sender_active=50,
             address_replies_daily=60,
             replies_daily=self.replies_daily,
-            own_address="uc@fond.example",
+            own_address=self.address,
         )
-        settings = AnswerSettings(ruleset=self.ruleset, own=OWN, limits=limits, observe=self.observe)
+        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=limits, observe=self.observe)
         return Answer(worker or self.trial.worker("answer"), self.stationery, settings, self.trouble)
+
+    def bounced(self, worker: Worker | None = None) -> Bounced:
+        settings = BouncedSettings(bounce_address=self.bounce_address, observe=self.observe)
+        return Bounced(worker or self.trial.worker("bounce"), accounts_local, settings, self.trouble)
 
     def issue(self) -> Issue:
         settings = IssueSettings(
@@ -137,7 +146,7 @@ class Desk:
 
     def run(self) -> None:
         """Every step until nothing is left; then the record is whole."""
-        for step in (self.intake(), self.answer(), self.issue(), self.expire()):
+        for step in (self.intake(), self.answer(), self.bounced(), self.issue(), self.expire()):
             until_done(step)
         self.send()
         with self.trial.database.reading() as tx:
@@ -162,8 +171,18 @@ def _headers(tx: audit.Tx) -> list[dict[str, object]]:
     return [evidence.read_header(sealed) for sealed in audit.page(tx, after=0, limit=10_000)]
 
 
-def until_done(step: Intake | Answer | Issue | Deliver | Expire) -> None:
+def until_done(step: Intake | Answer | Bounced | Issue | Deliver | Expire) -> None:
     for _ in range(1000):
         if not step.step():
             return
     raise AssertionError("the step never ran out of work")
+
+
+def password_in(content: bytes) -> tuple[str, str]:
+    """Login and password as the reader finds them: each alone on a line."""
+    lines = [line.strip() for line in body(content).splitlines()]
+    (login,) = {line for line in lines if line.startswith("tmp-29-")} or {
+        word for line in lines for word in line.split() if word.startswith("tmp-29-")
+    }
+    (password,) = {line for line in lines if len(line) == 18 and set(line) <= set("bdfghjkmnrstuvwz3478")}
+    return login, password

@@ -62,7 +62,7 @@ def keep(tx: Tx, content: bytes, *, item: int, at: datetime, proven: bool = True
     read = mime.read(content)
     assert read is not None
     raw = RawLetter(mailbox="uc", epoch=1, item=item, received_at=at, size_bytes=len(content), content=content, whole=True)
-    return letters.keep(tx, raw, read, kind=Kind.REQUEST, proven=proven, digest=read.digest, at=at)
+    return letters.keep(tx, raw, read, kind=Kind.REQUEST, proven=proven, sender_code=None, digest=read.digest, at=at)
 
 
 def request(

@@ -1,4 +1,4 @@
-"""Several workers of one step on PostgreSQL; requests without a letter of their own, replies without a request; alarms."""
+"""Several workers of one step on PostgreSQL; letters put off; requests without a letter, replies without a request; alarms."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,9 @@ Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     op.add_column("letters", sa.Column("lease", sa.String(length=60), nullable=True))
     op.add_column("letters", sa.Column("fence", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("letters", sa.Column("read_after", Instant(), nullable=True))
+    op.drop_index("ix_letters_state", table_name="letters")
+    op.create_index("ix_letters_turns", "letters", ["state", "kind", "batches", "sender_code", "id", "read_after"], unique=False)
     with op.batch_alter_table("replies") as replies:
         replies.add_column(sa.Column("lease", sa.String(length=60), nullable=True))
         replies.alter_column("request_id", existing_type=Number, nullable=True)
@@ -24,6 +27,7 @@ def upgrade() -> None:
         requests.add_column(sa.Column("reissue_of", Number, nullable=True))
         requests.alter_column("letter_id", existing_type=Number, nullable=True)
         requests.create_foreign_key(op.f("fk_requests_reissue_of"), "requests", ["reissue_of"], ["id"])
+    op.create_index(op.f("ix_requests_reissue_of"), "requests", ["reissue_of"], unique=False)
     op.create_table(
         "alarms",
         sa.Column("kind", sa.String(length=40), nullable=False),

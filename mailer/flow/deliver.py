@@ -197,6 +197,8 @@ class Deliver:
     def _sent(self, unit: Unit, reply: Reply, detail: str) -> None:
         outbox.finish(unit.tx, reply, ReplyEvent.SENT, outcome=detail, at=unit.at)
         self._tell(unit, "reply.sent", reply, message_id=reply.message_id)
+        if reply.request_id is None:
+            return
         request = requests.get(unit.tx, reply.request_id)
         if request.state is RequestState.ISSUED:
             requests.move(unit.tx, request, RequestEvent.ANSWERED)
@@ -251,8 +253,13 @@ class Deliver:
 
 def _told_of(tx: Tx, reply: Reply, key: bytes) -> Mapping[str, object] | None:
     """What the record says of this reply, if a record that holds says anything."""
-    for sealed in audit.of_request(tx, reply.request_id, "reply.queued"):
-        if evidence.fault(sealed, key) is None and evidence.read_header(sealed)["event"] == "reply.queued":
+    event = "reply.queued" if reply.request_id is not None else "notice.queued"
+    if reply.request_id is not None:
+        queued = audit.of_request(tx, reply.request_id, event)
+    else:
+        queued = audit.of_event(tx, event, reply.created_at)
+    for sealed in queued:
+        if evidence.fault(sealed, key) is None and evidence.read_header(sealed)["event"] == event:
             details = evidence.read_details(sealed)
             if details["reply"] == reply.id:
                 return details

@@ -16,7 +16,7 @@ from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.leases import Holding
 from mailer.store.letters import Kept
-from mailer.store.outbox import Reply
+from mailer.store.outbox import Backoff, Reply
 from mailer.store.requests import Request
 
 
@@ -56,6 +56,7 @@ class Status:
     credentials: Mapping[CredentialState, int]
     replies: Mapping[ReplyState, int]
     backlog: Backlog
+    backoff: Backoff | None
     senders: int
     records: int
     leases: Sequence[Holding]
@@ -150,6 +151,7 @@ def status(tx: Tx, now: datetime) -> Status:
         credentials=credentials.counts(tx),
         replies=outbox.counts(tx),
         backlog=backlog(tx, now),
+        backoff=outbox.backoff(tx),
         senders=senders.count(tx),
         records=audit.head(tx),
         leases=leases.every(tx),

@@ -161,7 +161,9 @@ class Loop(threading.Thread):
             raise
         finally:
             running.close()
-            if not isinstance(trouble, (LeaseLostError, DatabaseError)):
+            if isinstance(trouble, LeaseLostError):
+                self._note_loss(worker, lease)
+            elif not isinstance(trouble, DatabaseError):
                 self._leave(worker, lease, trouble)
 
     def _step_and_rest(self, running: Running, worker: Worker) -> None:
@@ -207,6 +209,12 @@ class Loop(threading.Thread):
             if trouble is not None:
                 leases.met_trouble(tx, lease, now=worker.clock(), trouble=_line(trouble))
             leases.release(tx, lease, now=worker.clock())
+
+    @staticmethod
+    def _note_loss(worker: Worker, lease: Lease) -> None:
+        """For the alarms: once is a process that was stopped for a while, again and again is a fight."""
+        with suppress(DatabaseError), worker.database.writing() as tx:
+            leases.lost(tx, lease, now=worker.clock())
 
     def _goes_on(self) -> bool:
         self._around.heart.beat(self._task.name, self._task.beat_within)

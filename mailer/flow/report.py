@@ -132,14 +132,13 @@ class RequestView:
 
 
 def backlog(tx: Tx, now: datetime) -> Backlog:
-    replies = outbox.counts(tx)
     due = outbox.count_due(tx, now)
     return Backlog(
-        letters=letters.counts(tx).get(LetterState.KEPT, 0),
+        letters=letters.count_of(tx, LetterState.KEPT),
         to_issue=requests.count_due_for_issue(tx, now),
-        reserved=credentials.counts(tx).get(CredentialState.RESERVED, 0),
-        to_send=due + replies.get(ReplyState.SENDING, 0),
-        to_send_later=replies.get(ReplyState.QUEUED, 0) - due,
+        reserved=credentials.count_of(tx, CredentialState.RESERVED),
+        to_send=due + outbox.count_of(tx, ReplyState.SENDING),
+        to_send_later=outbox.count_of(tx, ReplyState.QUEUED) - due,
         next_send=outbox.next_due(tx),
     )
 

@@ -187,6 +187,11 @@ def backoff(tx: Tx) -> Backoff | None:
     )
 
 
+def count_of(tx: Tx, state: ReplyState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(replies.c.state == state.value)).scalar_one()
+
+
 def counts(tx: Tx) -> dict[ReplyState, int]:
     rows = tx.execute(select(replies.c.state, func.count()).group_by(replies.c.state))
     return {ReplyState(state): count for state, count in rows}

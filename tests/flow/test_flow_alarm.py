@@ -102,7 +102,7 @@ def test_an_alarm_is_recorded_written_to_the_officer_and_given_to_the_command(de
     assert header(letter, "Subject").startswith(REPLY_SUBJECTS)
     assert header(letter, "Auto-Submitted") == "auto-generated"
     said = body(letter).replace("\r\n", "\n")
-    assert "1. писем в карантине: 1\n" in said
+    assert "1. Писем в карантине: 1\n" in said
     assert "С какого времени: 23.11.2026, 12:00:00 (МСК, UTC+3)\n" in said
     assert "Что делать: посмотрите их: `mailer letters list --quarantined`\n" in said
     assert desk.events()[-4:] == ["alarm.raised", "notice.queued", "reply.leased", "reply.sent"]

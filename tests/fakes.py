@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from mailer.core.alarms import OutsideSigns
 from mailer.errors import EdgeError
 from mailer.model import Delivery, DeliveryOutcome, Envelope, Head
 
@@ -100,3 +101,30 @@ class FakePostman:
 
     async def close(self) -> None:
         self.answers.clear()
+
+
+@dataclass
+class FakeSurroundings:
+    """Disks, keys and a stopwatch, as the test says; asked for which keys it remembers."""
+
+    free_bytes: dict[str, int] = field(default_factory=lambda: {"database": 10**12})
+    missing_keys: list[str] = field(default_factory=list)
+    uptime: Callable[[], float] = lambda: 0.0
+    asked: list[list[str]] = field(default_factory=list)
+
+    def look(self, epochs: Sequence[str]) -> OutsideSigns:
+        self.asked.append(list(epochs))
+        return OutsideSigns(free_bytes=self.free_bytes, missing_keys=self.missing_keys, uptime_seconds=self.uptime())
+
+
+@dataclass
+class FakeCommand:
+    """A second channel in memory; `broken`: it takes nothing."""
+
+    broken: bool = False
+    told: list[bytes] = field(default_factory=list)
+
+    def tell(self, content: bytes) -> None:
+        if self.broken:
+            raise EdgeError("the alarm command ended with code {code}", code=1)
+        self.told.append(content)

@@ -11,7 +11,8 @@ from typing import Final
 
 from mailer.core import kinds, mime
 from mailer.core.decide import decide
-from mailer.core.reply import TEMPLATES, RefusedValues, ReplyValues, local_moment
+from mailer.core.reply import local_moment
+from mailer.core.replyvalues import TEMPLATES, RefusedValues, ReplyValues
 from mailer.core.rules import Ruleset
 from mailer.flow.stationery import Stationery
 from mailer.flow.tray import Tray

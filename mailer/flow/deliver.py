@@ -135,7 +135,7 @@ class Deliver:
 
     def _open(self, reply: Reply) -> _Opened:
         with self._worker.reading() as tx:
-            told = undelivered.told(tx, reply, "reply.queued", self._worker.pen.key)
+            told = undelivered.queued(tx, reply, self._worker.pen.key)
             recipient = personal.get(tx, reply.recipient_id)
         forged = _forgery(told, reply, recipient.digest())
         if forged is not None or reply.sealed is None or recipient.value is None:
@@ -192,6 +192,8 @@ class Deliver:
     def _sent(self, unit: Unit, reply: Reply, detail: str) -> None:
         outbox.finish(unit.tx, reply, ReplyEvent.SENT, outcome=detail, at=unit.at)
         self._tell(unit, "reply.sent", reply, message_id=reply.message_id)
+        if reply.request_id is None:
+            return
         request = requests.get(unit.tx, reply.request_id)
         if request.state is RequestState.ISSUED:
             requests.move(unit.tx, request, RequestEvent.ANSWERED)

@@ -15,7 +15,8 @@ from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
-from mailer.core.reply import IssuedValues, local_moment
+from mailer.core.reply import local_moment
+from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile, Secret
 from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery

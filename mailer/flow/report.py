@@ -16,7 +16,7 @@ from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.leases import Holding
 from mailer.store.letters import Kept
-from mailer.store.outbox import Reply
+from mailer.store.outbox import Backoff, Reply
 from mailer.store.requests import Request
 
 
@@ -57,6 +57,7 @@ class Status:
     credentials: Mapping[CredentialState, int]
     replies: Mapping[ReplyState, int]
     backlog: Backlog
+    backoff: Backoff | None
     senders: int
     records: int
     leases: Sequence[Holding]
@@ -134,15 +135,14 @@ class RequestView:
 
 
 def backlog(tx: Tx, now: datetime) -> Backlog:
-    replies = outbox.counts(tx)
     due = outbox.count_due(tx, now)
     return Backlog(
         letters=letters.count_due(tx, now, bounces=False),
         bounces=letters.count_due(tx, now, bounces=True),
         to_issue=requests.count_due_for_issue(tx, now),
-        reserved=credentials.counts(tx).get(CredentialState.RESERVED, 0),
-        to_send=due + replies.get(ReplyState.SENDING, 0),
-        to_send_later=replies.get(ReplyState.QUEUED, 0) - due,
+        reserved=credentials.count_of(tx, CredentialState.RESERVED),
+        to_send=due + outbox.count_of(tx, ReplyState.SENDING),
+        to_send_later=outbox.count_of(tx, ReplyState.QUEUED) - due,
         next_send=outbox.next_due(tx),
     )
 
@@ -154,6 +154,7 @@ def status(tx: Tx, now: datetime) -> Status:
         credentials=credentials.counts(tx),
         replies=outbox.counts(tx),
         backlog=backlog(tx, now),
+        backoff=outbox.backoff(tx),
         senders=senders.count(tx),
         records=audit.head(tx),
         leases=leases.every(tx),

@@ -14,6 +14,7 @@ from typing import Final
 from mailer.config.sections import Mailbox
 from mailer.core.rules import Ruleset
 from mailer.errors import SetupError
+from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
@@ -25,11 +26,12 @@ from mailer.model import Trust
 from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
 from mailer.service.office import Office, jitter
 from mailer.service.process import is_gone, owner
+from mailer.service.words import russian
 from mailer.store import accounts_local
 from mailer.store.work import Worker
 
-STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire")
-DESK: Final = ("intake", "answer", "bounce", "issue", "expire")
+STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm")
+DESK: Final = ("intake", "answer", "bounce", "issue", "expire", "alarm")
 READERS: Final = frozenset({"answer", "bounce"})  # of strangers' letters, whole
 COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
@@ -107,6 +109,8 @@ class House:
             tasks.append(self._deliver())
         if "expire" in steps:
             tasks.append(Task(name="expire", build=self._expire, beat_within=ANSWER_SECONDS))
+        if "alarm" in steps:
+            tasks.append(self._alarm(stationery, observe=observe))
         return tasks
 
     def _intake(self, settings: Mailbox, ruleset: Ruleset, *, observe: bool) -> Task:
@@ -176,6 +180,24 @@ class House:
     @staticmethod
     def _expire(worker: Worker) -> Running:
         return _plain(Expire(worker, accounts_local).step)
+
+    def _alarm(self, stationery: Stationery, *, observe: bool) -> Task:
+        office, hook = self._office, self._office.hook()
+        if hook is not None:
+            self._interrupts.append(hook.interrupt)
+        settings = AlarmSettings(
+            limits=office.alarm_limits(),
+            officer=None if observe else office.config.fund.officer,
+            replies_daily=office.config.limits.replies_daily,
+            address_replies_daily=office.config.limits.address_replies_daily,
+            zone=office.config.zone,
+        )
+
+        def build(worker: Worker) -> Running:
+            step = AlarmStep(worker, stationery, office.survey(), hook, settings, say=russian(), on_trouble=self._tell_trouble)
+            return _plain(step.step)
+
+        return Task(name="alarm", build=build, beat_within=EDGE_SECONDS)
 
     def _tell_trouble(self, what: str, error: Exception) -> None:
         self._log.warning("could not be worked on", what=what, error=f"{type(error).__name__}: {error}"[:500])

@@ -153,6 +153,11 @@ def of_request(tx: Tx, request_id: int) -> Credential | None:
     return None if row is None else _read(row)
 
 
+def count_of(tx: Tx, state: CredentialState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(credentials.c.state == state.value)).scalar_one()
+
+
 def counts(tx: Tx) -> dict[CredentialState, int]:
     rows = tx.execute(select(credentials.c.state, func.count()).group_by(credentials.c.state))
     return {CredentialState(state): count for state, count in rows}

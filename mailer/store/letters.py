@@ -208,6 +208,11 @@ def newest(tx: Tx, limit: int, *, state: LetterState | None = None) -> list[Kept
     return [_read(row) for row in tx.execute(query)]
 
 
+def count_of(tx: Tx, state: LetterState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(letters.c.state == state.value)).scalar_one()
+
+
 def counts(tx: Tx) -> dict[LetterState, int]:
     rows = tx.execute(select(letters.c.state, func.count()).group_by(letters.c.state))
     return {LetterState(state): count for state, count in rows}

@@ -23,13 +23,14 @@ MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased."""
+    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased. A notice to the officer has neither
+    request nor sender."""
 
     id: str
-    request_id: int
+    request_id: int | None
     credential_id: str | None
     name: str
-    sender_code: str
+    sender_code: str | None
     recipient_id: int
     message_id: str
     state: ReplyState
@@ -47,14 +48,25 @@ class Reply:
     finished_at: datetime | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """Replies that wait for another attempt. `last_answer` is what the mail server said to the oldest: strangers' words."""
+
+    replies: int
+    next_at: datetime
+    oldest_since: datetime
+    oldest_attempts: int
+    last_answer: str | None
+
+
 def put(
     tx: Tx,
     *,
     reply_id: str,
-    request_id: int,
+    request_id: int | None,
     credential_id: str | None,
     name: str,
-    sender_code: str,
+    sender_code: str | None,
     recipient_id: int,
     message_id: str,
     key_epoch: str,
@@ -151,9 +163,14 @@ def of_request(tx: Tx, request_id: int) -> list[Reply]:
     ]
 
 
-def put_since(tx: Tx, since: datetime, recipient_id: int | None = None) -> int:
-    """How many replies were written since then: to this address, or in all."""
+def put_since(tx: Tx, since: datetime, recipient_id: int | None = None, *, notices: bool = False) -> int:
+    """How many replies were written since then: to this address, or in all.
+
+    `notices`: those to the officer too. They are counted against themselves only, so that they never take an answer's place.
+    """
     query = select(func.count()).where(replies.c.created_at >= since)
+    if not notices:
+        query = query.where(replies.c.request_id.is_not(None))
     if recipient_id is not None:
         query = query.where(replies.c.recipient_id == recipient_id)
     return tx.execute(query).scalar_one()
@@ -167,6 +184,23 @@ def count_due(tx: Tx, now: datetime) -> int:
 def next_due(tx: Tx) -> datetime | None:
     query = select(replies.c.next_at).where(replies.c.state == ReplyState.QUEUED.value)
     return tx.execute(query.order_by(replies.c.next_at).limit(1)).scalar_one_or_none()
+
+
+def backoff(tx: Tx) -> Backoff | None:
+    """What the oldest of the replies that did not leave at the first attempt has met; None when all others did."""
+    tried = (replies.c.state == ReplyState.QUEUED.value) & (replies.c.attempts > 0)
+    oldest = tx.execute(select(replies).where(tried).order_by(replies.c.created_at, replies.c.id).limit(1)).one_or_none()
+    if oldest is None:
+        return None
+    count, next_at = tx.execute(select(func.count(), func.min(replies.c.next_at)).where(tried)).one()
+    return Backoff(
+        replies=count, next_at=next_at, oldest_since=oldest.created_at, oldest_attempts=oldest.attempts, last_answer=oldest.outcome
+    )
+
+
+def count_of(tx: Tx, state: ReplyState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(replies.c.state == state.value)).scalar_one()
 
 
 def counts(tx: Tx) -> dict[ReplyState, int]:

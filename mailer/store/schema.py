@@ -209,6 +209,7 @@ credentials = Table(
     Index("ix_credentials_sender_code", "sender_code", "state"),
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
+    Index("ix_credentials_reserved_at", "reserved_at"),
 )
 
 accounts_local = Table(
@@ -286,8 +287,12 @@ alarms = Table(
     Column("kind", String(40), primary_key=True),
     Column("place", String(100), primary_key=True),  # which mailbox, step or key; "" where there is only one
     Column("raised_at", Instant, nullable=False),
-    Column("told_at", Instant),  # the last letter and hook about it
-    Column("details", Text, nullable=False),  # JSON, nothing that strangers wrote
+    Column("since", Instant, nullable=False),
+    Column("cleared_at", Instant),  # over; kept for as long as its telling counts
+    Column("told_at", Instant),  # the last letter and command about it
+    Column("told_count", Integer, nullable=False, server_default="0"),  # the count they gave
+    Column("count", Integer, nullable=False),
+    Column("numbers", Text, nullable=False),  # JSON, nothing that strangers wrote
 )
 
 leases = Table(
@@ -300,4 +305,7 @@ leases = Table(
     Column("worked_at", Instant),  # the last time the step went through without an error
     Column("trouble", String(500)),  # what it met since then
     Column("trouble_at", Instant),
+    Column("losses", Integer, nullable=False, server_default="0"),  # taken from an owner who was still there
+    Column("lost_since", Instant),  # the first of these
+    Column("lost_at", Instant),  # the last
 )

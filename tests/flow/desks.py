@@ -10,10 +10,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mailer.core import reply, rules
+from mailer.core.alarms import Limits as AlarmLimits
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
 from mailer.edge.keys import Keyring
+from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
@@ -22,14 +24,16 @@ from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
+from mailer.service.words import russian
 from mailer.store import accounts_local, audit, senders
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.facts import Limits
 from mailer.store.work import Worker
 from tests.e2e.bureau import body
-from tests.fakes import FakeMailbox, FakePostman
-from tests.store.offices import INSTANCE, Trial
+from tests.fakes import FakeCommand, FakeMailbox, FakePostman, FakeSurroundings
+from tests.store.offices import INSTANCE, START, Trial
 
+OFFICER = "ib@fond.example"
 ZONE = ZoneInfo("Europe/Moscow")
 CLINIC = Sender(code="290001", organisation="ГБУЗ «Больница»", answer_to="gb1@clinic.example", addresses=("gb1@clinic.example",))
 DENTIST = Sender(
@@ -56,6 +60,8 @@ class Desk:
     address: str = "uc@fond.example"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
+    surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
+    command: FakeCommand = field(default_factory=FakeCommand)
     troubles: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -138,6 +144,29 @@ class Desk:
 
     def expire(self) -> Expire:
         return Expire(self.trial.worker("expire"), accounts_local)
+
+    def alarm(self, *, officer: str | None = OFFICER, silence: timedelta = timedelta(days=99)) -> AlarmStep:
+        """Its stopwatch runs with the trial clock; of the service no part is missed, and its mailbox only after `silence`."""
+        self.surroundings.uptime = self._uptime_seconds
+        settings = AlarmSettings(
+            limits=AlarmLimits(silence={"uc": silence}, stopped=silence, parts=(), breaker=self.breaker, disk_free_bytes=1000),
+            officer=officer,
+            replies_daily=self.replies_daily,
+            address_replies_daily=60,
+            zone=ZONE,
+        )
+        return AlarmStep(
+            self.trial.worker("alarm"),
+            self.stationery,
+            self.surroundings,
+            self.command,
+            settings,
+            say=russian(),
+            on_trouble=self.trouble,
+        )
+
+    def _uptime_seconds(self) -> float:
+        return (self.trial.clock() - START).total_seconds()
 
     def take(self, *letters: bytes) -> None:
         """Letters arrive and are kept."""

@@ -157,8 +157,8 @@ def test_too_old_is_older_than_max_age_days(office: Trial, age: timedelta, old: 
 @pytest.mark.parametrize(
     ("state", "active"),
     [
-        *((state, False) for state in CredentialState if state.value not in facts.LIVING),
-        *((state, True) for state in CredentialState if state.value in facts.LIVING),
+        *((state, False) for state in CredentialState if state.value not in facts.ON_THE_WAY),
+        *((state, True) for state in CredentialState if state.value in facts.ON_THE_WAY),
     ],
     ids=str,
 )

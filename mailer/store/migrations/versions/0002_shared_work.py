@@ -33,7 +33,15 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("place", sa.String(length=100), nullable=False),
         sa.Column("raised_at", Instant(), nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.Column("cleared_at", Instant(), nullable=True),
         sa.Column("told_at", Instant(), nullable=True),
-        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("told_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("numbers", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "place", name=op.f("pk_alarms")),
     )
+    op.add_column("leases", sa.Column("losses", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("leases", sa.Column("lost_since", Instant(), nullable=True))
+    op.add_column("leases", sa.Column("lost_at", Instant(), nullable=True))
+    op.create_index("ix_credentials_reserved_at", "credentials", ["reserved_at"])

@@ -87,12 +87,17 @@ class FakeMailbox:
 
 @dataclass
 class FakePostman:
-    """A mail server in memory: answers what it is told to, in order, then SENT."""
+    """A mail server in memory: answers what it is told to, in order, then SENT. `down`: it is not there, however often asked."""
 
     answers: list[Delivery] = field(default_factory=list)
     sent: list[tuple[Envelope, bytes]] = field(default_factory=list)
+    down: bool = False
+    asked: int = 0
 
     async def send(self, envelope: Envelope, content: bytes) -> DeliveryOutcome:
+        self.asked += 1
+        if self.down:
+            return DeliveryOutcome(delivery=Delivery.LATER, detail="cannot be reached", server_wide=True)
         answer = self.answers.pop(0) if self.answers else Delivery.SENT
         if answer in {Delivery.SENT, Delivery.UNKNOWN}:
             self.sent.append((envelope, content))

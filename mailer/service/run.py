@@ -33,7 +33,7 @@ COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
 STOP_SECONDS: Final = 8.0  # of the 10 that a stop may take
 ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one; longer than this a letter hangs its reader
-EDGE_SECONDS: Final = 150.0  # connecting, logging in and a large FETCH, each with its own time limit
+EDGE_SECONDS: Final = 600.0  # laying a line, searching, fetching and moving one batch, each with its own time limit
 
 
 class House:

@@ -141,7 +141,7 @@ def test_without_a_clear_answer_only_the_final_dot_decides(step: str, delivery: 
 
 @pytest.mark.parametrize("fault", [DROP, STALL])
 def test_a_line_that_ends_inside_the_letter_leaves_it_unknown(fault: str) -> None:
-    """The dot may have been on its way: from here nobody can see how far the letter came. The server took none, and gets it again."""
+    """The dot may have been on its way: nobody here can see how far the letter came. The server took none, and gets it again."""
     outcome, server = talk({"content": fault}, send_seconds=1.0)
     assert outcome.delivery is Delivery.UNKNOWN
     assert not server.letters

@@ -1,9 +1,9 @@
 """How does a client bear an SMTP server that misbehaves at one chosen step?
 
 Each connection follows a script: a step's name ("greeting", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "dot", "QUIT") and
-what comes instead of the usual answer: a reply line, or DROP, STALL, HALF (of the answer, then DROP) or DRIBBLE (a byte in a third of
-a second). It is followed when the step is taken for the first time on that connection; "second MAIL" names the next time. "content" is
-the moment after the first line of a letter, "idle" the one after the answer to a final dot.
+what comes instead of the usual answer: a reply line, or DROP, STALL, HALF (of the answer, then DROP) or DRIBBLE (three bytes a
+second). It is followed when the step is taken for the first time on that connection; "second MAIL" names the next time.
+"content" is the moment after the first line of a letter, "idle" the one after the answer to a final dot.
 Runs inside the test's own loop, so nothing is left to the clock.
 """
 

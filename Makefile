@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages
+.PHONY: help demo test format lock messages faults
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -33,3 +33,8 @@ lock: ## refresh the lock files from pyproject.toml
 messages: ## carry new texts into the Russian catalogue and compile it
 	@scripts/environment dev
 	@scripts/messages
+
+faults: ## 100,000 letters in the folder, 500 migrated ones: what they cost and whether the limits hold (minutes)
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.faults.measure

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailer.errors import EdgeError
+from mailer.errors import EdgeError, EdgeSetupError
 from mailer.model import Delivery, DeliveryOutcome, Envelope, Head
 
 
@@ -23,6 +23,7 @@ class FakeMailbox:
     fail_after: set[str] = field(default_factory=set)
     fetched: list[int] = field(default_factory=list)
     omitted: set[int] = field(default_factory=set)
+    refuses_filing: bool = False
     is_open: bool = False
     _mark: int = 0
 
@@ -65,6 +66,8 @@ class FakeMailbox:
         return {item: self.letters[item] for item in items}
 
     def file(self, items: Sequence[int]) -> None:
+        if self.refuses_filing:
+            raise EdgeSetupError("there is no room in the done folder")
         if "file" in self.fail_before:
             self._break("file")
         for item in items:

@@ -51,6 +51,7 @@ class Desk:
     sender_daily: int = 30
     replies_daily: int = 5000
     max_bytes: int = 1_048_576
+    batch: int = 100
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     troubles: list[str] = field(default_factory=list)
@@ -90,7 +91,7 @@ class Desk:
             form=self.ruleset.form,
             own=OWN,
             max_bytes=self.max_bytes,
-            batch=100,
+            batch=self.batch,
             wait_seconds=60,
             observe=self.observe,
         )

@@ -12,7 +12,10 @@ from mailer.model import Delivery, DeliveryOutcome, Envelope, Head
 
 @dataclass
 class FakeMailbox:
-    """A folder in memory. `fail_before` and `fail_after`: names of calls that break before, or after they were done, once."""
+    """A folder in memory. Whoever asks for one of the `damaged` letters gets none.
+
+    `fail_before` and `fail_after`: names of calls that break before, or after they were done, once.
+    """
 
     name: str = "uc"
     epoch: int = 1
@@ -24,6 +27,7 @@ class FakeMailbox:
     fetched: list[int] = field(default_factory=list)
     omitted: set[int] = field(default_factory=set)
     refuses_filing: bool = False
+    damaged: set[int] = field(default_factory=set)
     is_open: bool = False
     _mark: int = 0
 
@@ -62,6 +66,8 @@ class FakeMailbox:
 
     def whole(self, items: Sequence[int]) -> dict[int, bytes]:
         self._break("whole")
+        if self.damaged.intersection(items):
+            raise EdgeError("the server cannot read one of them, and hangs up")
         self.fetched += items
         return {item: self.letters[item] for item in items}
 

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailer.core import kinds, mime, trust
-from mailer.errors import EdgeSetupError
+from mailer.core.caution import Caution
+from mailer.errors import EdgeError, EdgeSetupError
 from mailer.model import Form, Head, Kind, Letter, Own, RawLetter, Reading, Trust
 from mailer.store import ledger, letters, senders
 from mailer.store.ledger import Filing
@@ -84,12 +85,13 @@ class _Arrival:
 
 
 class Intake:
-    """The step; it alone uses its mailbox."""
+    """The step; it alone uses its mailbox. `caution` is what the step before it, that a broken line ended, has learnt."""
 
-    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings) -> None:
+    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings, caution: Caution) -> None:
         self._worker = worker
         self._mailbox = mailbox
         self._settings = settings
+        self._caution = caution
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None
@@ -103,8 +105,9 @@ class Intake:
         self._epoch = epoch
         if not self._new:
             self._look_out(epoch)
-        batch, self._new = self._new[: self._settings.batch], self._new[self._settings.batch :]
-        taken = self._take(epoch, batch) if batch else 0
+        size = self._caution.size(epoch, self._new[0], self._settings.batch) if self._new else 0
+        batch, self._new = self._new[:size], self._new[size:]
+        taken = self._take_carefully(epoch, batch) if batch else 0
         self._pulse()
         if self._new:
             return True
@@ -116,7 +119,8 @@ class Intake:
         full = self._full_due is None or not now < self._full_due <= now + FULL_EVERY
         items = self._mailbox.items(full=full)
         with self._worker.reading() as tx:
-            self._new = ledger.unseen(tx, self._settings.mailbox, epoch, items)
+            unseen = ledger.unseen(tx, self._settings.mailbox, epoch, items)
+        self._new = [item for item in unseen if not self._caution.is_given_up(epoch, item)]
         if full:
             self._full_due = now + FULL_EVERY
             self._present = set(items)
@@ -135,6 +139,16 @@ class Intake:
         self._full_due = None
         self._new, self._present = [], set()
         self._mailbox.close()
+
+    def _take_carefully(self, epoch: int, items: Sequence[int]) -> int:
+        try:
+            return self._take(epoch, items)
+        except EdgeError as error:
+            if self._caution.broke(epoch, items):
+                with self._worker.writing() as unit:
+                    where = {"mailbox": self._settings.mailbox, "epoch": epoch, "item": items[0]}
+                    unit.tell("letter.unreachable", importance="alarm", outcome="failed", decided=where, why=str(error))
+            raise
 
     def _take(self, epoch: int, items: Sequence[int]) -> int:
         """Take these letters in; how many. What the server leaves out is none of them, so that it is not asked without a pause."""

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final
 
 from mailer.config.sections import Mailbox
+from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.errors import SetupError
 from mailer.flow.answer import Answer, AnswerSettings
@@ -121,8 +122,10 @@ class House:
             observe=observe,
         )
 
+        caution = Caution()
+
         def build(worker: Worker) -> Running:
-            intake = Intake(worker, mailbox, intake_settings)
+            intake = Intake(worker, mailbox, intake_settings, caution)
             return Running(step=intake.step, rest=intake.rest, close=intake.close)
 
         return Task(name=f"intake:{settings.name}", build=build, beat_within=EDGE_SECONDS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from mailer.core import reply, rules
+from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
@@ -55,6 +56,7 @@ class Desk:
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     troubles: list[str] = field(default_factory=list)
+    caution: Caution = field(default_factory=Caution)
 
     def __post_init__(self) -> None:
         self.keyring = Keyring(self.home / "keys")
@@ -95,7 +97,7 @@ class Desk:
             wait_seconds=60,
             observe=self.observe,
         )
-        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings)
+        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings, self.caution)
 
     def answer(self, worker: Worker | None = None) -> Answer:
         limits = Limits(

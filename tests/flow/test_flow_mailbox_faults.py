@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.errors import EdgeError
 from mailer.flow import report
 from mailer.flow.intake import NUMBER_MAX, epoch_of
 from mailer.model import Sender
@@ -82,6 +83,27 @@ def test_a_full_listing_is_taken_in_batch_by_batch(desk: Desk) -> None:
         kept.append(desk.events().count("letter.kept"))
 
     assert kept[:3] == [5, 10, 12]
+
+
+def test_a_letter_that_the_server_cannot_read_itself_holds_up_no_other(desk: Desk) -> None:
+    desk.batch = 8
+    desk.mailbox.drop(*(request(f"Иванов {letter}.И.", ADDRESS, n) for n, letter in enumerate("АБВГДЕЖЗИКЛМ", 1)))
+    desk.mailbox.damaged = {6}
+    broken = 0
+    for _ in range(20):
+        intake = desk.intake()
+        try:
+            until_done(intake)
+        except EdgeError:
+            broken += 1
+            intake.close()
+        else:
+            break
+    assert broken == 3 + 3, "8, 4 and 2, then three times alone"
+    desk.run()
+    assert len(desk.postman.sent) == 11
+    assert list(desk.mailbox.letters) == [6]
+    assert desk.events().count("letter.unreachable") == 1
 
 
 @pytest.mark.parametrize(

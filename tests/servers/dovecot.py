@@ -268,6 +268,12 @@ class Dovecot:
         box = self.home / "mail" / user / ("" if folder == "INBOX" else f".{folder}")
         return sorted((file for part in ("cur", "new") for file in (box / part).glob("*")), key=lambda file: file.name)
 
+    def damage(self, place: int, *, user: str = "desk") -> None:
+        """Make the inbox's letter at this place (from 1) unreadable for the server."""
+        file = self._files("INBOX", user)[place - 1]
+        os.chown(file, os.getuid(), os.getgid())
+        file.chmod(0)
+
     def renumber(self, folder: str = "INBOX", *, user: str = "desk") -> None:
         """While stopped: forget all numbers of a folder, as when it is made anew from a backup; UIDVALIDITY will be another."""
         box = self.home / "mail" / user / ("" if folder == "INBOX" else f".{folder}")

@@ -87,11 +87,11 @@ class _Arrival:
 class Intake:
     """The step; it alone uses its mailbox. `caution` is what the step before it, that a broken line ended, has learnt."""
 
-    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings, caution: Caution) -> None:
+    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings, caution: Caution | None = None) -> None:
         self._worker = worker
         self._mailbox = mailbox
         self._settings = settings
-        self._caution = caution
+        self._caution = caution or Caution()
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None

@@ -40,6 +40,7 @@ class Line(socketserver.StreamRequestHandler):
         desk = self.server.desk
         if desk.slow_greeting:
             self._greet_slowly(desk.greeting)
+            return
         self.say(desk.greeting)
         while said := self.hear():
             desk.heard.append(said)

@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages fuzz bench crash
+.PHONY: help demo test format lock messages fuzz bench crash faults
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -46,3 +46,8 @@ crash: ## kill the service KILLS=30 times on each database, at random and at eve
 	@scripts/environment dev
 	@scripts/services
 	@.venv/bin/python -m tests.crash.campaign --kills $(or $(KILLS),30) --seed $(or $(SEED),1) $(addprefix --database ,$(DATABASE))
+
+faults: ## 100,000 letters in the folder, 500 migrated ones: what they cost and whether the limits hold (minutes)
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.faults.measure

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mailer.core.alarms import OutsideSigns
-from mailer.errors import EdgeError
+from mailer.errors import EdgeError, EdgeSetupError
 from mailer.model import Delivery, DeliveryOutcome, Envelope, Head
 
 
 @dataclass
 class FakeMailbox:
-    """A folder in memory. `fail_before` and `fail_after`: names of calls that break before, or after they were done, once."""
+    """A folder in memory. Whoever asks for one of the `damaged` letters gets none.
+
+    `fail_before` and `fail_after`: names of calls that break before, or after they were done, once.
+    """
 
     name: str = "uc"
     epoch: int = 1
@@ -24,6 +27,8 @@ class FakeMailbox:
     fail_after: set[str] = field(default_factory=set)
     fetched: list[int] = field(default_factory=list)
     omitted: set[int] = field(default_factory=set)
+    refuses_filing: bool = False
+    damaged: set[int] = field(default_factory=set)
     is_open: bool = False
     _mark: int = 0
 
@@ -62,10 +67,14 @@ class FakeMailbox:
 
     def whole(self, items: Sequence[int]) -> dict[int, bytes]:
         self._break("whole")
+        if self.damaged.intersection(items):
+            raise EdgeError("the server cannot read one of them, and hangs up")
         self.fetched += items
         return {item: self.letters[item] for item in items}
 
     def file(self, items: Sequence[int]) -> None:
+        if self.refuses_filing:
+            raise EdgeSetupError("there is no room in the done folder")
         if "file" in self.fail_before:
             self._break("file")
         for item in items:
@@ -88,12 +97,17 @@ class FakeMailbox:
 
 @dataclass
 class FakePostman:
-    """A mail server in memory: answers what it is told to, in order, then SENT."""
+    """A mail server in memory: answers what it is told to, in order, then SENT. `down`: it is not there, however often asked."""
 
     answers: list[Delivery] = field(default_factory=list)
     sent: list[tuple[Envelope, bytes]] = field(default_factory=list)
+    down: bool = False
+    asked: int = 0
 
     async def send(self, envelope: Envelope, content: bytes) -> DeliveryOutcome:
+        self.asked += 1
+        if self.down:
+            return DeliveryOutcome(delivery=Delivery.LATER, detail="cannot be reached", server_wide=True)
         answer = self.answers.pop(0) if self.answers else Delivery.SENT
         if answer in {Delivery.SENT, Delivery.UNKNOWN}:
             self.sent.append((envelope, content))

@@ -80,3 +80,15 @@ def _named(letter: Letter, said: SubjectReading) -> tuple[PersonName | None, Rea
     if letter.subject_cut:
         return None, Reason.NAME_MALFORMED
     return said.person, said.reason
+
+
+def is_kept(reading: Reading, *, known: bool) -> bool:
+    """Whether a letter of this kind is kept at all; what is neither kept nor answered is only noted (letters.md, section 2)."""
+    match reading.kind:
+        case Kind.UNREADABLE | Kind.BOUNCE | Kind.REQUEST:
+            return True
+        case Kind.MACHINE_MAIL:
+            return known and reading.phrase_first
+        case Kind.NEAR_SUBJECT:
+            return known
+    return False

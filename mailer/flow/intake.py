@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailer.core import kinds, mime, trust
+from mailer.core.caution import Caution
+from mailer.errors import EdgeError, EdgeSetupError
 from mailer.model import Form, Head, Kind, Letter, Own, RawLetter, Reading, Trust
 from mailer.store import ledger, letters, senders
 from mailer.store.ledger import Filing
@@ -20,6 +22,7 @@ from mailer.store.work import Pulse, Unit, Worker
 
 FETCH_BYTES: Final = 8 * 1024 * 1024  # one FETCH of whole letters
 FULL_EVERY: Final = timedelta(minutes=10)
+NUMBER_MAX: Final = 2**63 - 1  # what a database column takes
 STRANGERS_DAILY: Final = 200  # headers of requests kept a day whose senders nobody knows or nothing proves
 
 
@@ -40,7 +43,10 @@ class Mailbox(Protocol):
     def whole(self, items: Sequence[int]) -> dict[int, bytes]: ...
 
     def file(self, items: Sequence[int]) -> None:
-        """Move letters out of the folder; returns only once the server agreed. Calling twice is fine."""
+        """Move letters out of the folder; returns only once the server agreed. Calling twice is fine.
+
+        EdgeSetupError: the server refuses for the time being; the mailbox stays open and can be read on.
+        """
 
     def wait(self, seconds: float, keep_going: Callable[[], bool]) -> bool:
         """Wait for news; True: something may have arrived. Asks `keep_going` every second or so."""
@@ -79,34 +85,45 @@ class _Arrival:
 
 
 class Intake:
-    """The step; it alone uses its mailbox."""
+    """The step; it alone uses its mailbox. `caution` is what the step before it, that a broken line ended, has learnt."""
 
-    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings) -> None:
+    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings, caution: Caution | None = None) -> None:
         self._worker = worker
         self._mailbox = mailbox
         self._settings = settings
+        self._caution = caution or Caution()
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None
+        self._new: list[int] = []
+        self._present: set[int] = set()  # at the last full listing, while letters left behind are still to be moved
+        self._refused = False
 
     def step(self) -> bool:
-        """Take in what is new; whether there was anything."""
-        epoch = self._epoch if self._epoch is not None else self._mailbox.open()
+        """Take in one batch of what is new, or move one batch of what was left behind; whether there was anything."""
+        epoch = self._epoch if self._epoch is not None else epoch_of(self._mailbox.open(), self._worker.clock())
         self._epoch = epoch
+        if not self._new:
+            self._look_out(epoch)
+        size = self._caution.size(epoch, self._new[0], self._settings.batch) if self._new else 0
+        batch, self._new = self._new[:size], self._new[size:]
+        taken = self._take_carefully(epoch, batch) if batch else 0
+        self._pulse()
+        if self._new:
+            return True
+        return self._file_left_behind(epoch) or taken > 0
+
+    def _look_out(self, epoch: int) -> None:
+        """List what is new; after connecting and every 10 minutes from all that is there."""
         now = self._worker.clock()
         full = self._full_due is None or not now < self._full_due <= now + FULL_EVERY
-        if full:
-            self._full_due = now + FULL_EVERY
         items = self._mailbox.items(full=full)
         with self._worker.reading() as tx:
-            new = ledger.unseen(tx, self._settings.mailbox, epoch, items)
-        taken = 0
-        for start in range(0, len(new), self._settings.batch):
-            taken += self._take(epoch, new[start : start + self._settings.batch])
-            self._pulse()
+            unseen = ledger.unseen(tx, self._settings.mailbox, epoch, items)
+        self._new = [item for item in unseen if not self._caution.is_given_up(epoch, item)]
         if full:
-            self._file_left_behind(epoch, set(items))
-        return taken > 0
+            self._full_due = now + FULL_EVERY
+            self._present = set(items)
 
     def rest(self, keep_going: Callable[[], bool]) -> None:
         """Wait until letters may have arrived."""
@@ -120,7 +137,18 @@ class Intake:
     def close(self) -> None:
         self._epoch = None
         self._full_due = None
+        self._new, self._present = [], set()
         self._mailbox.close()
+
+    def _take_carefully(self, epoch: int, items: Sequence[int]) -> int:
+        try:
+            return self._take(epoch, items)
+        except EdgeError as error:
+            if self._caution.broke(epoch, items):
+                with self._worker.writing() as unit:
+                    where = {"mailbox": self._settings.mailbox, "epoch": epoch, "item": items[0]}
+                    unit.tell("letter.unreachable", importance="alarm", outcome="failed", decided=where, why=str(error))
+            raise
 
     def _take(self, epoch: int, items: Sequence[int]) -> int:
         """Take these letters in; how many. What the server leaves out is none of them, so that it is not asked without a pause."""
@@ -155,7 +183,7 @@ class Intake:
             )
             code = codes.get(letter.sender or "") if letter is not None and proven else None
             stranger = reading.kind is Kind.REQUEST and code is None
-            kept = _is_kept(reading, known=code is not None) and not (stranger and strangers_left <= 0)
+            kept = kinds.is_kept(reading, known=code is not None) and not (stranger and strangers_left <= 0)
             strangers_left -= stranger and kept
             ours = kept and (reading.kind is Kind.BOUNCE or (reading.kind is Kind.REQUEST and code is not None))
             arrivals.append(
@@ -185,9 +213,7 @@ class Intake:
         """The server gave its letters new numbers (UIDVALIDITY changed): known by their headers, they are not kept again."""
         if arrival.letter is None:
             return False
-        known = letters.known_elsewhere(
-            unit.tx, self._settings.mailbox, epoch, arrival.letter.fingerprint, arrival.head.received_at
-        )
+        known = letters.known_elsewhere(unit.tx, self._settings.mailbox, epoch, arrival.letter, arrival.head.received_at)
         if known:
             unit.tell("letter.renumbered", mailbox=self._settings.mailbox, epoch=epoch, item=arrival.head.item)
         return known
@@ -230,30 +256,51 @@ class Intake:
             digest=digest,
         )
 
-    def _file(self, epoch: int, items: Sequence[int]) -> None:
-        if items:
+    def _file(self, epoch: int, items: Sequence[int]) -> bool:
+        """Move letters; whether the server agreed. What it refuses stays due and is moved after a later full listing."""
+        if not items:
+            return True
+        try:
             self._mailbox.file(items)
-            with self._worker.writing() as unit:
-                ledger.filed(unit.tx, self._settings.mailbox, epoch, items)
+        except EdgeSetupError as error:
+            self._tell_refusal(error)
+            return False
+        with self._worker.writing() as unit:
+            ledger.filed(unit.tx, self._settings.mailbox, epoch, items)
+        self._tell_refusal(None)
+        return True
 
-    def _file_left_behind(self, epoch: int, present: set[int]) -> None:
-        """Move what was kept but not moved before a crash; what has gone meanwhile counts as moved."""
+    def _tell_refusal(self, error: EdgeSetupError | None) -> None:
+        """Told when moving begins to fail and when it works again, not for every letter. Letters are answered all the same."""
+        if self._refused == (error is not None):
+            return
+        self._refused = error is not None
+        with self._worker.writing() as unit:
+            if error is not None:
+                unit.tell("filing.refused", importance="alarm", outcome="failed", mailbox=self._settings.mailbox, why=str(error))
+            else:
+                unit.tell("filing.resumed", importance="notice", mailbox=self._settings.mailbox)
+
+    def _file_left_behind(self, epoch: int) -> bool:
+        """Move a batch of what was kept but not moved; what has gone meanwhile counts as moved. Whether there may be more."""
+        if not self._present:
+            return False
         with self._worker.reading() as tx:
             due = ledger.due(tx, self._settings.mailbox, epoch, self._settings.batch)
-        if due:
-            self._file(epoch, [item for item in due if item in present] or due)
-
-
-def _is_kept(reading: Reading, *, known: bool) -> bool:
-    """letters.md, section 2: what is neither kept nor answered is only noted."""
-    match reading.kind:
-        case Kind.UNREADABLE | Kind.BOUNCE | Kind.REQUEST:
+        if due and self._file(epoch, [item for item in due if item in self._present] or due):
             return True
-        case Kind.MACHINE_MAIL:
-            return known and reading.phrase_first
-        case Kind.NEAR_SUBJECT:
-            return known
-    return False
+        self._present = set()
+        return False
+
+
+def epoch_of(told: int, now: datetime) -> int:
+    """Under which epoch the numbers of a server that says this UIDVALIDITY are noted.
+
+    0 means that it keeps no numbers from one connection to the next: each connection is an epoch of its own, below all others.
+    """
+    if told == 0:
+        return -int(now.timestamp() * 1_000_000)
+    return told & NUMBER_MAX
 
 
 def _by_size(arrivals: Iterable[_Arrival], max_bytes: int) -> Iterator[list[_Arrival]]:

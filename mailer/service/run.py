@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final
 
 from mailer.config.sections import Mailbox
+from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.errors import SetupError
 from mailer.flow.alarm import AlarmSettings, AlarmStep
@@ -37,7 +38,7 @@ COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
 STOP_SECONDS: Final = 8.0  # of the 10 that a stop may take
 ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one; longer than this a letter hangs its reader
-EDGE_SECONDS: Final = 150.0  # connecting, logging in and a large FETCH, each with its own time limit
+EDGE_SECONDS: Final = 600.0  # laying a line, searching, fetching and moving one batch, each with its own time limit
 
 
 class House:
@@ -129,8 +130,10 @@ class House:
             observe=observe,
         )
 
+        caution = Caution()
+
         def build(worker: Worker) -> Running:
-            intake = Intake(worker, mailbox, intake_settings)
+            intake = Intake(worker, mailbox, intake_settings, caution)
             return Running(step=intake.step, rest=intake.rest, close=intake.close)
 
         return Task(name=f"intake:{settings.name}", build=build, beat_within=EDGE_SECONDS)

@@ -86,14 +86,16 @@ def keep(
     return kept_id
 
 
-def known_elsewhere(tx: Tx, mailbox: str, epoch: int, fingerprint: str, received_at: datetime) -> bool:
-    """Whether the same letter was kept from this mailbox under another UIDVALIDITY: the server renumbered, nobody wrote again."""
+def known_elsewhere(tx: Tx, mailbox: str, epoch: int, letter: Letter, received_at: datetime) -> bool:
+    """Whether the same letter was kept from this mailbox under another UIDVALIDITY: the server renumbered, nobody wrote again.
+
+    Letters that were put back into a new folder may have new server dates; then their headers alone tell, a Message-ID among them.
+    """
     query = select(letters.c.id).where(
-        letters.c.fingerprint == fingerprint,
-        letters.c.mailbox == mailbox,
-        letters.c.epoch != epoch,
-        letters.c.received_at == received_at,
+        letters.c.fingerprint == letter.fingerprint, letters.c.mailbox == mailbox, letters.c.epoch != epoch
     )
+    if letter.message_id is None:  # without an id the headers of two requests for one person may be the same
+        query = query.where(letters.c.received_at == received_at)
     return tx.execute(query.limit(1)).first() is not None
 
 

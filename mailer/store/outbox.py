@@ -95,11 +95,11 @@ def put(
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:
-    """Queued replies whose time has come, those that were started first before all others."""
+    """Queued replies whose time has come, those that were started first before all others, then those written first."""
     query = (
         select(replies)
         .where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
-        .order_by(replies.c.started_at.asc().nulls_last(), replies.c.next_at, replies.c.id)
+        .order_by(replies.c.started_at.asc().nulls_last(), replies.c.created_at, replies.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -133,6 +133,26 @@ def finish(tx: Tx, reply: Reply, event: ReplyEvent, *, outcome: str, at: datetim
 def again(tx: Tx, reply: Reply, event: ReplyEvent, *, sends: int, outcome: str, next_at: datetime) -> None:
     """Back to the queue: POSTPONED when nothing went out, RETURNED when the bytes may have gone out."""
     _move(tx, reply, event, sends=sends, outcome=outcome[:500], next_at=next_at)
+
+
+def hold_back(tx: Tx, until: datetime, *, written_after: datetime) -> None:
+    """Whatever would be tried sooner waits until then, untried; only replies written after `written_after`."""
+    sooner = select(replies.c.id).where(
+        replies.c.state == ReplyState.QUEUED.value, replies.c.next_at < until, replies.c.created_at > written_after
+    )
+    # Another sender may be taking some of them at this moment: those are its own.
+    tx.execute(update(replies).where(replies.c.id.in_(sooner.with_for_update(skip_locked=True))).values(next_at=until))
+
+
+def stale(tx: Tx, written_by: datetime, limit: int) -> list[Reply]:
+    """Queued replies written at that time or before, oldest first."""
+    query = select(replies).where(replies.c.state == ReplyState.QUEUED.value, replies.c.created_at <= written_by)
+    return [_read(row) for row in tx.execute(query.order_by(replies.c.created_at).limit(limit).with_for_update(skip_locked=True))]
+
+
+def any_sent_since(tx: Tx, since: datetime) -> bool:
+    query = select(replies.c.id).where(replies.c.state == ReplyState.SENT.value, replies.c.finished_at >= since)
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def _move(tx: Tx, reply: Reply, event: ReplyEvent, **values: object) -> None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from mailer.core import reply, rules
 from mailer.core.alarms import Limits as AlarmLimits
+from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
@@ -58,11 +59,13 @@ class Desk:
     max_bytes: int = 1_048_576
     bounce_address: str | None = None
     address: str = "uc@fond.example"
+    batch: int = 100
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
     command: FakeCommand = field(default_factory=FakeCommand)
     troubles: list[str] = field(default_factory=list)
+    caution: Caution = field(default_factory=Caution)
 
     def __post_init__(self) -> None:
         self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
@@ -101,11 +104,11 @@ class Desk:
             form=self.ruleset.form,
             own=self.own,
             max_bytes=self.max_bytes,
-            batch=100,
+            batch=self.batch,
             wait_seconds=60,
             observe=self.observe,
         )
-        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings)
+        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings, self.caution)
 
     def answer(self, worker: Worker | None = None) -> Answer:
         limits = Limits(

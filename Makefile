@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test campaign format lock messages
+.PHONY: help demo test campaign format lock messages fuzz bench crash faults
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -38,3 +38,21 @@ lock: ## refresh the lock files from pyproject.toml
 messages: ## carry new texts into the Russian catalogue and compile it
 	@scripts/environment dev
 	@scripts/messages
+
+fuzz: ## search SECONDS=60 for letters that break a promise of reading
+	@scripts/environment dev
+	@scripts/fuzz $(or $(SECONDS),60)
+
+bench: ## is it as fast as promised? GROUP=reading asks one part
+	@scripts/environment dev
+	@.venv/bin/python -m tests.bench $(GROUP)
+
+crash: ## kill the service KILLS=30 times on each database, at random and at every named step, then count; SEED=1, DATABASE=sqlite
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.crash.campaign --kills $(or $(KILLS),30) --seed $(or $(SEED),1) $(addprefix --database ,$(DATABASE))
+
+faults: ## 100,000 letters in the folder, 500 migrated ones: what they cost and whether the limits hold (minutes)
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.faults.measure

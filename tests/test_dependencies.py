@@ -29,17 +29,22 @@ def imported(part: Path) -> set[str]:
     return {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"mailer", "tests"}
 
 
-def locked(lock: str) -> set[str]:
-    return names(re.findall(r"^(\S+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
+def locked(*locks: str) -> set[str]:
+    return {
+        name for lock in locks for name in names(re.findall(r"^(\S+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
+    }
 
 
 @pytest.mark.parametrize(
-    ("part", "lock"),
-    [pytest.param("mailer", "requirements.lock", id="program"), pytest.param("tests", "requirements-dev.lock", id="tests")],
+    ("part", "locks"),
+    [
+        pytest.param("mailer", ["requirements.lock"], id="program"),
+        pytest.param("tests", ["requirements-dev.lock", "requirements-fuzz.lock"], id="tests"),
+    ],
 )
-def test_what_is_imported_is_locked(part: str, lock: str) -> None:
+def test_what_is_imported_is_locked(part: str, locks: list[str]) -> None:
     providers = packages_distributions()
-    assert [name for name in imported(ROOT / part) if not locked(lock) & names(providers.get(name, [name]))] == []
+    assert [name for name in imported(ROOT / part) if not locked(*locks) & names(providers.get(name, [name]))] == []
 
 
 @pytest.mark.parametrize(
@@ -47,13 +52,16 @@ def test_what_is_imported_is_locked(part: str, lock: str) -> None:
     [
         pytest.param("requirements.lock", [*PROJECT["dependencies"], *EXTRAS["demo"]], id="program"),
         pytest.param("requirements-dev.lock", [*PROJECT["dependencies"], *EXTRAS["demo"], *EXTRAS["dev"]], id="checks"),
+        pytest.param("requirements-fuzz.lock", EXTRAS["fuzz"], id="fuzz"),
     ],
 )
 def test_what_is_declared_is_locked(lock: str, declared: list[str]) -> None:
     assert names(declared) - locked(lock) == set()
 
 
-@pytest.mark.parametrize("lock", ["requirements-build.lock", "requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements-build.lock", "requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"]
+)
 def test_a_lock_names_no_place(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert re.findall(r"://|file:/|^-| @ ", text, re.MULTILINE) == []

@@ -37,7 +37,7 @@ TRACE_MAX: Final = 50
 TRACE_VALUE_MAX: Final = 2_000
 
 _BOM: Final = b"\xef\xbb\xbf"
-_MBOX: Final = re.compile(rb">?From [ \t]*[^ \t:][^\r\n]*(?:\r*\n)?")
+_MBOX: Final = re.compile(rb">?From [ \t]*[^ \t:\r\n][^\r\n]*(?:\r*\n)?")
 _LONE_CR_FIRST: Final = re.compile(rb"[^\r\n]*+\r(?!\r*+\n)")
 _HIDDEN_FROM: Final = re.compile(rb"[\r\x00\x0b\x0c][ \t]*from[ \t\r\x00]*:", re.IGNORECASE)
 _EMPTY_FIRST: Final = re.compile(rb"\r*+\n")

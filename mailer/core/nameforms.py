@@ -34,15 +34,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from mailer.core.namewords import (
-    APOSTROPHE,
-    CAPITAL,
-    LETTER,
-    PARTICLES,
-    SMALL,
-    SUFFIXES,
-    is_patronymic,
-)
+from mailer.core.namewords import APOSTROPHE, CAPITAL, LETTER, PARTICLES, PREPOSITIONS, SMALL, SUFFIXES, is_patronymic
 from mailer.model import Reason
 
 Span = tuple[int, int]
@@ -182,8 +174,8 @@ def _misfit(match: re.Match[str]) -> Reason | None:
     small = [letter for letter in _BARE.findall(initials) if letter.islower()]
     if small and not match.group().islower():
         return Reason.SEVERAL_NAMES if _CONJUNCTION in small else Reason.NAME_MALFORMED
-    if surname == _CONJUNCTION:
-        return Reason.NAME_MALFORMED
+    if surname == _CONJUNCTION or surname in PREPOSITIONS:
+        return Reason.NAME_MALFORMED  # «для И.И.»
     if match["suffix"] and _count(initials) < 2:
         return Reason.NAME_MALFORMED
     return None
@@ -279,16 +271,26 @@ def _is_full_name(match: re.Match[str], *, surname_last: bool) -> bool:
 
 
 def _plain_words(surname: str, given: str, patronymic: str) -> bool:
-    mixed = not _one_case(f"{surname} {given} {patronymic}")
+    words = (surname, given, patronymic)
+    mixed = not _one_case(" ".join(words))
     return (
         min(len(given), len(patronymic)) > 1
+        and not (mixed and any(map(str.islower, words)))  # «врач Иван Ильич»
+        and PREPOSITIONS.isdisjoint(words)
         and not (surname.lower() == _CONJUNCTION and (surname.islower() or not mixed))
         and not (given.lower() == _AND_OR_PARTICLE and not given.istitle())
         and not (mixed and surname in PARTICLES)
-        and not any(word.lower() in SUFFIXES and not word.istitle() for word in (surname, given, patronymic))
+        and not any(word.lower() in SUFFIXES and not word.istitle() for word in words)
         and not any(part.lower() in SUFFIXES for word in (given, patronymic) for part in word.split("-")[1:])
     )
 
 
 def _misfit_of_words(text: str) -> Reason:
-    return Reason.SEVERAL_NAMES if _CONJUNCTION in text.lower().split(" ") else Reason.NAME_AMBIGUOUS
+    """The reason for words that are no full name: a small word beside others with capitals is none of a name at all."""
+    words = text.split(" ")
+    if _CONJUNCTION in text.lower().split(" "):
+        return Reason.SEVERAL_NAMES
+    strange = {word for word in words if word.islower()} - PARTICLES - SUFFIXES
+    return (
+        Reason.NAME_MALFORMED if not PREPOSITIONS.isdisjoint(words) or (strange and not text.islower()) else Reason.NAME_AMBIGUOUS
+    )

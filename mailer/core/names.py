@@ -172,6 +172,8 @@ class _Reader:
         self._repair(shape, inner, read_as)
         self._recase(shape, written, surname, given)
         person = PersonName(surname=surname, initials=initials, suffix=shape.suffix.lower())
+        if len(person.canonical) > LONGEST_NAME:
+            return self._refusal(Reason.NAME_MALFORMED)
         if not shape.full and given[0].upper() != initials:
             self._repairs.insert(len(self._repairs) - (Repair.CASE in self._repairs), Repair.INITIALS)
         return NameReading(person=person, repairs=unique(self._repairs))

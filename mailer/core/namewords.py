@@ -22,6 +22,9 @@ APOSTROPHE: Final = "['’ʼ]"
 _DUTCH_GERMAN_ROMANCE: Final = ["фон", "фан", "ван", "де", "ди", "да", "дель", "дер", "ден", "ла", "ле", "лос", "тер", "цу"]
 _EASTERN_ENGLISH: Final = ["бен", "ибн", "аль", "эль", "оф"]
 PARTICLES: Final = frozenset([*_DUTCH_GERMAN_ROMANCE, *_EASTERN_ENGLISH])
+PREPOSITIONS: Final = frozenset(
+    ["без", "в", "для", "до", "за", "из", "к", "на", "о", "об", "от", "по", "при", "про", "с", "у"]
+)  # in small letters: no surname, a sentence
 SUFFIXES: Final = frozenset(["оглы", "оглу", "кызы", "гызы", "улы", "уулу"])
 
 PATRONYMIC_ENDINGS: Final = ("вич", "вна", "ична")

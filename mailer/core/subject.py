@@ -41,6 +41,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from mailer.core import names
+from mailer.core.names import NameReading
 from mailer.core.namewords import TWINS, folded, quoted, tidied, unique
 from mailer.model import Form, Mistake, PersonName, Reason, Repair
 
@@ -77,11 +78,8 @@ def read(text: str, form: Form) -> SubjectReading:
     if end is None:
         return SubjectReading(fit="near" if _is_near(subject) else "other", repairs=unique(repairs))
     written = _after_separator(subject[end:], form, repairs)
-    if len(text) > LONGEST_SUBJECT:
-        return SubjectReading(
-            fit="request", reason=Reason.NAME_MALFORMED, written=written[: names.LONGEST_NAME], repairs=unique(repairs)
-        )
-    name = names.read(written, form)
+    readable = len(text) <= LONGEST_SUBJECT and not _takes_of_the_name(subject, end, form)
+    name = names.read(written, form) if readable else NameReading(reason=Reason.NAME_MALFORMED)
     return SubjectReading(
         fit="request",
         person=name.person,
@@ -175,6 +173,13 @@ def _may_end_phrase(text: str, own_end: str) -> bool:
     """Not with a separator or a space, nor with a capital where others are small: «доступ А» ends with an initial."""
     last = text[-1]
     return last == own_end or (last.isalnum() and not (last.isupper() and any(map(str.islower, text))))
+
+
+def _takes_of_the_name(subject: str, end: int, form: Form) -> bool:
+    """Whether letters are glued to the exact phrase and no sign parts them from a name: «доступаде ла Круз» has two readings."""
+    exact = len(form.phrase)
+    glued = end > exact and folded(subject[:exact]) == folded(form.phrase)
+    return glued and _separators(form.separator)[1].match(subject, end) is None
 
 
 def _ends_at(text: str, place: int) -> bool:

@@ -33,7 +33,7 @@ from mailer.store.db import Database, Tx
 from mailer.store.facts import Limits
 from mailer.store.letters import Kept
 
-STEPS: Final = {f"intake:{MAILBOX}", "answer", "issue", "deliver"}
+STEPS: Final = {f"intake:{MAILBOX}", "answer", "bounce", "issue", "deliver"}
 LETTER_SECONDS: Final = 30.0
 LOOK_EVERY_SECONDS: Final = 0.05
 NEWEST: Final = 50  # letters among which a letter just sent is looked for

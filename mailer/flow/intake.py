@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailer.core import keeping, kinds, trust
+from mailer.core.caution import Caution
 from mailer.core.keeping import Arrival, Group, Looked
 from mailer.errors import EdgeError, LeaseLostError, RecordError
+from mailer.flow.filer import Filer
 from mailer.model import Form, Head, Kind, Own, RawLetter, Trust
 from mailer.store import ledger, letters, senders, tries
 from mailer.store.db import DATABASE_OUTAGE
@@ -24,6 +26,7 @@ from mailer.store.letters import SINGLE_ATTEMPTS
 from mailer.store.work import Pulse, Unit, Worker
 
 FULL_EVERY: Final = timedelta(minutes=10)
+NUMBER_MAX: Final = 2**63 - 1  # what a database column takes
 NOT_THE_LETTERS_FAULT: Final = (EdgeError, LeaseLostError, RecordError, *DATABASE_OUTAGE)
 
 
@@ -44,7 +47,10 @@ class Mailbox(Protocol):
     def whole(self, items: Sequence[int]) -> dict[int, bytes]: ...
 
     def file(self, items: Sequence[int]) -> None:
-        """Move letters out of the folder; returns only once the server agreed. Calling twice is fine."""
+        """Move letters out of the folder; returns only once the server agreed. Calling twice is fine.
+
+        EdgeSetupError: the server refuses for the time being; the mailbox stays open and can be read on.
+        """
 
     def wait(self, seconds: float, keep_going: Callable[[], bool]) -> bool:
         """Wait for news; True: something may have arrived. Asks `keep_going` every second or so."""
@@ -69,13 +75,18 @@ class IntakeSettings:
 
 
 class Intake:
-    """The step; it alone uses its mailbox. `on_trouble` is for the log; what hangs while `watched` ends the process."""
+    """The step; it alone uses its mailbox.
+
+    `caution` is what the step before it, that a broken line ended, has learnt. `on_trouble` is for the log; what hangs while
+    `watched` ends the process.
+    """
 
     def __init__(
         self,
         worker: Worker,
         mailbox: Mailbox,
         settings: IntakeSettings,
+        caution: Caution,
         *,
         on_trouble: Callable[[str, Exception], None],
         watched: Callable[[str], AbstractContextManager[None]],
@@ -83,37 +94,34 @@ class Intake:
         self._worker = worker
         self._mailbox = mailbox
         self._settings = settings
+        self._caution = caution
         self._on_trouble = on_trouble
         self._watched = watched
+        self._filer = Filer(worker, mailbox, settings.mailbox, settings.batch)
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None
+        self._new: list[int] = []
         self._careful = True  # note a try before it is made: whatever ran before may have died of a letter
-        self._fetches = False  # whether the server has given any letter since this was made
         self._over: set[Group] = set()
 
     def step(self) -> bool:
-        """Take in what is new; whether there was anything."""
-        epoch = self._epoch if self._epoch is not None else self._mailbox.open()
+        """Take in one batch of what is new, or look at what failed before, or move one batch of what was left behind."""
+        epoch = self._epoch if self._epoch is not None else epoch_of(self._mailbox.open(), self._worker.clock())
         self._epoch = epoch
-        now = self._worker.clock()
-        full = self._full_due is None or not now < self._full_due <= now + FULL_EVERY
-        if full:
-            self._full_due = now + FULL_EVERY
-        items = self._mailbox.items(full=full)
-        name, size = self._settings.mailbox, self._settings.batch
-        with self._worker.reading() as tx:
-            known = tries.suspects(tx, name, epoch)
-            fresh = [item for item in ledger.unseen(tx, name, epoch, items) if item not in known]
-        taken = sum(self._take_batch(epoch, fresh[start : start + size]) for start in range(0, len(fresh), size))
-        with self._worker.reading() as tx:
-            suspects = tries.suspects(tx, name, epoch)
+        if not self._new:
+            self._look_out(epoch)
+        size = self._caution.size(epoch, self._new[0], self._settings.batch) if self._new else 0
+        batch, self._new = self._new[:size], self._new[size:]
+        taken = self._take_batch(epoch, batch) if batch else 0
+        self._pulse()
+        if self._new:
+            return True
+        suspects = self._suspects(epoch)
         for item, attempts in suspects.items():
             self._take_alone(epoch, item, attempts)
         self._careful = bool(suspects)
-        if full:
-            self._file_left_behind(epoch, set(items))
-        return taken > 0 or bool(suspects)
+        return self._filer.file_left_behind(epoch) or taken > 0 or bool(suspects)
 
     def rest(self, keep_going: Callable[[], bool]) -> None:
         """Wait until letters may have arrived."""
@@ -127,15 +135,38 @@ class Intake:
     def close(self) -> None:
         self._epoch = None
         self._full_due = None
+        self._new = []
+        self._filer.forget()
         self._mailbox.close()
+
+    def _look_out(self, epoch: int) -> None:
+        """List what is new; after connecting and every 10 minutes from all that is there."""
+        now = self._worker.clock()
+        full = self._full_due is None or not now < self._full_due <= now + FULL_EVERY
+        items = self._mailbox.items(full=full)
+        suspects = self._suspects(epoch)
+        with self._worker.reading() as tx:
+            unseen = ledger.unseen(tx, self._settings.mailbox, epoch, items)
+        self._new = [item for item in unseen if item not in suspects and not self._caution.is_given_up(epoch, item)]
+        if full:
+            self._full_due = now + FULL_EVERY
+            self._filer.listed(items)
+
+    def _suspects(self, epoch: int) -> dict[int, int]:
+        with self._worker.reading() as tx:
+            known = tries.suspects(tx, self._settings.mailbox, epoch)
+        return {item: attempts for item, attempts in known.items() if not self._caution.is_given_up(epoch, item)}
 
     def _take_batch(self, epoch: int, items: Sequence[int]) -> int:
         """Take letters in together; how many. If one of them cannot be looked at, they are looked at one by one."""
-        self._pulse()
         if self._careful:
             self._suspect(epoch, items)
         try:
-            return self._take(epoch, items)
+            return self._take_over_the_line(epoch, items)
+        except EdgeError:
+            with self._worker.writing() as unit:  # no letter was looked at: caution asks for half of them next time
+                tries.forget(unit.tx, self._settings.mailbox, epoch, items)
+            raise
         except NOT_THE_LETTERS_FAULT:
             raise
         except Exception as error:  # whatever a letter of a stranger's can provoke: it must not stop the others
@@ -151,18 +182,16 @@ class Intake:
 
     def _take_alone(self, epoch: int, item: int, attempts: int) -> None:
         """One more try of a letter that failed in company; after three it is set aside, and stays in the folder for people."""
-        gives_others = self._fetches
         self._count(epoch, item, attempts + 1)
         try:
             if attempts < SINGLE_ATTEMPTS:
-                self._take(epoch, [item])
+                self._take_over_the_line(epoch, [item])
             else:
                 self._set_aside(epoch, item, fetched=attempts == SINGLE_ATTEMPTS)
         except LeaseLostError:
             raise
-        except NOT_THE_LETTERS_FAULT as error:
-            if not (isinstance(error, EdgeError) and gives_others):  # a server that gives others breaks at this one
-                self._count(epoch, item, attempts)
+        except NOT_THE_LETTERS_FAULT:
+            self._count(epoch, item, attempts)
             raise
         except Exception as error:  # as in company
             self._on_trouble(f"letter {item} of {self._settings.mailbox}", error)
@@ -173,6 +202,17 @@ class Intake:
     def _count(self, epoch: int, item: int, attempts: int) -> None:
         with self._worker.writing() as unit:
             tries.alone(unit.tx, self._settings.mailbox, epoch, item, attempts=attempts)
+
+    def _take_over_the_line(self, epoch: int, items: Sequence[int]) -> int:
+        """Take letters in; a line that breaks meanwhile makes cautious."""
+        try:
+            return self._take(epoch, items)
+        except EdgeError as error:
+            if self._caution.broke(epoch, items):
+                with self._worker.writing() as unit:
+                    where = {"mailbox": self._settings.mailbox, "epoch": epoch, "item": items[0]}
+                    unit.tell("letter.unreachable", importance="alarm", outcome="failed", decided=where, why=str(error))
+            raise
 
     def _set_aside(self, epoch: int, item: int, *, fetched: bool) -> None:
         """Keep the headers unread, quarantined; nothing at all if even fetching them fails."""
@@ -188,7 +228,6 @@ class Intake:
     def _take(self, epoch: int, items: Sequence[int]) -> int:
         """Take these letters in; how many. What the server leaves out is none of them, so that it is not asked without a pause."""
         heads = self._mailbox.heads(items)
-        self._fetches = self._fetches or bool(heads)
         taken = 0
         if len(heads) < len(items):
             self._full_due = None  # what the server left out is looked for again
@@ -224,17 +263,22 @@ class Intake:
     def _keep(self, epoch: int, arrivals: Sequence[Arrival], bodies: Mapping[int, bytes]) -> None:
         mailbox = self._settings.mailbox
         items = [arrival.looked.head.item for arrival in arrivals]
-        due = [arrival.looked.head.item for arrival in arrivals if arrival.ours and not self._settings.observe]
+        due = {arrival.looked.head.item for arrival in arrivals if arrival.ours and not self._settings.observe}
         with self._worker.writing() as unit:
+            tries.forget(unit.tx, mailbox, epoch, items)
+            for arrival in arrivals:
+                if not arrival.kept:
+                    continue
+                before = self._kept_before(unit, epoch, arrival.looked)
+                if before is None:
+                    self._keep_one(unit, epoch, arrival.looked, bodies.get(arrival.looked.head.item))
+                elif before is Filing.LEFT:  # while the office only observed: it is still people's to answer
+                    due.discard(arrival.looked.head.item)
             filings = (Filing.DUE if item in due else Filing.LEFT for item in items)
             kinds_seen = (arrival.looked.reading.kind for arrival in arrivals)
             ledger.note(unit.tx, mailbox, epoch, zip(items, kinds_seen, filings, strict=True))
-            tries.forget(unit.tx, mailbox, epoch, items)
-            for arrival in arrivals:
-                if arrival.kept and not self._is_renumbered(unit, epoch, arrival.looked):
-                    self._keep_one(unit, epoch, arrival.looked, bodies.get(arrival.looked.head.item))
             self._tell_over(unit, arrivals)
-        self._file(epoch, due)
+        self._filer.file(epoch, sorted(due))
 
     def _tell_over(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
         """That a day's share is used up is told when it begins, not for every letter that is left out."""
@@ -244,14 +288,16 @@ class Intake:
             unit.tell("intake.capped", importance="warning", outcome="refused", mailbox=self._settings.mailbox, decided=daily)
         self._over = (self._over - {arrival.looked.group for arrival in arrivals if arrival.kept}) | over
 
-    def _is_renumbered(self, unit: Unit, epoch: int, looked: Looked) -> bool:
-        """The server gave its letters new numbers (UIDVALIDITY changed): known by their headers, they are not kept again."""
+    def _kept_before(self, unit: Unit, epoch: int, looked: Looked) -> Filing | None:
+        """How a letter was filed that the server only gave a new number (UIDVALIDITY changed), known by its headers; None: new."""
         if looked.letter is None:
-            return False
-        known = letters.known_elsewhere(unit.tx, self._settings.mailbox, epoch, looked.letter.fingerprint, looked.head.received_at)
-        if known:
-            unit.tell("letter.renumbered", mailbox=self._settings.mailbox, epoch=epoch, item=looked.head.item)
-        return known
+            return None
+        mailbox, item = self._settings.mailbox, looked.head.item
+        found = letters.known_elsewhere(unit.tx, mailbox, epoch, looked.letter, looked.head.received_at)
+        if found is None:
+            return None
+        unit.tell("letter.renumbered", mailbox=mailbox, epoch=epoch, item=item)
+        return ledger.filing(unit.tx, mailbox, *found)
 
     def _keep_one(self, unit: Unit, epoch: int, looked: Looked, body: bytes | None) -> int:
         head = looked.head
@@ -267,7 +313,14 @@ class Intake:
         )
         digest = hashlib.sha256(content).hexdigest()
         kept_id = letters.keep(
-            unit.tx, raw, looked.letter, kind=looked.reading.kind, proven=looked.proven, digest=digest, at=unit.at
+            unit.tx,
+            raw,
+            looked.letter,
+            kind=looked.reading.kind,
+            proven=looked.proven,
+            sender_code=looked.sender_code,
+            digest=digest,
+            at=unit.at,
         )
         unit.tell(
             "letter.kept",
@@ -285,15 +338,12 @@ class Intake:
         )
         return kept_id
 
-    def _file(self, epoch: int, items: Sequence[int]) -> None:
-        if items:
-            self._mailbox.file(items)
-            with self._worker.writing() as unit:
-                ledger.filed(unit.tx, self._settings.mailbox, epoch, items)
 
-    def _file_left_behind(self, epoch: int, present: set[int]) -> None:
-        """Move what was kept but not moved before a crash; what has gone meanwhile counts as moved."""
-        with self._worker.reading() as tx:
-            due = ledger.due(tx, self._settings.mailbox, epoch, self._settings.batch)
-        if due:
-            self._file(epoch, [item for item in due if item in present] or due)
+def epoch_of(told: int, now: datetime) -> int:
+    """Under which epoch the numbers of a server that says this UIDVALIDITY are noted.
+
+    0 means that it keeps no numbers from one connection to the next: each connection is an epoch of its own, below all others.
+    """
+    if told == 0:
+        return -int(now.timestamp() * 1_000_000)
+    return told & NUMBER_MAX

@@ -1,4 +1,4 @@
-"""Step 3: approved requests become credentials, and the answers that carry them.
+"""Step 4: approved requests become credentials, and the answers that carry them.
 
 Acts only on a request whose *request.approved* record holds and says the same as the request: whoever can only write the database
 approves nothing. First the intent is committed (*credential.reserved*), then the account, the sealed reply and the record come in
@@ -15,7 +15,8 @@ from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
-from mailer.core.reply import IssuedValues, local_moment
+from mailer.core.reply import local_moment
+from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile, Secret
 from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
@@ -241,7 +242,7 @@ def _approval_fault(tx: Tx, request: Request, key: bytes) -> str | None:
     header, details = evidence.read_header(approval), evidence.read_details(approval)
     if (header["event"], header["request"], header["sender"]) != ("request.approved", request.id, request.sender_code):
         return "the record approves another request"
-    if details["letter"] != request.letter_id:
+    if (details["letter"], details.get("reissue_of")) != (request.letter_id, request.reissue_of):
         return "the record approves another letter"
     for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
         if row is None or not _same(details[what], personal.get(tx, row)):

@@ -71,7 +71,7 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
 
 
 def _done(backlog: Backlog, steps: Sequence[str], *, observe: bool, paused: bool) -> bool:
-    if "answer" in steps and backlog.letters:
+    if ("answer" in steps and backlog.letters) or ("bounce" in steps and backlog.bounces):
         return False
     if "issue" in steps and not observe and (backlog.reserved or (backlog.to_issue and not paused)):
         return False

@@ -80,15 +80,26 @@ def any_reserved(tx: Tx) -> bool:
     )
 
 
-def older_active(tx: Tx, credential: Credential) -> list[Credential]:
-    """Active credentials of the same person that were issued before this one."""
+def older_living(tx: Tx, credential: Credential) -> list[Credential]:
+    """Active and suspended credentials of the same person that were issued before this one."""
     query = select(credentials).where(
         credentials.c.person_id == credential.person_id,
-        credentials.c.state == CredentialState.ACTIVE.value,
+        credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value]),
         credentials.c.id != credential.id,
         credentials.c.issued_at <= credential.issued_at,
     )
     return [_read(row) for row in tx.execute(query)]
+
+
+def is_followed(tx: Tx, credential: Credential) -> bool:
+    """Whether the same person has another credential, active or about to be, that was begun later."""
+    query = select(credentials.c.id).where(
+        credentials.c.person_id == credential.person_id,
+        credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.RESERVED.value]),
+        credentials.c.id != credential.id,
+        credentials.c.reserved_at >= credential.reserved_at,
+    )
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
@@ -120,6 +131,11 @@ def get(tx: Tx, credential_id: str) -> Credential:
     return _read(row)
 
 
+def lock(tx: Tx, credential_id: str) -> Credential:
+    """As `get`, and nobody else changes it until this transaction ends."""
+    return _read(tx.execute(select(credentials).where(credentials.c.id == credential_id).with_for_update()).one())
+
+
 def find(tx: Tx, written: str) -> Credential:
     """By its id, an unmistakable beginning of it, or its login."""
     query = select(credentials).where((credentials.c.login == written) | credentials.c.id.startswith(written, autoescape=True))
@@ -141,6 +157,11 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
 def of_request(tx: Tx, request_id: int) -> Credential | None:
     row = tx.execute(select(credentials).where(credentials.c.request_id == request_id)).one_or_none()
     return None if row is None else _read(row)
+
+
+def count_of(tx: Tx, state: CredentialState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(credentials.c.state == state.value)).scalar_one()
 
 
 def counts(tx: Tx) -> dict[CredentialState, int]:

@@ -14,32 +14,12 @@ import pytest
 
 from tests.e2e.bureau import Bureau, header, request
 from tests.servers.dovecot import Dovecot
+from tests.servers.processes import parts, runs
 
 SURNAMES = ("Иванов", "Петров", "Сидоров", "Ли", "Ким", "Кузнецов")
 INITIALS = "АБВГДЕЖЗИКЛМНОПРСТ"
 ADDRESSES = [f"ib@clinic{n}.example" for n in range(60)]
 PEOPLE = [f"{surname} {first}.{second}." for surname in SURNAMES for first in INITIALS for second in INITIALS]
-
-
-def parts(supervisor: int) -> dict[str, int]:
-    """The children of a supervisor: desk and courier by their process numbers."""
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except (OSError, IndexError):
-            continue  # it ended while we looked
-        if parent == supervisor and b"--only" in words:
-            found["courier" if words[words.index(b"--only") + 1] == b"deliver" else "desk"] = int(entry.name)
-    return found
-
-
-def runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except OSError:
-        return False
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +19,7 @@ from mailer.states import LetterState
 from mailer.store import audit, letters, tries
 from tests.e2e.bureau import request
 from tests.fakes import FakeMailbox
-from tests.flow.desks import CLINIC, OWN, Desk, until_done
+from tests.flow.desks import CLINIC, Desk, until_done
 from tests.store.offices import Trial
 
 ADDRESS = CLINIC.answer_to
@@ -150,19 +149,20 @@ def test_a_look_that_ends_the_process_is_known_when_the_next_begins(desk: Desk, 
     assert (in_state(desk, LetterState.QUARANTINED), suspects(desk)) == ([2], {})
 
 
-def test_a_line_that_breaks_is_blamed_on_a_letter_only_where_others_come_through(desk: Desk, mailbox: PoisonedMailbox) -> None:
+def test_who_breaks_the_line_is_left_where_it_lies_and_keeps_no_other_waiting(desk: Desk, mailbox: PoisonedMailbox) -> None:
+    desk: Desk, mailbox: PoisonedMailbox
+) -> None:
     drop(desk, 3)
     mailbox.torn = {1}
+    broken = 0
     for _connection in range(10):
-        with pytest.raises(EdgeError):
+        try:
             until_done(desk.intake())
-    assert in_state(desk, LetterState.KEPT) == [2, 3], "it never keeps the others waiting"
-    assert suspects(desk)[1] <= 1
-    for number in range(4, 8):
-        mailbox.letters[number] = request("Ли К.", ADDRESS, number)
-        with suppress(EdgeError):
-            until_done(desk.intake())
-    assert in_state(desk, LetterState.QUARANTINED) == [1]
+        except EdgeError:
+            broken += 1
+    assert 3 <= broken <= 5
+    assert (in_state(desk, LetterState.KEPT), suspects(desk)) == ([2, 3], {})
+    assert desk.events().count("letter.unreachable") == 1
 
 
 def test_a_quarantined_letter_is_read_once_more_and_answered(desk: Desk) -> None:
@@ -212,7 +212,7 @@ def test_no_view_reads_a_letter_that_is_set_aside_or_suspect(desk: Desk) -> None
         with desk.trial.database.reading() as tx:
             kept = letters.get(tx, number)
         view = report.letter_view(kept)
-        assert (view.sender, view.subject, report.reread(kept, desk.ruleset.form, OWN)) == (
+        assert (view.sender, view.subject, report.reread(kept, desk.ruleset.form, desk.own)) == (
             None,
             None,
             None,

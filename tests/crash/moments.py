@@ -1,0 +1,122 @@
+"""At which moments can a process die? Every one that has a name, each in two ways.
+
+A commit is named by the event it tells to the record, or by what it writes where it tells none. A line to a mail server is named by
+the command on it. `test_crash_moments.py` compares the commits with the record's events in docs/flow.md, so that a new event cannot
+be forgotten here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Part(StrEnum):
+    """Who dies."""
+
+    SUPERVISOR = "supervisor"
+    DESK = "desk"
+    COURIER = "courier"
+    PERSON = "person"  # a command that somebody gave
+
+
+class Way(StrEnum):
+    """FAILED: the step was begun and did not happen. DONE: it happened, and nobody was left to hear of it."""
+
+    FAILED = "failed"
+    DONE = "failed, but was done"
+
+
+class Place(StrEnum):
+    """Where the moment is caught: in the process itself, or from outside, on its line to the mail server."""
+
+    COMMIT = "commit"  # of a transaction
+    CALL = "call"  # of a function that touches keys
+    IMAP = "imap"
+    SMTP = "smtp"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    part: Part
+    place: Place
+    name: str
+    way: Way
+
+    @property
+    def where(self) -> str:
+        return WHERE[self.place]
+
+    def __str__(self) -> str:
+        return f"{self.part} {self.where} «{self.name}» {self.way}"
+
+
+WHERE: Final = {
+    Place.COMMIT: "at a commit",
+    Place.CALL: "at the keys",
+    Place.IMAP: "on a line to IMAP",
+    Place.SMTP: "on a line to SMTP",
+}
+
+# Commits by the events they tell.
+EVENTS: Final[Mapping[str, Part]] = {
+    "letter.kept": Part.DESK,
+    "letter.renumbered": Part.DESK,
+    "letter.quarantined": Part.DESK,
+    "letter.observed": Part.DESK,
+    "letter.ignored": Part.DESK,
+    "request.held": Part.DESK,
+    "request.refused": Part.DESK,
+    "request.approved": Part.DESK,
+    "issuing.paused": Part.DESK,
+    "issuing.resumed": Part.DESK,
+    "credential.reserved": Part.DESK,
+    "credential.issued": Part.DESK,
+    "reply.queued": Part.DESK,
+    "reply.leased": Part.COURIER,
+    "reply.returned": Part.COURIER,
+    "reply.postponed": Part.COURIER,
+    "reply.sent": Part.COURIER,
+    "reply.doubted": Part.COURIER,
+    "reply.failed": Part.COURIER,
+    "request.answered": Part.COURIER,
+    "credential.superseded": Part.COURIER,
+    "credential.expired": Part.DESK,
+    "senders.imported": Part.PERSON,
+    "rules.activated": Part.PERSON,
+    "credential.revoked": Part.PERSON,
+}
+
+# Commits that tell nothing: name -> the function of the store that does the writing.
+SILENT: Final[Mapping[str, str]] = {
+    "letters claimed": "mailer.store.letters:claim",
+    "letters filed": "mailer.store.ledger:filed",
+    "lease taken": "mailer.store.leases:acquire",
+    "lease left": "mailer.store.leases:release",
+}
+
+# Calls that touch keys: name -> the function.
+CALLS: Final[Mapping[str, str]] = {
+    "reply sealed": "mailer.edge.keys:Keyring.seal",
+    "reply opened": "mailer.edge.keys:Keyring.open",
+    "key written": "mailer.edge.keys:_write",
+}
+
+IMAP: Final = ("login", "select", "search", "headers", "whole", "move", "idle")
+SMTP: Final = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot")
+
+_BY_PART: Final[Sequence[tuple[Part, Place, Sequence[str]]]] = (
+    *((part, Place.COMMIT, (event,)) for event, part in EVENTS.items()),
+    (Part.DESK, Place.COMMIT, tuple(SILENT)),
+    (Part.COURIER, Place.COMMIT, ("lease taken", "lease left")),
+    (Part.DESK, Place.CALL, ("reply sealed",)),
+    (Part.COURIER, Place.CALL, ("reply opened", "key written")),
+    (Part.DESK, Place.IMAP, IMAP),
+    (Part.COURIER, Place.SMTP, SMTP),
+)
+
+ALL: Final = tuple(
+    Moment(part=part, place=place, name=name, way=way) for part, place, names in _BY_PART for name in names for way in Way
+)

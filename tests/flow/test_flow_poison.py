@@ -150,8 +150,6 @@ def test_a_look_that_ends_the_process_is_known_when_the_next_begins(desk: Desk, 
 
 
 def test_who_breaks_the_line_is_left_where_it_lies_and_keeps_no_other_waiting(desk: Desk, mailbox: PoisonedMailbox) -> None:
-    desk: Desk, mailbox: PoisonedMailbox
-) -> None:
     drop(desk, 3)
     mailbox.torn = {1}
     broken = 0

@@ -1,4 +1,4 @@
-"""Step 3: approved requests become credentials, and the answers that carry them.
+"""Step 4: approved requests become credentials, and the answers that carry them.
 
 Acts only on a request whose *request.approved* record holds and says the same as the request: whoever can only write the database
 approves nothing. First the intent is committed (*credential.reserved*), then the account, the sealed reply and the record come in
@@ -11,20 +11,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
 from mailer.core.accounts import Capabilities, Handout, Managed, Order
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
-from mailer.core.reply import IssuedValues, local_moment
+from mailer.core.reply import local_moment
+from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile
 from mailer.errors import EdgeError, LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
 from mailer.model import Sender, Term
 from mailer.store import audit, credentials, letters, logins, personal, requests, senders
 from mailer.store.accounts_pool import Draw, Drawn
-from mailer.store.credentials import Credential
+from mailer.store.credentials import BREAKER_WINDOW, Credential
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.logins import Logins
 from mailer.store.personal import Personal
@@ -32,7 +33,6 @@ from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 50
-BREAKER_WINDOW: Final = timedelta(minutes=10)
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 
@@ -324,7 +324,7 @@ def _approval_fault(tx: Tx, request: Request, key: bytes) -> str | None:
     header, details = evidence.read_header(approval), evidence.read_details(approval)
     if (header["event"], header["request"], header["sender"]) != ("request.approved", request.id, request.sender_code):
         return "the record approves another request"
-    if details["letter"] != request.letter_id:
+    if (details["letter"], details.get("reissue_of")) != (request.letter_id, request.reissue_of):
         return "the record approves another letter"
     for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
         if row is None or not _same(details[what], personal.get(tx, row)):

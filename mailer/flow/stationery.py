@@ -1,6 +1,6 @@
 """How does a reply come to stand in the outbox? Written once, sealed at once, told to the record.
 
-Not a step: answer and issue write through it, so that there is one way out of the house. What it seals it cannot open.
+Not a step: answer, issue and alarm write through it, so that there is one way out of the house. What it seals it cannot open.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from mailer.core import reply
 from mailer.core.letterhead import Letterhead
-from mailer.core.reply import ReplyValues, Templates
+from mailer.core.reply import Templates
+from mailer.core.replyvalues import LetterValues
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
 from mailer.model import Envelope, Letter
@@ -63,20 +64,21 @@ class Stationery:
         self,
         unit: Unit,
         *,
-        request_id: int,
-        sender_code: str,
+        request_id: int | None,
+        sender_code: str | None,
         recipient: Personal,
         name: str,
-        values: ReplyValues,
+        values: LetterValues,
         answered: Letter | None,
         credential_id: str | None = None,
     ) -> None:
-        """Render template `name`, seal it and queue it in this transaction."""
+        """Render template `name`, seal it and queue it in this transaction. Without a request it is a notice to the officer."""
         if recipient.value is None:
             raise ValueError("an erased address cannot be written to")
         reply_id = self.randbytes(16).hex()
         envelope = Envelope(sender=self._bounce_address(reply_id), recipient=recipient.value)
-        content = self._render(unit, name, values, reply_id=reply_id, envelope=envelope, answered=answered)
+        letterhead = self._letterhead(unit, reply_id, envelope, answered, asked_for=request_id is not None)
+        content = reply.compose(self.templates, name, values, letterhead)
         key_epoch = self.sealer.epochs()[-1]
         binding = Binding(
             instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value
@@ -100,7 +102,7 @@ class Stationery:
             **told,
         )
         unit.tell(
-            "reply.queued",
+            "notice.queued" if request_id is None else "reply.queued",
             sender=sender_code,
             request=request_id,
             decided=told,
@@ -110,10 +112,8 @@ class Stationery:
             credential=credential_id,
         )
 
-    def _render(
-        self, unit: Unit, name: str, values: ReplyValues, *, reply_id: str, envelope: Envelope, answered: Letter | None
-    ) -> bytes:
-        letterhead = Letterhead(
+    def _letterhead(self, unit: Unit, reply_id: str, envelope: Envelope, answered: Letter | None, *, asked_for: bool) -> Letterhead:
+        return Letterhead(
             envelope=envelope,
             from_name=self.fund.name,
             from_address=self.fund.address,
@@ -122,8 +122,8 @@ class Stationery:
             loop_mark=reply_id,
             in_reply_to=answered.message_id if answered else None,
             references=answered.answers if answered else (),
+            asked_for=asked_for,
         )
-        return reply.compose(self.templates, name, values, letterhead)
 
     def _bounce_address(self, reply_id: str) -> str:
         return (self.fund.bounce_address or self.fund.address).replace("{id}", reply_id)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from mailer.core import evidence
 from mailer.errors import LeaseLostError, RecordError, TamperedError
-from mailer.store import audit, letters
+from mailer.store import audit, leases, letters
 from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.leases import Lease
 from mailer.store.letters import Kept
@@ -61,7 +61,10 @@ class Tray:
         return bool(claimed)
 
     def claim(self) -> list[Kept]:
+        """Letters taken in hand; none while another worker is at its turn."""
         with self._worker.writing() as unit:
+            if not leases.is_turn_free(unit.tx, self._lease):
+                return []
             return letters.claim(unit.tx, self._batch, self._lease, unit.at, bounces=self._bounces)
 
     def read_all(self, claimed: Sequence[Kept], read: Callable[[Unit, Kept], None]) -> None:

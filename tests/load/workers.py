@@ -82,10 +82,10 @@ def trial(bureau: Bureau, url: str, count: int, workers: int, chance: random.Ran
     posted = [request(who, SENDERS[n % len(SENDERS)], n) for n, who in enumerate(people)]
     crew = Crew(bureau, workers, chance)
     bureau.dovecot.drop(posted[: count // 2])
-    bureau.wait_for(lambda: answered(bureau) > 0, "the first answer", 60)
+    bureau.wait_for(lambda: answered(bureau) > 0, "the first answer", 180)
     first = frozen(bureau, 2)
     bureau.dovecot.drop(posted[count // 2 :])
-    bureau.wait_for(lambda: is_stopped(first), "the frozen desk to stop while it holds the head", 60)
+    bureau.wait_for(lambda: is_stopped(first), "the frozen desk to stop while it holds the head", 180)
     stopped_at = time.monotonic()
     halted: list[subprocess.Popen[bytes]] = []
     begun, next_kill, thawed = time.monotonic(), time.monotonic() + 20, False

@@ -48,6 +48,8 @@ class Tray:
         """Have a batch read; whether there were any. `read` changes what it decides in the transaction it is given."""
         self._quarantine_spent()
         claimed = self.claim()
+        if not claimed:
+            return False
         try:
             self.read_all(claimed, read)
         except LeaseLostError:
@@ -58,7 +60,7 @@ class Tray:
             raise
         except Exception as error:  # whatever a letter of a stranger's can provoke: it must not stop the others
             self._on_trouble(f"letters {claimed[0].id}-{claimed[-1].id}", error)
-        return bool(claimed)
+        return True
 
     def claim(self) -> list[Kept]:
         """Letters taken in hand; none while another worker is at its turn."""

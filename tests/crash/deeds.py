@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
+from mailer.core.keeping import DAILY, Group
 from tests.crash.moments import Moment, Part, Place, Way
-from tests.crash.office import PATIENCE_SECONDS, REGISTERED, STEPS, CampaignError, Office
+from tests.crash.office import PATIENCE_SECONDS, REGISTERED, STEPS, CampaignError, Office, numbers
 from tests.crash.post import Post, Posted, Sort
 
 DAY: Final = 86400
@@ -26,7 +27,9 @@ PROVOKED_BY: Final = {
     "reply.doubted": Sort.MUTE,
     "reply.postponed": Sort.LATER,
     "reply.failed": Sort.NEVER,
+    "credential.suspended": Sort.NEVER,
 }
+UNREADABLE_SHARE: Final = DAILY[Group.UNREADABLE].letters
 ONCE: Final = {"lease taken", "login", "select", "greeting", "EHLO"}  # a process passes these once, or as often as it likes
 REACH_SECONDS: Final = 120.0
 PROVOKE_EVERY_SECONDS: Final = 1.0
@@ -50,6 +53,7 @@ class Deeds:
         self._units: dict[Part, subprocess.Popen[bytes]] = {}
         self._renumbered = 0  # letters that the server numbered once more
         self._days_ahead = 0
+        self._looks = 0  # for alarms, each some hours after the one before
         self.imports = 0
         self.kills: list[Kill] = []
         self.longest_orphan = 0.0
@@ -69,6 +73,19 @@ class Deeds:
             "letter.renumbered": self._renumbering,
             "letter.quarantined": self._quarantine,
             "letter.observed": self._observing,
+            "letter.unreachable": self._unreachable,
+            "filing.refused": self._refusing_moves,
+            "filing.resumed": self._refusing_moves,
+            "intake.capped": self._capping,
+            "reply.bounced": self._bouncing,
+            "delivery.paused": self._away,
+            "delivery.resumed": self._away,
+            "alarm.raised": self._alarming,
+            "alarm.cleared": self._alarming,
+            "notice.queued": self._alarming,
+            "letter.retried": self._taking_up,
+            "letter.dropped": self._taking_up,
+            "letter.exported": self._exporting,
             "issuing.paused": self._pausing,
             "issuing.resumed": self._pausing,
             "key written": self._new_day,
@@ -102,7 +119,7 @@ class Deeds:
             self._doom(moment, options=ahead, steps="expire", provoke=lambda: None)
         last = self._office.start(self._office.doomed(ahead, "run", "--only", "expire"))
         self._office.wait_for(
-            lambda: not self._office.count("SELECT count(*) FROM credentials WHERE state = 'active'"), "all logins to end", 60
+            lambda: not self._office.count("SELECT count(*) FROM credentials WHERE state IN ('active', 'suspended')"), "all logins to end", 60
         )
         last.send_signal(signal.SIGTERM)
         last.wait(PATIENCE_SECONDS)
@@ -127,14 +144,107 @@ class Deeds:
         self._doom(moment, provoke=lambda: None)
 
     def _quarantine(self, moment: Moment) -> None:
+        self._poison()
+        self._doom(moment, provoke=lambda: None)
+
+    def _poison(self) -> Posted:
         """A letter that four processes die of: once in company, three times alone."""
         self._settle()
         self._kill_unit(Part.DESK)
-        self._post.drop(Sort.POISON)
+        posted = self._post.drop(Sort.POISON)
         killer = Moment(part=Part.DESK, place=Place.COMMIT, name="request.approved", way=Way.FAILED)
         for _ in range(4):
             self._doom(killer, provoke=lambda: None)
+        return posted
+
+    def _taking_up(self, moment: Moment) -> None:
+        """A person has a quarantined letter read once more, or gives it up, and looks afterwards whether that was done."""
+        word, sort = {"letter.retried": ("retry", Sort.RETRIED), "letter.dropped": ("drop", Sort.DROPPED)}[moment.name]
+        posted = next((one for one in self._post.posted if one.sort is Sort.POISON), None) or self._poison()
+        self._settle()
+        letter = self._kept(posted)
+        posted.sort = sort
+        words = ("letters", word, str(letter), "--reason", "crash campaign")
+        self._command(moment, *words)
+        if self._office.count(f"SELECT count(*) FROM letters WHERE state = 'quarantined' AND id = {letter}"):
+            self._office.mailer(*words)
+
+    def _exporting(self, moment: Moment) -> None:
+        self._command(moment, "letters", "export", str(self._kept(self._answered())), "-")
+
+    def _kept(self, posted: Posted) -> int:
+        """Under which number a letter is kept."""
+        letters = self._office.rows("SELECT id, content FROM letters")
+        return next(row["id"] for row in letters if numbers([row["content"]]) == [posted.number])
+
+    def _bouncing(self, moment: Moment) -> None:
+        """The answer with a login comes back from the recipient's server."""
+        posted = self._answered()
+        replies = self._office.rows(
+            "SELECT o.message_id FROM replies o JOIN requests r ON r.id = o.request_id JOIN personal p ON p.id = r.person_id "
+            f"WHERE p.value = '{posted.person}' AND o.state = 'sent'"
+        )
+        posted.sort, posted.login = Sort.RETURNED, "suspended"
+        self._doom(moment, provoke=lambda: self._post.bounce(posted.sender, str(replies[0]["message_id"])))
+
+    def _unreachable(self, moment: Moment) -> None:
+        """Whoever asks for this one letter loses the line, three times; the next desk finds it mended."""
+        self._settle()
+        self._kill_unit(Part.DESK)
+        self._post.drop(Sort.PLAIN)
+        self._office.relay.drops_headers = True
         self._doom(moment, provoke=lambda: None)
+        self._office.relay.drops_headers = False
+
+    def _refusing_moves(self, moment: Moment) -> None:
+        before = self._told("filing.refused")
+        self._office.relay.refuses_moves = True
+
+        def provoke() -> None:
+            if self._told("filing.refused") > before:
+                self._office.relay.refuses_moves = False
+            self._post.drop(Sort.PLAIN)
+
+        self._doom(moment, provoke=provoke)
+        self._office.relay.refuses_moves = False
+
+    def _capping(self, moment: Moment) -> None:
+        """More unreadable letters than a day's share; the desk knows the share of the day before it died."""
+        spent = any(one.sort is Sort.UNREADABLE for one in self._post.posted)
+        self._doom(moment, provoke=lambda: None, before=lambda: self._post.unreadable(1 if spent else UNREADABLE_SHARE + 1))
+
+    def _away(self, moment: Moment) -> None:
+        """The mail server takes nothing until that is told; the next courier, a while later, sends what had to wait."""
+        before = self._told("delivery.paused")
+        self._start(Part.DESK)
+        self._office.sink.is_away = lambda: self._told("delivery.paused") == before
+        options = ["--ahead", "120", "--ahead-once", "delivery.paused"] if moment.name == "delivery.resumed" else []
+        self._doom(moment, options=options, provoke=lambda: self._post.drop(Sort.PLAIN))
+        self._office.sink.is_away = lambda: False
+        if self._office.finish(self._office.doomed(["--ahead", "120"], "run", "--only", "deliver", "--until-idle")):
+            raise CampaignError(f"the courier after the pause failed\n{self._office.log_end()}")
+
+    def _alarming(self, moment: Moment) -> None:
+        """The disk is called full, and then it is not; each time some hours later, or no letter would tell of it."""
+        self._looks += 1
+        look = ["--look-often", "--ahead", str(self._looks * 7200)]
+        cleared = moment.name == "alarm.cleared"
+        standing = "SELECT count(*) FROM alarms WHERE cleared_at IS NULL AND kind = 'disk-low'"
+        self._kill_unit(Part.DESK)
+        unit = self._office.start(
+            self._office.doomed(look, "run", "--only", "alarm", config="alarmed" if cleared else "mailer")
+        )
+        self._office.wait_for(
+            lambda: self.is_at_work(unit.pid) and bool(self._office.count(standing)) == cleared, "the alarm before the moment"
+        )
+        unit.send_signal(signal.SIGTERM)
+        unit.wait(PATIENCE_SECONDS)
+        look[-1] = str(self._looks * 7200 + 3700)
+        self._doom(moment, config="mailer" if cleared else "alarmed", options=look, steps="alarm", provoke=lambda: None)
+
+    def _told(self, event: str) -> int:
+        """How often the record tells of an event."""
+        return sum(f'"{event}"'.encode() in bytes(row["header"]) for row in self._office.rows("SELECT header FROM records"))
 
     def _observing(self, moment: Moment) -> None:
         self._settle()

@@ -119,7 +119,9 @@ class Deeds:
             self._doom(moment, options=ahead, steps="expire", provoke=lambda: None)
         last = self._office.start(self._office.doomed(ahead, "run", "--only", "expire"))
         self._office.wait_for(
-            lambda: not self._office.count("SELECT count(*) FROM credentials WHERE state IN ('active', 'suspended')"), "all logins to end", 60
+            lambda: not self._office.count("SELECT count(*) FROM credentials WHERE state IN ('active', 'suspended')"),
+            "all logins to end",
+            60,
         )
         last.send_signal(signal.SIGTERM)
         last.wait(PATIENCE_SECONDS)
@@ -231,9 +233,7 @@ class Deeds:
         cleared = moment.name == "alarm.cleared"
         standing = "SELECT count(*) FROM alarms WHERE cleared_at IS NULL AND kind = 'disk-low'"
         self._kill_unit(Part.DESK)
-        unit = self._office.start(
-            self._office.doomed(look, "run", "--only", "alarm", config="alarmed" if cleared else "mailer")
-        )
+        unit = self._office.start(self._office.doomed(look, "run", "--only", "alarm", config="alarmed" if cleared else "mailer"))
         self._office.wait_for(
             lambda: self.is_at_work(unit.pid) and bool(self._office.count(standing)) == cleared, "the alarm before the moment"
         )

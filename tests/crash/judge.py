@@ -165,9 +165,7 @@ def _before_a_person(case: Case) -> tuple[int, int]:
     letters = {row["id"]: row for row in case.evidence.letters}
     of_request = {request["id"]: sorts[letters[letter]["number"]] for letter, request in case.requests.items()}
     doubted = [
-        row
-        for row in case.evidence.replies
-        if row["state"] == "unknown" and of_request.get(row["request_id"]) is not Sort.MUTE
+        row for row in case.evidence.replies if row["state"] == "unknown" and of_request.get(row["request_id"]) is not Sort.MUTE
     ]
     quarantined = [row for row in letters.values() if row["state"] == "quarantined" and sorts[row["number"]] is not Sort.POISON]
     return len(doubted), len(quarantined)
@@ -274,7 +272,7 @@ def _login_faults(case: Case) -> Iterator[str]:
 
 
 def _undelivered_faults(case: Case) -> Iterator[str]:
-    """A login whose answer did not arrive is blocked, and one request to issue it anew stands before a person; no other is there."""
+    """A login whose answer did not arrive is blocked, and one request that repeats it stands before a person; no other is there."""
     enabled = {row["credential_id"]: bool(row["enabled"]) for row in case.evidence.accounts}
     reissues = Counter(row.get("reissue_of") for row in case.evidence.requests if row["state"] == "held")
     for request in case.evidence.requests:

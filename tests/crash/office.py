@@ -236,7 +236,7 @@ class Office:
 
 
 def numbers(letters: Sequence[bytes]) -> list[int]:
-    found = (re.search(rb"^Message-ID: <crash-(\d+)@", letter, re.M) for letter in letters)
+    found = (re.search(rb"^(?:\* )?Message-ID: <crash-(\d+)@", letter, re.M) for letter in letters)
     return [int(match[1]) for match in found if match]
 
 

@@ -51,7 +51,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Where a letter must be at the end. `kept`: by the program, None: as far as the day's share goes; `moved`: in the done folder, else in the inbox; None: either."""
+    """Where a letter must be at the end. `kept`: by the program, None: as far as the day's share goes.
+
+    `moved`: in the done folder, else in the inbox; None: either.
+    """
 
     kept: bool | None = True
     moved: bool | None = True
@@ -218,6 +221,8 @@ def _written(posted: Posted) -> bytes:
             body = "вложение\r\n" * 1500
         case Sort.TOO_LARGE:
             body = "вложение\r\n" * 5000
+    if posted.sort is Sort.UNREADABLE:  # no header has a blank in its name
+        return f"* Message-ID: <crash-{posted.number}@letters.example>\r\n\r\n{body}".encode()
     sender = "MAILER-DAEMON@post.example" if posted.sort is Sort.BOUNCE else posted.sender
     return (
         f"{headers}From: {sender}\r\nTo: uc@fond.example\r\nSubject: {subject}\r\nDate: Mon, 23 Nov 2026 12:00:00 +0300\r\n"

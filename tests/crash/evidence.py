@@ -17,7 +17,8 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
-from tests.crash.deeds import Deeds, Kill
+from tests.crash.deeds import Deeds
+from tests.crash.hands import Kill
 from tests.crash.lines import Copy
 from tests.crash.office import DONE_FOLDER, Office, numbers
 from tests.crash.post import Post, Posted

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from tests.crash.case import Case
 from tests.crash.evidence import Came, Evidence, Row
 from tests.crash.moments import Part
 from tests.crash.post import ENDS, OFFICER, End, Posted, Sort
@@ -36,34 +37,6 @@ class Verdict:
     doubted: int  # replies before a person that an undisturbed service would have sent
     quarantined: int  # letters before a person that nobody meant to poison
     faults: Sequence[str]
-
-
-class Case:
-    """The evidence, sorted by letter."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
-        self.requests = {row["letter_id"]: row for row in evidence.requests if row["letter_id"] is not None}
-        self.credentials: dict[int, list[Row]] = defaultdict(list)
-        self.replies: dict[int, list[Row]] = defaultdict(list)
-        self.letters: dict[int, list[Row]] = defaultdict(list)
-        self.came: dict[int | None, list[Came]] = defaultdict(list)
-        for row in evidence.credentials:
-            self.credentials[row["request_id"]].append(row)
-        for row in evidence.replies:
-            self.replies[row["request_id"]].append(row)
-        for row in evidence.letters:
-            self.letters[row["number"]].append(row)
-        for one in evidence.came:
-            self.came[one.number].append(one)
-
-    def end(self, letter: Row) -> tuple[str, str | None, str | None, int, tuple[str, ...]]:
-        """What became of a kept letter: its state, verdict, request, number of credentials, states of replies."""
-        request = self.requests.get(letter["id"])
-        if request is None:
-            return letter["state"], letter["verdict"], None, 0, ()
-        replies = tuple(sorted(row["state"] for row in self.replies[request["id"]]))
-        return letter["state"], letter["verdict"], request["state"], len(self.credentials[request["id"]]), replies
 
 
 def judge(evidence: Evidence, after: Evidence) -> Verdict:
@@ -123,9 +96,8 @@ def _place_faults(case: Case) -> Iterator[str]:
     for posted in case.evidence.posted:
         files = _files(posted, case.evidence)
         moved = ENDS[posted.sort].moved
-        if moved and any(row["state"] == "quarantined" for row in case.letters[posted.number]):
-            moved = None
-        allowed = ([] if moved else [(files, 0)]) + ([] if moved is False else [(0, files)])
+        aside = any(row["state"] == "quarantined" for row in case.letters[posted.number])
+        allowed = ([] if moved and not aside else [(files, 0)]) + ([(0, files)] if moved else [])
         found = (case.evidence.inbox.get(posted.number, 0), case.evidence.done.get(posted.number, 0))
         if found not in allowed:
             yield f"letter {posted.number} ({posted.sort}): files in inbox and done folder {found}, expected {allowed}"

@@ -53,11 +53,11 @@ class Sort(StrEnum):
 class End:
     """Where a letter must be at the end. `kept`: by the program, None: as far as the day's share goes.
 
-    `moved`: in the done folder, else in the inbox; None: either.
+    `moved`: in the done folder, else in the inbox.
     """
 
     kept: bool | None = True
-    moved: bool | None = True
+    moved: bool = True
     verdict: str | None = None
     request: str | None = None  # its state; None: no request
     credential: bool = False

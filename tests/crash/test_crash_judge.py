@@ -120,6 +120,23 @@ def notice(recipient: str) -> Callable[[Evidence], Evidence]:
     return lambda evidence: more("came", came(NOTICE, at=15, recipient=recipient))(more("replies", row)(evidence))
 
 
+def put_aside() -> Callable[[Evidence], Evidence]:
+    """The second letter took several desks with it while it was taken in: it stays in the inbox, and nobody answered it."""
+
+    def change(evidence: Evidence) -> Evidence:
+        return replace(
+            rows_with("letters", 1, state="quarantined", verdict=None)(evidence),
+            inbox={2: 1, 3: 1},
+            done={1: 1},
+            requests=evidence.requests[:1],
+            replies=evidence.replies[:1],
+            told=[*evidence.told[:1], told("letter.quarantined", letter=2), *evidence.told[2:4]],
+            came=evidence.came[:2],
+        )
+
+    return change
+
+
 def over() -> Evidence:
     """The same office when all terms are over."""
     return rows_with("accounts", 0, enabled=False)(rows_with("credentials", 0, state="expired")(sound()))
@@ -139,8 +156,9 @@ def test_a_sound_outcome_has_no_fault() -> None:
         came_back(),
         notice(OFFICER),
         more("told", told("letter.quarantined", letter=1), told("letter.retried", letter=1)),
+        put_aside(),
     ],
-    ids=["an answer came back", "an alarm was told", "a letter was read once more"],
+    ids=["an answer came back", "an alarm was told", "a letter was read once more", "a letter was put aside at intake"],
 )
 def test_what_may_be_is_no_fault(change: Callable[[Evidence], Evidence]) -> None:
     assert judge(change(sound()), over()).faults == []

@@ -172,6 +172,7 @@ class Deeds(Hands):
         self._office.relay.drops_headers = False
 
     def _refusing_moves(self, moment: Moment) -> None:
+        self._kill_unit(Part.DESK)  # or it meets the refusal first
         before = self._told("filing.refused")
         self._office.relay.refuses_moves = True
 
@@ -190,6 +191,7 @@ class Deeds(Hands):
 
     def _away(self, moment: Moment) -> None:
         """The mail server takes nothing until that is told; the next courier, a while later, sends what had to wait."""
+        self._kill_unit(Part.COURIER)  # or it meets the closed door first
         before = self._told("delivery.paused")
         self._start(Part.DESK)
         self._office.sink.is_away = lambda: self._told("delivery.paused") == before

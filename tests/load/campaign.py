@@ -118,7 +118,7 @@ def _keep(bureau: Bureau, count: int) -> None:
                 letter = mime.read(content)
                 kind = kinds.judge(letter, form, Own(message_id_domain="fond.example", reply_subjects=())).kind
                 digest = hashlib.sha256(content).hexdigest()
-                kept = letters.keep(unit.tx, raw, letter, kind=kind, proven=True, digest=digest, at=unit.at)
+                kept = letters.keep(unit.tx, raw, letter, kind=kind, proven=True, sender_code=None, digest=digest, at=unit.at)
                 unit.tell("letter.kept", letter=kept, digest=digest, proven=True, kind=kind.value)
     office.close()
 

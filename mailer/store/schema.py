@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0004"  # the newest migration: a database of another version is refused
+VERSION: Final = "0003"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={

@@ -17,7 +17,8 @@ from email.policy import default
 from pathlib import Path
 from typing import Any, Final
 
-from tests.crash.deeds import Deeds, Kill
+from tests.crash.deeds import Deeds
+from tests.crash.hands import Kill
 from tests.crash.lines import Copy
 from tests.crash.office import DONE_FOLDER, Office, numbers
 from tests.crash.post import Post, Posted
@@ -84,7 +85,7 @@ def gather(office: Office, post: Post, deeds: Deeds) -> Evidence:
         inbox=office.letters_in("INBOX"),
         done=office.letters_in(DONE_FOLDER),
         letters=[row | {"number": next(iter(numbers([row["content"]])), 0)} for row in letters],
-        requests=office.rows("SELECT id, letter_id, state FROM requests"),
+        requests=office.rows("SELECT id, letter_id, reissue_of, state FROM requests"),
         credentials=office.rows("SELECT id, request_id, login, state FROM credentials"),
         accounts=office.rows(ACCOUNTS),
         replies=office.rows("SELECT id, request_id, message_id, state, sends FROM replies"),

@@ -25,7 +25,7 @@ from sqlalchemy import make_url
 
 from tests.crash.lines import CrashSink, ImapRelay, Trap
 from tests.crash.moments import Part
-from tests.crash.post import CLINICS, LATER, MAX_BYTES, MUTE, NEVER
+from tests.crash.post import CLINICS, LATER, MAX_BYTES, MUTE, NEVER, OFFICER
 from tests.servers.dovecot import Dovecot
 from tests.servers.processes import runs
 
@@ -38,6 +38,7 @@ mode = "{mode}"
 name = "ТФОМС АО"
 from = "uc@fond.example"
 portal_url = "https://portal.example/"
+officer = "{officer}"
 
 [database]
 url = "{url}"
@@ -66,6 +67,9 @@ address_replies_daily = 100000
 replies_daily = 100000
 issues_per_10_minutes = {breaker}
 
+[alarms]
+disk_free_bytes = {disk}
+
 [rules]
 directory = "rules"
 """
@@ -75,6 +79,7 @@ POOL: Final = """
 kind = "pool"
 low_stock = 100000
 """
+FULL_DISK: Final = 10**15  # bytes that must be free for no alarm: nobody has them
 # So that a login can be replaced within the campaign: the packaged rules take a second request within 15 minutes for a repetition.
 AGAIN_RULE: Final = """
 [[rule]]
@@ -87,7 +92,7 @@ why = "Повторная выдача: фамилия записана в ка�
 REGISTER: Final = (*CLINICS, LATER, NEVER, MUTE)
 REGISTERED: Final = len(REGISTER)
 PATIENCE_SECONDS: Final = 120.0  # what takes longer, even on a busy machine, will not come at all
-STEPS: Final = {Part.DESK: "intake,answer,issue,expire", Part.COURIER: "deliver"}
+STEPS: Final = {Part.DESK: "intake,answer,bounce,issue,expire,alarm", Part.COURIER: "deliver"}
 
 # Nothing is left that the program could still do without a person, or before its time.
 WORK_LEFT: Final = """
@@ -109,7 +114,7 @@ class Office:
         self.dovecot = dovecot
         self.trap = Trap()
         self.sink = CrashSink(self.trap, Random(chance.random()), later=LATER, never=NEVER, mute=MUTE)
-        self._relay = ImapRelay(dovecot.port, self.trap)
+        self.relay = ImapRelay(dovecot.port, self.trap)
         self._url = url or f"sqlite:///{self.home / 'mailer.db'}"
         self._log = (self.home / "run.log").open("ab")
         self._started: list[subprocess.Popen[bytes]] = []
@@ -121,14 +126,20 @@ class Office:
 
     def __enter__(self) -> Office:
         self.sink.__enter__()
-        self._relay.__enter__()
+        self.relay.__enter__()
         (self.home / "imap.password").write_text("desk-password\n")
         shutil.copytree(ROOT / "rules", self.home / "rules")
         (self.home / "rules" / "25-again.toml").write_text(AGAIN_RULE, encoding="utf-8")
-        for name, mode, breaker in (("mailer", "answer", 100000), ("observe", "observe", 100000), ("narrow", "answer", 1)):
-            text = CONFIG.format(
-                mode=mode, url=self._url, imap=self._relay.port, smtp=self.sink.port, max_bytes=MAX_BYTES, breaker=breaker
-            )
+        usual: dict[str, object] = {"mode": "answer", "breaker": 100000, "disk": 0}
+        configs: dict[str, dict[str, object]] = {
+            "mailer": {},
+            "observe": {"mode": "observe"},
+            "narrow": {"breaker": 1},
+            "alarmed": {"disk": FULL_DISK},
+        }
+        ports = {"imap": self.relay.port, "smtp": self.sink.port}
+        for name, other in configs.items():
+            text = CONFIG.format(url=self._url, max_bytes=MAX_BYTES, officer=OFFICER, **ports, **(usual | other))
             (self.home / f"{name}.toml").write_text(text, encoding="utf-8")
         pool = (self.home / "mailer.toml").read_text(encoding="utf-8") + POOL
         (self.home / "pool.toml").write_text(pool, encoding="utf-8")
@@ -142,7 +153,7 @@ class Office:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        self._relay.__exit__(None, None, None)
+        self.relay.__exit__(None, None, None)
         self.sink.__exit__(None, None, None)
         self._log.close()
 
@@ -256,7 +267,7 @@ def password_of(login: str) -> str:
 
 
 def numbers(letters: Sequence[bytes]) -> list[int]:
-    found = (re.search(rb"^Message-ID: <crash-(\d+)@", letter, re.M) for letter in letters)
+    found = (re.search(rb"^(?:\* )?Message-ID: <crash-(\d+)@", letter, re.M) for letter in letters)
     return [int(match[1]) for match in found if match]
 
 

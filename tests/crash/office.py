@@ -256,10 +256,15 @@ class Office:
         return Counter(numbers(self.dovecot.letters(folder)))
 
     def renumber(self) -> None:
-        """The mail server loses its numbers and gives new ones under another UIDVALIDITY. Nobody may be connected."""
+        """The mail server loses its numbers and gives new ones under another UIDVALIDITY.
+
+        It is stopped meanwhile: a session that outlives its client would write new numbers under the old UIDVALIDITY.
+        """
         box = self.dovecot.home / "mail" / "desk"
+        self.dovecot.stop()
         for file in (box / "dovecot-uidlist", *box.glob("dovecot.index*")):
             file.unlink(missing_ok=True)
+        self.dovecot.start()
 
 
 def password_of(login: str) -> str:

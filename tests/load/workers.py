@@ -88,15 +88,16 @@ def trial(bureau: Bureau, url: str, count: int, workers: int, chance: random.Ran
     bureau.wait_for(lambda: is_stopped(first), "the frozen desk to stop while it holds the head", 180)
     stopped_at = time.monotonic()
     halted: list[subprocess.Popen[bytes]] = []
-    begun, next_kill, thawed = time.monotonic(), time.monotonic() + 20, False
-    while answered(bureau) < count and time.monotonic() - begun < 900:
+    begun, next_kill, thawed = time.monotonic(), time.monotonic() + KILL_EVERY, False
+    halted_at = begun
+    while (answered(bureau) < count or not thawed or halted_at != float("inf")) and time.monotonic() - begun < 900:
         now = time.monotonic()
-        if len(halted) < 2 and now - begun > 45:
+        if not halted and now - begun > 3:
             halted = [process for _, process in crew.members[:2]]
             for process in halted:
                 process.send_signal(signal.SIGSTOP)
             halted_at = now
-        if now >= next_kill and now - begun > 45:
+        if now >= next_kill:
             crew.kill_one(halted)
             next_kill = now + KILL_EVERY
         if not thawed and now - stopped_at > STOP_SECONDS:
@@ -115,9 +116,8 @@ def trial(bureau: Bureau, url: str, count: int, workers: int, chance: random.Ran
     crew.stop_all()
     bureau.mailer("run", "--until-idle", timeout=300)
     gap = longest_gap(url)
-    print(
-        f"{workers} desks and couriers, {count} letters: {seconds:.0f} s, {crew.kills} killed, 2 stopped for {STOP_SECONDS:.0f} s"
-    )
+    print(f"{workers} desks and couriers, {count} letters: {seconds:.0f} s")
+    print(f"{crew.kills} processes killed and replaced, {len(halted)} stopped for {STOP_SECONDS:.0f} s")
     print(f"longest time without a record while one held the head stopped: {gap:.1f} s")
     faults = judged(bureau, people)
     return [*faults, *([f"the others were held up for {gap:.0f} s"] if gap > HELD_UP_MAX else [])]

@@ -88,7 +88,7 @@ def _revoke(
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
     reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")],
 ) -> None:
-    from mailer.flow import override
+    from mailer.flow.override import credentials as override
     from mailer.store import places
 
     if not reason.strip():

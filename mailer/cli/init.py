@@ -115,12 +115,12 @@ def _make_file(url: str) -> None:
 
 def _activate(context: typer.Context) -> None:
     from mailer.core import rules
-    from mailer.flow import override
+    from mailer.flow.override import policy as override
 
     with office_of(context) as opened:
         texts = opened.rule_texts()
         ruleset = rules.load(texts)
-        override.activate_rules(opened.worker(operator()), ruleset, texts)
+        override.activate(opened.worker(operator()), ruleset, texts)
         say(_("rules activated: {count} rules, {hash}").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
     say(_("next: edit {path}, run `mailer senders import FILE.csv`, then `mailer check`").format(path=context.obj))
 

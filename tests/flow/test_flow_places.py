@@ -20,7 +20,8 @@ from mailer.core.pairs import Pair
 from mailer.core.secret import Secret
 from mailer.edge.handed import HandedOutFile
 from mailer.errors import EdgeError, LeaseLostError, SetupErrors
-from mailer.flow import override, places, report
+from mailer.flow import places, report
+from mailer.flow.override import credentials as override
 from mailer.store import accounts_pool, audit, credentials, db
 from mailer.store import places as inside
 from mailer.store.schema import accounts_local

@@ -1,0 +1,17 @@
+"""What may an officer change about who may ask?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mailer.model import Sender
+from mailer.store import senders
+from mailer.store.work import Worker
+
+
+def import_file(worker: Worker, rows: Sequence[Sender], *, file_digest: str) -> tuple[int, int]:
+    """Take a checked register file in: (new, changed). Nothing is ever removed by an import."""
+    with worker.writing() as unit:
+        new, changed = senders.add(unit.tx, rows)
+        unit.tell("senders.imported", importance="notice", file_digest=file_digest, senders=len(rows), new=new, changed=changed)
+    return new, changed

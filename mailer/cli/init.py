@@ -61,8 +61,10 @@ def _found_by_config(context: typer.Context, *, eject: bool) -> None:
 def _set_up(context: typer.Context) -> None:
     import secrets
 
+    from mailer.core import checkpoints
     from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
+    from mailer.edge.signing import SigningKey
     from mailer.service.office import clock
     from mailer.store import db, office
     from mailer.store.migrate import upgrade
@@ -81,14 +83,20 @@ def _set_up(context: typer.Context) -> None:
         try:
             keyring.found(clock().date(), secrets.token_bytes)
             HandedOutFile(config.keys_directory).make()
+            name = secrets.token_hex(16)
+            SigningKey(directory=config.keys_directory, origin=checkpoints.origin(name)).make(secrets.token_bytes)
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
-            office.found(tx, name=secrets.token_hex(16), at=clock())
+            office.found(tx, name=name, at=clock())
     finally:
         database.close()
     say(_("{url}: tables made").format(url=config.database.url.split("@")[-1]))
-    say(_("{path}: keys made (keep a copy of record.key and pepper.key, never one of courier/)").format(path=config.keys_directory))
+    say(
+        _("{path}: keys made (keep a copy of record.key, pepper.key and checkpoint.key, never one of courier/)").format(
+            path=config.keys_directory
+        )
+    )
     _activate(context)
 
 
@@ -141,6 +149,8 @@ def _upgrade(context: typer.Context) -> None:
     upgrade(config.owner_url)
     HandedOutFile(config.keys_directory).make()
     Keyring(config.keys_directory).open_pool(secrets.token_bytes)
-    with office_of(context) as opened, opened.database.writing() as tx:
-        opened.logins().spend_all(tx)
+    with office_of(context) as opened:
+        opened.signing_key().make(secrets.token_bytes)
+        with opened.database.writing() as tx:
+            opened.logins().spend_all(tx)
     say(_("the database has version {version}").format(version=schema.VERSION))

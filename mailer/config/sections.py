@@ -245,8 +245,8 @@ class Alarms(_Section):
     command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
 
 
-class _Empty(_Section):
-    """A section that later versions fill."""
+class Audit(_Section):
+    checkpoints: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Config(_Section):
@@ -265,7 +265,7 @@ class Config(_Section):
     accounts: Accounts = Accounts()
     approval: Approval = Approval()
     keys: Keys = Keys()
-    audit: _Empty = _Empty()
+    audit: Audit = Audit()
     alarms: Alarms = Alarms()
     rules: Directory = Directory()
     templates: Directory = Directory()
@@ -285,6 +285,11 @@ class Config(_Section):
     @property
     def keys_directory(self) -> Path:
         return self.path(self.keys.directory)
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Where checkpoints are published: beside the keys unless set."""
+        return self.path(self.audit.checkpoints) if self.audit.checkpoints else self.keys_directory / "checkpoints.txt"
 
     @property
     def database_url(self) -> str:

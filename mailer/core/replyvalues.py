@@ -84,6 +84,16 @@ class AlarmValues(LetterValues):
     alarms: tuple[AlarmLine, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointValues(LetterValues):
+    """What the day's letter with a checkpoint may say besides. `note`: its lines, as they are to be kept."""
+
+    records: int
+    signed_at: str
+    code: str
+    note: tuple[str, ...]
+
+
 TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
     {
         "issued": IssuedValues,
@@ -91,6 +101,7 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
         "alarm": AlarmValues,
+        "checkpoint": CheckpointValues,
     }
 )
 """The letters there are, and what each is filled with."""
@@ -131,8 +142,22 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             return (usual, *by_reason, *by_mistake)
         case "alarm":
             return (_sample_alarms(1), _sample_alarms(3))
+        case "checkpoint":
+            return (_sample_checkpoint(),)
         case _:
             return (_SAMPLE,)
+
+
+def _sample_checkpoint() -> CheckpointValues:
+    return CheckpointValues(
+        fund_name=_SAMPLE.fund_name,
+        contact=_SAMPLE.contact,
+        portal_url=_SAMPLE.portal_url,
+        records=1200,
+        signed_at=_SAMPLE.received_at,
+        code="3KQ7-9D2M-XT5V-B8HC",
+        note=("mailer/0123456789abcdef0123456789abcdef", "1200", "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="),
+    )
 
 
 def _sample_alarms(count: int) -> AlarmValues:

@@ -19,6 +19,7 @@ from mailer.errors import EdgeError, SetupError
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
+from mailer.flow.checkpoint import CheckpointStep, DayLetter
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
@@ -31,8 +32,8 @@ from mailer.service.words import russian
 from mailer.store import places
 from mailer.store.work import Worker
 
-STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm")
-DESK: Final = ("intake", "answer", "bounce", "issue", "expire", "alarm")
+STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm", "checkpoint")
+DESK: Final = ("intake", "answer", "bounce", "issue", "expire", "alarm", "checkpoint")
 READERS: Final = frozenset({"answer", "bounce"})  # of strangers' letters, whole
 COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
@@ -114,6 +115,8 @@ class House:
             tasks.append(Task(name="expire", build=self._expire, beat_within=ANSWER_SECONDS))
         if "alarm" in steps:
             tasks.append(self._alarm(stationery, observe=observe))
+        if "checkpoint" in steps:
+            tasks.append(self._checkpoint(stationery, observe=observe))
         return tasks
 
     def _intake(self, settings: Mailbox, ruleset: Ruleset, *, observe: bool) -> Task:
@@ -205,6 +208,19 @@ class House:
             return _plain(step.step)
 
         return Task(name="alarm", build=build, beat_within=EDGE_SECONDS)
+
+    def _checkpoint(self, stationery: Stationery, *, observe: bool) -> Task:
+        office = self._office
+        office.signing_key().signer()  # a wrong setup is told at the start
+        officer = None if observe else office.config.fund.officer
+        letter = DayLetter(stationery=stationery, officer=officer) if officer else None
+
+        def build(worker: Worker) -> Running:
+            signer = office.record_signer(worker)
+            step = CheckpointStep(worker, signer, zone=office.config.zone, letter=letter, on_trouble=self._tell_trouble)
+            return Running(step=step.step, rest=None, close=step.close)
+
+        return Task(name="checkpoint", build=build, beat_within=EDGE_SECONDS)
 
     def _with_room(self, step: Callable[[], bool]) -> Callable[[], bool]:
         """New work waits while the disk is nearly full. What sends, what ends logins and what people do goes on, on the reserve."""

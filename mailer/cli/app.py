@@ -47,6 +47,7 @@ COMMANDS: Final = (
     "requests",
     "credentials",
     "rules",
+    "keys",
     "audit",
     "demo",
 )

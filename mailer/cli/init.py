@@ -86,7 +86,11 @@ def _set_up(context: typer.Context) -> None:
     finally:
         database.close()
     say(_("{url}: tables made").format(url=config.database.url.split("@")[-1]))
-    say(_("{path}: keys made (keep a copy of record.key and pepper.key, never one of courier/)").format(path=config.keys_directory))
+    say(
+        _("{path}: keys made (keep a copy of record.key, pepper.key and issuing/, never one of courier/)").format(
+            path=config.keys_directory
+        )
+    )
     _activate(context)
 
 
@@ -113,9 +117,10 @@ def _make_file(url: str) -> None:
 
 def _activate(context: typer.Context) -> None:
     from mailer.core import rules
-    from mailer.flow import override
+    from mailer.flow import custody, override
 
     with office_of(context) as opened:
+        custody.tell_founded(opened.worker(operator()), opened.keyring)
         texts = opened.rule_texts()
         ruleset = rules.load(texts)
         override.activate_rules(opened.worker(operator()), ruleset, texts)
@@ -124,6 +129,8 @@ def _activate(context: typer.Context) -> None:
 
 
 def _upgrade(context: typer.Context) -> None:
+    from mailer.core.custody import KeyKind
+    from mailer.flow import custody, override
     from mailer.store import db, schema
     from mailer.store.migrate import upgrade
 
@@ -131,6 +138,12 @@ def _upgrade(context: typer.Context) -> None:
     database = db.Database(config.owner_url)
     if database.sqlite and not Path(database.url.database or "").exists():
         raise SetupError("there is no database to upgrade: `mailer init` makes a new one")
+    before = db.version(database)
     database.close()
     upgrade(config.owner_url)
+    if before is not None and before < "0003":  # from then on rows of the register count only as the record tells of them
+        with office_of(context) as opened:
+            override.adopt_register(opened.worker(operator()))
+            if not opened.keyring.pools():
+                custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
     say(_("the database has version {version}").format(version=schema.VERSION))

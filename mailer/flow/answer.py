@@ -27,7 +27,7 @@ from mailer.model import (
     Verdict,
 )
 from mailer.states import RequestState
-from mailer.store import audit, facts, letters, personal, requests
+from mailer.store import audit, facts, letters, personal, requests, senders
 from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.facts import Arrival, Limits
 from mailer.store.leases import Lease
@@ -109,7 +109,9 @@ class Answer:
         letter = mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes, phrase=settings.ruleset.form.phrase)
         reading = kinds.judge(letter, settings.ruleset.form, settings.own)
         arrival = Arrival(id=kept.id, received_at=kept.received_at, proven=kept.proven, letter=letter, reading=reading)
-        known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at)
+        known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at, key=self._worker.pen.key)
+        if sender is None and letter is not None and letter.sender is not None:
+            self._tell_distrust(unit, kept.id, letter.sender)
         decision = decide(known, settings.ruleset)
         letters.decided(unit.tx, kept, decision, sender.code if sender else None)
         if settings.observe or decision.verdict is Verdict.IGNORE:
@@ -117,6 +119,13 @@ class Answer:
             unit.tell(event, sender=sender.code if sender else None, letter=kept.id, decided=self._told(decision, known))
             return
         self._open_request(unit, kept, letter, reading=reading, sender=sender, facts_known=known, decision=decision)
+
+    def _tell_distrust(self, unit: Unit, letter_id: int, address: str) -> None:
+        """An address of which the register says what nobody wrote into it is not only unknown: somebody meddled."""
+        row = senders.by_address(unit.tx, address)
+        why = senders.fault(unit.tx, row, self._worker.pen.key) if row is not None else None
+        if row is not None and why is not None:
+            unit.tell("sender.distrusted", sender=row.code, importance="alarm", outcome="failed", letter=letter_id, why=why)
 
     def _open_request(
         self,

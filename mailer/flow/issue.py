@@ -7,8 +7,7 @@ one transaction. A crash in between leaves a reserved credential, which the next
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -20,10 +19,12 @@ from mailer.core.secret import Profile, Secret
 from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
 from mailer.model import Sender
-from mailer.store import audit, credentials, letters, personal, requests, senders
+from mailer.states import RequestState
+from mailer.store import credentials, letters, proof, requests, senders
 from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.personal import Personal
+from mailer.store.proof import Docket
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
@@ -106,27 +107,28 @@ class Issue:
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
+            docket = proof.docket(unit.tx, [request.id for request in found])
             for request in found:
-                why = _approval_fault(unit.tx, request, self._worker.pen.key)
+                why = proof.approval_fault(docket, request, self._worker.pen.key)
                 if why is None:
-                    self._reserve_one(unit, request)
+                    self._reserve_one(unit, request, docket.people[_required(request.person_id)])
                 else:
                     requests.move(unit.tx, request, RequestEvent.HELD, reason="approval-unproven")
                     self._tell_held(unit, request, why)
         return bool(found)
 
-    def _reserve_one(self, unit: Unit, request: Request) -> None:
+    def _reserve_one(self, unit: Unit, request: Request, person: Personal) -> None:
         settings = self._settings
         credential_id = self._stationery.randbytes(16).hex()
         term = terms.term(unit.at, self._stationery.fund.zone, settings.months, settings.max_days)
-        login = self._new_login(unit.tx, personal.get(unit.tx, _required(request.person_id)))
+        login = self._new_login(unit.tx, person)
         credentials.reserve(unit.tx, request, credential_id=credential_id, login=login, term=term, at=unit.at)
         unit.tell(
             "credential.reserved",
             sender=request.sender_code,
             request=request.id,
             credential=credential_id,
-            login_digest=_login_digest(login),
+            login_digest=proof.login_digest(login),
             valid_until=evidence.instant(term.until),
             last_day=term.last_day.isoformat(),
             term_rule=term.rule,
@@ -146,10 +148,11 @@ class Issue:
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
             found = credentials.reserved(unit.tx, BATCH)
+            docket = proof.docket(unit.tx, [credential.request_id for credential in found])
             for credential in found:
                 try:
                     with unit.savepoint():
-                        self._carry_out(unit, credential)
+                        self._carry_out(unit, credential, docket)
                 except NOT_THE_REQUESTS_FAULT:
                     raise
                 except Exception as error:  # one answer that cannot be written must not stop the others
@@ -159,15 +162,18 @@ class Issue:
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
 
-    def _carry_out(self, unit: Unit, credential: Credential) -> None:
-        request = requests.get(unit.tx, credential.request_id)
-        fault = _approval_fault(unit.tx, request, self._worker.pen.key) or _reservation_fault(
-            unit.tx, credential, request, self._worker.pen.key
+    def _carry_out(self, unit: Unit, credential: Credential, docket: Docket) -> None:
+        key = self._worker.pen.key
+        request = docket.requests[credential.request_id]
+        sender = senders.get(unit.tx, credential.sender_code)
+        fault = (
+            proof.approval_fault(docket, request, key)
+            or proof.reservation_fault(docket, credential, request, key)
+            or senders.fault(unit.tx, sender, key)
         )
         if fault is not None:
             raise TamperedError("{why}", why=fault)
-        person = personal.get(unit.tx, credential.person_id)
-        sender = senders.get(unit.tx, credential.sender_code)
+        person, recipient = docket.people[credential.person_id], docket.people[credential.answer_to_id]
         password = secret.password(self._settings.profile, self._randbelow)
         self._accounts.create(unit.tx, credential.id, credential.login, password, credential.valid_until)
         credentials.move(unit.tx, credential, CredentialEvent.CREATED, at=unit.at)
@@ -180,10 +186,18 @@ class Issue:
             person=person.told(),
             valid_until=evidence.instant(credential.valid_until),
         )
-        self._write(unit, request, credential, person=person, sender=sender, password=password)
+        self._write(unit, request, credential, person=person, recipient=recipient, sender=sender, password=password)
 
     def _write(
-        self, unit: Unit, request: Request, credential: Credential, *, person: Personal, sender: Sender, password: Secret
+        self,
+        unit: Unit,
+        request: Request,
+        credential: Credential,
+        *,
+        person: Personal,
+        recipient: Personal,
+        sender: Sender,
+        password: Secret,
     ) -> None:
         if person.name is None:
             raise ValueError("an erased person cannot be issued a credential")
@@ -194,7 +208,7 @@ class Issue:
             unit,
             request_id=request.id,
             sender_code=credential.sender_code,
-            recipient=personal.get(unit.tx, credential.answer_to_id),
+            recipient=recipient,
             name="issued",
             values=IssuedValues(
                 fund_name=fund.name,
@@ -215,8 +229,9 @@ class Issue:
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)
         credentials.move(unit.tx, credential, CredentialEvent.ABANDONED, at=unit.at)
-        requests.move(unit.tx, request, RequestEvent.HELD, reason="issuing-failed")
-        self._tell_held(unit, request, type(error).__name__)
+        if request.state is RequestState.APPROVED:  # in any other somebody meddled, and it stays as it is
+            requests.move(unit.tx, request, RequestEvent.HELD, reason="issuing-failed")
+        self._tell_held(unit, request, str(error) if isinstance(error, TamperedError) else type(error).__name__)
 
     def _tell_held(self, unit: Unit, request: Request, why: str) -> None:
         unit.tell(
@@ -228,56 +243,6 @@ class Issue:
             letter=request.letter_id,
             why=why,
         )
-
-
-def _approval_fault(tx: Tx, request: Request, key: bytes) -> str | None:
-    """Why the record does not carry this approval, or None when it does: MAC, request, sender, letter, person and address."""
-    found = audit.of_request(tx, request.id, "request.approved")
-    if not found:
-        return "no approval in the record"
-    approval = found[-1]
-    why = evidence.fault(approval, key)
-    if why is not None:
-        return str(why)
-    header, details = evidence.read_header(approval), evidence.read_details(approval)
-    if (header["event"], header["request"], header["sender"]) != ("request.approved", request.id, request.sender_code):
-        return "the record approves another request"
-    if details["letter"] != request.letter_id:
-        return "the record approves another letter"
-    for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
-        if row is None or not _same(details[what], personal.get(tx, row)):
-            return f"the record approves another {what}"
-    return None
-
-
-def _reservation_fault(tx: Tx, credential: Credential, request: Request, key: bytes) -> str | None:
-    """Why this reserved credential is not the one that was reserved for this request, or None when it is."""
-    if (credential.sender_code, credential.person_id, credential.answer_to_id) != (
-        request.sender_code,
-        request.person_id,
-        request.answer_to_id,
-    ):
-        return "the credential is for somebody else than its request"
-    wanted = (credential.id, _login_digest(credential.login), evidence.instant(credential.valid_until))
-    for sealed in audit.of_request(tx, request.id, "credential.reserved"):
-        details = evidence.read_details(sealed)
-        if evidence.fault(sealed, key) is None and wanted == (
-            details["credential"],
-            details["login_digest"],
-            details["valid_until"],
-        ):
-            return None
-    return "the record knows no such reservation"
-
-
-def _login_digest(login: str) -> str:
-    """How the record speaks of a login: a name-based one holds a name, and the record is never erased."""
-    return hashlib.sha256(login.encode()).hexdigest()
-
-
-def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
-    named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
-    return told is not None and named and row.digest() is not None and told["digest"] == row.digest()
 
 
 def _required(row_id: int | None) -> int:

@@ -23,11 +23,21 @@ class Disabler(Protocol):
 
 
 def import_senders(worker: Worker, rows: Sequence[Sender], *, file_digest: str) -> tuple[int, int]:
-    """Take a checked register file in: (new, changed). Nothing is ever removed by an import."""
+    """Take a checked register file in: (new, changed). Nothing is removed by an import but what nobody had written."""
     with worker.writing() as unit:
-        new, changed = senders.add(unit.tx, rows)
+        new, changed = senders.add(unit, rows, worker.pen)
         unit.tell("senders.imported", importance="notice", file_digest=file_digest, senders=len(rows), new=new, changed=changed)
     return new, changed
+
+
+def adopt_register(worker: Worker) -> int:
+    """Tell the record of rows that an older version of this program wrote, so that they are believed; how many there were."""
+    with worker.writing() as unit:
+        found = senders.every(unit.tx)
+        for sender in found:
+            senders.register(unit, sender.code, worker.pen)
+        unit.tell("senders.adopted", importance="notice", senders=len(found))
+    return len(found)
 
 
 def activate_rules(worker: Worker, ruleset: Ruleset, content: Mapping[str, str]) -> None:

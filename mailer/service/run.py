@@ -8,12 +8,14 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from datetime import date
 from time import monotonic
 from typing import Final
 
 from mailer.config.sections import Mailbox
 from mailer.core.rules import Ruleset
 from mailer.errors import SetupError
+from mailer.flow import custody
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
@@ -90,7 +92,7 @@ class House:
         office, observe = self._office, self._office.config.mode == "observe"
         ruleset = office.running_rules()
         if "deliver" in steps:
-            office.open_epoch()
+            office.open_epoch(self._around.worker)
         stationery = office.stationery(ruleset)
         tasks = []
         if "intake" in steps:
@@ -152,10 +154,17 @@ class House:
 
         def build(worker: Worker) -> Running:
             deliver = Deliver(worker, office.postman(), office.keyring, accounts_local, settings, jitter=jitter)
+            swept: date | None = None
 
             def step() -> bool:
-                office.open_epoch()
-                return deliver.step()
+                nonlocal swept
+                office.open_epoch(worker)
+                if deliver.step():
+                    return True
+                if swept != worker.clock().date():
+                    custody.destroy_expired(worker, office.keyring)
+                    swept = worker.clock().date()
+                return False
 
             return Running(step=step, rest=None, close=deliver.close)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,7 +15,9 @@ from typing import Final
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from sqlalchemy import delete, insert, select, update
 
+from mailer.core.custody import KeyKind, loss
 from mailer.core.secret import Secret
+from mailer.errors import SetupError
 from mailer.store.db import Tx
 from mailer.store.schema import accounts_local
 
@@ -31,22 +34,24 @@ def disable(tx: Tx, credential_id: str) -> None:
 class LocalAccounts:
     """Accounts of kind `local`; every function takes the open transaction and may be repeated.
 
-    `pepper` is a key outside the database. A generated password has at least 70 random bits, so a fast keyed hash is enough
-    (`hmac-sha256`); `argon2id` is for offices whose rules ask for a slow one.
+    `peppers` are keys outside the database, by number: the newest makes verifiers, older ones check those that name them. A
+    generated password has at least 70 random bits, so a fast keyed hash is enough (`hmac-sha256`); `argon2id` is for offices
+    whose rules ask for a slow one.
     """
 
-    pepper: bytes
+    peppers: Mapping[int, bytes]
     algorithm: str
 
     def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
         """Make the account, or set a fresh password where it exists already."""
+        algorithm = _named(self.algorithm, max(self.peppers))
         tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == credential_id))
         tx.execute(
             insert(accounts_local).values(
                 credential_id=credential_id,
                 login=login,
-                algorithm=self.algorithm,
-                verifier=self._verifier(self.algorithm, credential_id, password),
+                algorithm=algorithm,
+                verifier=self._verifier(algorithm, credential_id, password),
                 enabled=True,
                 expires_at=expires_at,
             )
@@ -60,9 +65,18 @@ class LocalAccounts:
         right = hmac.compare_digest(row.verifier, self._verifier(row.algorithm, row.credential_id, password))
         return right and row.enabled and now <= row.expires_at
 
-    def _verifier(self, algorithm: str, credential_id: str, password: Secret) -> bytes:
-        keyed = hmac.new(self.pepper, (credential_id + password.reveal()).encode(), hashlib.sha256).digest()
+    def _verifier(self, named: str, credential_id: str, password: Secret) -> bytes:
+        algorithm, _, number = named.partition(":")
+        pepper = self.peppers.get(int(number or 1))
+        if pepper is None:
+            raise SetupError("the key pepper-{number}.key is missing: {loss}", number=number or 1, loss=loss(KeyKind.PEPPER))
+        keyed = hmac.new(pepper, (credential_id + password.reveal()).encode(), hashlib.sha256).digest()
         if algorithm == "hmac-sha256":
             return keyed
         salt = hashlib.sha256(credential_id.encode()).digest()[:16]
         return Argon2id(salt=salt, length=32, iterations=ARGON2_PASSES, lanes=1, memory_cost=ARGON2_MEMORY_KIB).derive(keyed)
+
+
+def _named(algorithm: str, number: int) -> str:
+    """How a verifier names how it was made: `hmac-sha256` with the first pepper, `hmac-sha256:2` with the second."""
+    return algorithm if number == 1 else f"{algorithm}:{number}"

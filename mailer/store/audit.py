@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence
@@ -21,6 +21,7 @@ from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
 
 PAGE = 1000
+REGISTERED = records.c.event == literal("sender.registered", literal_execute=True)  # as written: SQLite's partial index needs it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +63,27 @@ def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
     if events:
         query = query.where(records.c.event.in_(events))
     return [_sealed(row) for row in tx.execute(query)]
+
+
+def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, list[Sealed]]:
+    """The records of several requests, of these events only, each request's oldest first."""
+    query = select(records).where(records.c.request_id.in_(request_ids), records.c.event.in_(events)).order_by(records.c.seq)
+    found: dict[int, list[Sealed]] = {request_id: [] for request_id in request_ids}
+    for row in tx.execute(query):
+        found[row.request_id].append(_sealed(row))
+    return found
+
+
+def newest_registered(tx: Tx, code: str) -> Sealed | None:
+    """The record that tells how a row of the senders' register was last written."""
+    query = select(records).where(records.c.sender_code == code, REGISTERED).order_by(records.c.seq.desc()).limit(1)
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _sealed(row)
+
+
+def registered_codes(tx: Tx) -> set[str]:
+    """Codes of which the record tells that they were written into the register."""
+    return {code for code in tx.execute(select(records.c.sender_code).where(REGISTERED).distinct()).scalars() if code is not None}
 
 
 def of_letter(tx: Tx, letter_id: int) -> list[Sealed]:

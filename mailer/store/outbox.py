@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row, func, insert, select, update
 
 from mailer.core import lifecycle
+from mailer.core.custody import Use
 from mailer.core.lifecycle import ReplyEvent
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
@@ -17,6 +18,7 @@ from mailer.store.db import Tx
 from mailer.store.leases import Lease
 from mailer.store.schema import replies
 
+WAITING: Final = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)  # only their key can still bring them out
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
 
 
@@ -156,6 +158,13 @@ def count_due(tx: Tx, now: datetime) -> int:
 def next_due(tx: Tx) -> datetime | None:
     query = select(replies.c.next_at).where(replies.c.state == ReplyState.QUEUED.value)
     return tx.execute(query.order_by(replies.c.next_at).limit(1)).scalar_one_or_none()
+
+
+def use_of_epochs(tx: Tx) -> dict[str, Use]:
+    """Day of a key -> how many replies are sealed to it, those that still wait to be opened apart."""
+    waiting = func.count().filter(replies.c.state.in_([state.value for state in WAITING]))
+    rows = tx.execute(select(replies.c.key_epoch, waiting, func.count(replies.c.sealed)).group_by(replies.c.key_epoch))
+    return {day: Use(waiting=waits, sealed=sealed) for day, waits, sealed in rows}
 
 
 def counts(tx: Tx) -> dict[ReplyState, int]:

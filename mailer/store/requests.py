@@ -104,6 +104,11 @@ def get(tx: Tx, request_id: int) -> Request:
     return _read(row)
 
 
+def several(tx: Tx, request_ids: Sequence[int]) -> dict[int, Request]:
+    """These requests by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(requests).where(requests.c.id.in_(request_ids)))}
+
+
 def origin(tx: Tx, request: Request) -> int | None:
     """The letter that is answered: the request's own, or that of the request it repeats; None when a person asked for it."""
     while request.letter_id is None and request.reissue_of is not None:

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from mailer.core import reply, rules
+from mailer.core import evidence, reply, rules
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
@@ -21,8 +22,9 @@ from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
-from mailer.store import accounts_local, audit, senders
+from mailer.store import accounts_local, audit
 from mailer.store.accounts_local import LocalAccounts
+from mailer.store.db import Tx
 from mailer.store.facts import Limits
 from mailer.store.work import Worker
 from tests.fakes import FakeMailbox, FakePostman
@@ -59,10 +61,11 @@ class Desk:
         self.keyring = Keyring(self.home / "keys")
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
-        with self.trial.database.writing() as tx:
-            senders.add(tx, [CLINIC, DENTIST])
+        self.trial.register(CLINIC, DENTIST)
+        with self.trial.database.reading() as tx:
+            self._begun_at = audit.head(tx)
         self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
-        self.accounts = LocalAccounts(pepper=b"p" * 32, algorithm="hmac-sha256")
+        self.accounts = LocalAccounts(peppers={1: b"p" * 32}, algorithm="hmac-sha256")
         self.stationery = Stationery(
             templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
             sealer=self.keyring,
@@ -149,17 +152,15 @@ class Desk:
         deliver.close()
 
     def events(self) -> list[str]:
+        """What the record was told since this desk was opened."""
         with self.trial.database.reading() as tx:
-            return [row["event"] for row in _headers(tx)]
+            return [str(header["event"]) for header in self.headers(tx)]
+
+    def headers(self, tx: Tx) -> list[dict[str, Any]]:
+        return [evidence.read_header(sealed) for sealed in audit.page(tx, after=self._begun_at, limit=10_000)]
 
     def forget_keys(self) -> None:
         shutil.rmtree(self.home / "keys" / "courier")
-
-
-def _headers(tx: audit.Tx) -> list[dict[str, object]]:
-    from mailer.core import evidence
-
-    return [evidence.read_header(sealed) for sealed in audit.page(tx, after=0, limit=10_000)]
 
 
 def until_done(step: Intake | Answer | Issue | Deliver | Expire) -> None:

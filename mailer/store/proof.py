@@ -1,0 +1,159 @@
+"""Does the record carry what the tables say? Whoever can only write the database cannot make it so.
+
+Asked before anything is issued or sent. Every answer is None, or in a few words why the row is not believed. Only records whose MAC
+holds count for a row; one whose MAC does not hold counts against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mailer.core import evidence
+from mailer.core.evidence import Sealed
+from mailer.store import audit, personal, requests
+from mailer.store.credentials import Credential
+from mailer.store.db import Tx
+from mailer.store.outbox import MAX_SENDS, Reply
+from mailer.store.personal import Personal
+from mailer.store.requests import Request
+
+DECISIONS: Final = ("request.approved", "request.held", "request.refused", "request.withdrawn")
+ISSUING: Final = ("credential.reserved", "credential.issued")
+NEVER_AGAIN: Final = {"reply.sent": "it was sent already", "reply.failed": "it was given up already"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """A record that holds: its two parts."""
+
+    header: Mapping[str, Any]
+    details: Mapping[str, Any]
+
+    @property
+    def event(self) -> str:
+        return str(self.header["event"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Docket:
+    """What tables and record say of several requests, read at once; by the ids of requests and of personal rows."""
+
+    requests: Mapping[int, Request]
+    people: Mapping[int, Personal]
+    told: Mapping[int, Sequence[Sealed]]
+
+
+def docket(tx: Tx, request_ids: Sequence[int]) -> Docket:
+    found = requests.several(tx, request_ids)
+    rows = {row for request in found.values() for row in (request.person_id, request.answer_to_id) if row is not None}
+    told = audit.of_requests(tx, request_ids, *DECISIONS, *ISSUING)
+    return Docket(requests=found, people=personal.several(tx, sorted(rows)), told=told)
+
+
+def approval_fault(docket: Docket, request: Request, key: bytes) -> str | None:
+    """Why the record does not carry this approval: MAC, request, sender, letter, person and address; the last decision counts."""
+    told = _held(docket.told[request.id], key)
+    if isinstance(told, str):
+        return told
+    decisions = [one for one in told if one.event in DECISIONS]
+    if not decisions or decisions[-1].event != "request.approved":
+        return "no approval in the record"
+    if any(one.event == "credential.issued" for one in told):
+        return "the record tells that it was issued already"
+    return _another(decisions[-1], docket, request)
+
+
+def reservation_fault(docket: Docket, credential: Credential, request: Request, key: bytes) -> str | None:
+    """Why this reserved credential is not the one that was reserved for this request."""
+    if (credential.sender_code, credential.person_id, credential.answer_to_id) != (
+        request.sender_code,
+        request.person_id,
+        request.answer_to_id,
+    ):
+        return "the credential is for somebody else than its request"
+    told = _held(docket.told[request.id], key)
+    if isinstance(told, str):
+        return told
+    wanted = (credential.id, login_digest(credential.login), evidence.instant(credential.valid_until))
+    for one in told:
+        details = one.details
+        if one.event == "credential.reserved" and wanted == (
+            details["credential"],
+            details["login_digest"],
+            details["valid_until"],
+        ):
+            return None
+    return "the record knows no such reservation"
+
+
+def reply_fault(reply: Reply, recipient: Personal, sealed: Sequence[Sealed], key: bytes) -> str | None:
+    """Why these stored bytes are not the ones that were written for this recipient and may still leave.
+
+    `sealed`: every record of the reply's request, among them that of the attempt which begins.
+    """
+    told = _held(sealed, key)
+    if isinstance(told, str):
+        return told
+    own = [one for one in told if one.details.get("reply") == reply.id]
+    if not own or own[0].event != "reply.queued":
+        return "the record knows no such reply"
+    written = own[0].details
+    if reply.sealed is None or hashlib.sha256(reply.sealed).hexdigest() != written["digest"]:
+        return "its bytes are not those in the record"
+    if recipient.digest() is None or written["recipient"]["digest"] != recipient.digest():
+        return "its recipient is not the one in the record"
+    if (written["credential"], written["key_epoch"], written["message_id"]) != (
+        reply.credential_id,
+        reply.key_epoch,
+        reply.message_id,
+    ):
+        return "its credential, key or Message-ID is not the one in the record"
+    return _life_fault([one.event for one in own])
+
+
+def login_digest(login: str) -> str:
+    """How the record speaks of a login: a name-based one holds a name, and the record is never erased."""
+    return hashlib.sha256(login.encode()).hexdigest()
+
+
+def _another(approval: Told, docket: Docket, request: Request) -> str | None:
+    """What this approval names otherwise than the request does."""
+    if (approval.header["request"], approval.header["sender"]) != (request.id, request.sender_code):
+        return "the record approves another request"
+    if approval.details["letter"] != request.letter_id:
+        return "the record approves another letter"
+    for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
+        if row is None or not _same(approval.details[what], docket.people[row]):
+            return f"the record approves another {what}"
+    return None
+
+
+def _life_fault(events: Sequence[str]) -> str | None:
+    """Why a reply with this life may not leave: what ended does not begin again, and what is in doubt only by a person's word."""
+    for event, why in NEVER_AGAIN.items():
+        if event in events:
+            return why
+    doubted = max((place for place, event in enumerate(events) if event == "reply.doubted"), default=-1)
+    if doubted >= 0 and events[doubted + 1] == "reply.leased":
+        return "nobody has put it back into the queue"
+    since = events[doubted + 1 :]
+    if since.count("reply.leased") - since.count("reply.postponed") > MAX_SENDS:
+        return "the record tells of more sends than are allowed"
+    return None
+
+
+def _held(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
+    """The records with their parts; the fault of the first that does not hold instead."""
+    for one in sealed:
+        why = evidence.fault(one, key)
+        if why is not None:
+            return str(why)
+    return [Told(header=evidence.read_header(one), details=evidence.read_details(one)) for one in sealed]
+
+
+def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
+    named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
+    return told is not None and named and row.digest() is not None and told["digest"] == row.digest()

@@ -10,7 +10,7 @@ import typer
 
 from mailer.cli.opened import config_of
 from mailer.cli.show import safe_text, say, translated
-from mailer.errors import MailerError, SetupError, SetupErrors
+from mailer.errors import MailerError, SetupError, SetupErrors, TamperedError
 
 if TYPE_CHECKING:
     from mailer.config.sections import Mailbox
@@ -87,7 +87,7 @@ def _register(office: Office) -> str:
                 SetupError(
                     "{code}: {why}: nothing of it is believed; `mailer senders import` of the right file writes it anew",
                     code=code,
-                    why=why,
+                    why=TamperedError(why),
                 )
                 for code, why in faults.items()
             ]

@@ -23,6 +23,9 @@ class Keys(Protocol):
 
     def inventory(self, waiting: Collection[str] = ()) -> list[Key]: ...
 
+    def epochs(self) -> list[str]:
+        """Days whose pair is whole, oldest first."""
+
     def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
         """The private half; False when the pair is there already."""
 
@@ -104,7 +107,8 @@ def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
             "the key of the record cannot be rotated: records do not name their key, older ones could not be verified any more"
         )
     if kind is KeyKind.EPOCH:
-        day = next_day(_days(keys), worker.clock().date())
+        whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
+        day = next_day(whole, worker.clock().date())
         _open(worker, keys, day, "key.rotated", importance="notice")
         return day.isoformat()
     newest = max(keys.peppers() if kind is KeyKind.PEPPER else keys.pools(), default=0)

@@ -30,14 +30,11 @@ def import_senders(worker: Worker, rows: Sequence[Sender], *, file_digest: str) 
     return new, changed
 
 
-def adopt_register(worker: Worker) -> int:
-    """Tell the record of rows that an older version of this program wrote, so that they are believed; how many there were."""
+def adopt_register(worker: Worker) -> None:
+    """Tell the record of the rows that an older version of this program wrote, so that they are believed."""
     with worker.writing() as unit:
-        found = senders.every(unit.tx)
-        for sender in found:
+        for sender in senders.every(unit.tx):
             senders.register(unit, sender.code, worker.pen)
-        unit.tell("senders.adopted", importance="notice", senders=len(found))
-    return len(found)
 
 
 def activate_rules(worker: Worker, ruleset: Ruleset, content: Mapping[str, str]) -> None:

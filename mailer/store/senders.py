@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import delete, func, insert, select, update
 
 from mailer.core import evidence, subscriber
-from mailer.errors import NotFoundError
+from mailer.errors import N_, NotFoundError
 from mailer.model import Sender
 from mailer.store import audit
 from mailer.store.audit import Pen
@@ -95,15 +95,15 @@ def fault(tx: Tx, sender: Sender, key: bytes) -> str | None:
     told = audit.newest_registered(tx, sender.code)
     salt = tx.execute(select(senders.c.salt).where(senders.c.code == sender.code)).scalar_one_or_none()
     if told is None or salt is None:
-        return "the record knows no such row of the register"
+        return N_("the record knows no such row of the register")
     why = evidence.fault(told, key)
     if why is not None:
         return str(why)
     header = evidence.read_header(told)
     if (header["event"], header["sender"]) != ("sender.registered", sender.code):
-        return "the record tells of another row of the register"
+        return N_("the record tells of another row of the register")
     if evidence.read_details(told)["digest"] != _digest(sender, salt):
-        return "the row of the register is not as it was last written"
+        return N_("the row of the register is not as it was last written")
     return None
 
 
@@ -112,7 +112,7 @@ def faults(tx: Tx, key: bytes) -> dict[str, str]:
     found = {sender.code: fault(tx, sender, key) for sender in every(tx)}
     gone = audit.registered_codes(tx) - set(found)
     return {code: why for code, why in found.items() if why is not None} | dict.fromkeys(
-        sorted(gone), "the row of the register is gone"
+        sorted(gone), N_("the row of the register is gone")
     )
 
 

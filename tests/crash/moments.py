@@ -84,10 +84,17 @@ EVENTS: Final[Mapping[str, Part]] = {
     "request.answered": Part.COURIER,
     "credential.superseded": Part.COURIER,
     "credential.expired": Part.DESK,
+    "key.made": Part.COURIER,
+    "key.destroyed": Part.COURIER,
+    "key.rotated": Part.PERSON,
     "senders.imported": Part.PERSON,
+    "sender.registered": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
 }
+
+# Events that are told only in the commit of another one.
+TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
 
 # Commits that tell nothing: name -> the function of the store that does the writing.
 SILENT: Final[Mapping[str, str]] = {

@@ -1,4 +1,4 @@
-"""Somebody can write the database and nothing else: can they make a reply leave, or anything be believed? Each attack raises an alarm.
+"""Somebody can write the database and nothing else: can they make a reply leave, or be believed? Each attack raises an alarm.
 
 What the attacker holds: every table, the public keys, all older states of the rows. What not: the key of the record, private keys.
 """
@@ -172,25 +172,23 @@ def test_sends_that_are_counted_back_do_not_make_more_of_them(desk: Desk) -> Non
     assert alarms(desk) == [("reply.failed", 1)]
 
 
+COPY_OF_A_REQUEST = """
+INSERT INTO requests (id, letter_id, state, sender_code, person_id, answer_to_id, verdict, rule_id, ruleset_hash, facts, created_at,
+ issue_after) SELECT 9, NULL, 'approved', sender_code, person_id, answer_to_id, 'issue', 'issue', ruleset_hash, facts, created_at,
+ created_at FROM requests WHERE id = 1"""
+COPY_OF_ITS_APPROVAL = """
+INSERT INTO records (seq, header, nonce, details, leaf, mac, at, event, importance, actor, sender_code, request_id, outcome,
+ letter_id)
+ SELECT 1000000, header, nonce, details, leaf, mac, at, event, importance, actor, sender_code, 9, outcome, NULL
+ FROM records WHERE event = 'request.approved' AND request_id = 1"""
 APPROVALS = {
     "approve a held request": ["UPDATE requests SET state = 'approved', issue_after = created_at WHERE id = 3"],
     "approve it as a known sender's": [
         "UPDATE requests SET state = 'approved', issue_after = created_at, sender_code = '290001',"
         " answer_to_id = (SELECT answer_to_id FROM requests WHERE id = 1) WHERE id = 3"
     ],
-    "insert an approved request": [
-        "INSERT INTO requests (id, letter_id, state, sender_code, person_id, answer_to_id, verdict, rule_id, ruleset_hash, facts,"
-        " created_at, issue_after) SELECT 9, NULL, 'approved', sender_code, person_id, answer_to_id, 'issue', 'issue', ruleset_hash,"
-        " facts, created_at, created_at FROM requests WHERE id = 1"
-    ],
-    "insert one with a copy of an approval": [
-        "INSERT INTO requests (id, letter_id, state, sender_code, person_id, answer_to_id, verdict, rule_id, ruleset_hash, facts,"
-        " created_at, issue_after) SELECT 9, NULL, 'approved', sender_code, person_id, answer_to_id, 'issue', 'issue', ruleset_hash,"
-        " facts, created_at, created_at FROM requests WHERE id = 1",
-        "INSERT INTO records (seq, header, nonce, details, leaf, mac, at, event, importance, actor, sender_code, request_id, outcome,"
-        " letter_id) SELECT 1000000, header, nonce, details, leaf, mac, at, event, importance, actor, sender_code, 9, outcome, NULL"
-        " FROM records WHERE event = 'request.approved' AND request_id = 1",
-    ],
+    "insert an approved request": [COPY_OF_A_REQUEST],
+    "insert one with a copy of an approval": [COPY_OF_A_REQUEST, COPY_OF_ITS_APPROVAL],
 }
 
 
@@ -200,7 +198,7 @@ def test_what_the_record_does_not_approve_is_not_issued(desk: Desk, statements: 
     until_done(desk.issue())
     desk.send()
     assert recipients(desk) == sorted(OWNED)
-    assert alarms(desk) == [("request.held", 9 if "SELECT 9" in statements[0] else 3)]
+    assert alarms(desk) == [("request.held", 9 if COPY_OF_A_REQUEST in statements else 3)]
 
 
 ON_AN_APPROVED_REQUEST = {
@@ -229,7 +227,7 @@ ON_A_RESERVATION = {
     "another login": "UPDATE credentials SET login = 'admin' WHERE request_id = 1",
     "another id": "UPDATE credentials SET id = 'f' WHERE request_id = 1",
     "another person": "UPDATE credentials SET person_id = (SELECT person_id FROM requests WHERE id = 2) WHERE request_id = 1",
-    "another address": "UPDATE credentials SET answer_to_id = (SELECT answer_to_id FROM requests WHERE id = 2) WHERE request_id = 1",
+    "another address": "UPDATE credentials SET answer_to_id = 1 + person_id WHERE request_id = 1",
 }
 
 

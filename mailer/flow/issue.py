@@ -7,7 +7,7 @@ one transaction. A crash in between leaves a reserved credential, which the next
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -17,12 +17,13 @@ from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import IssuedValues, local_moment
 from mailer.core.secret import Profile, Secret
 from mailer.errors import LeaseLostError, RecordError, TamperedError
-from mailer.flow.stationery import Stationery
+from mailer.flow.stationery import Draft, Stationery
 from mailer.model import Sender
 from mailer.states import RequestState
-from mailer.store import credentials, letters, proof, requests, senders
-from mailer.store.credentials import Credential
+from mailer.store import credentials, letters, proof, requests
+from mailer.store.credentials import Credential, Intent
 from mailer.store.db import DatabaseError, Tx
+from mailer.store.letters import Kept
 from mailer.store.personal import Personal
 from mailer.store.proof import Docket
 from mailer.store.requests import Request
@@ -50,6 +51,16 @@ class IssueSettings:
     login_prefix: str
     profile: Profile
     breaker: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """A credential whose account was made, and its answer."""
+
+    credential: Credential
+    request: Request
+    person: Personal
+    draft: Draft
 
 
 class Issue:
@@ -107,124 +118,137 @@ class Issue:
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
-            docket = proof.docket(unit.tx, [request.id for request in found])
+            docket = proof.docket(unit.tx, [request.id for request in found], self._worker.pen.key)
+            proven = []
             for request in found:
-                why = proof.approval_fault(docket, request, self._worker.pen.key)
+                why = proof.approval_fault(docket, request)
                 if why is None:
-                    self._reserve_one(unit, request, docket.people[_required(request.person_id)])
+                    proven.append(request)
                 else:
                     requests.move(unit.tx, request, RequestEvent.HELD, reason="approval-unproven")
                     self._tell_held(unit, request, why)
+            self._reserve_all(unit, proven, docket)
         return bool(found)
 
-    def _reserve_one(self, unit: Unit, request: Request, person: Personal) -> None:
+    def _reserve_all(self, unit: Unit, proven: Sequence[Request], docket: Docket) -> None:
         settings = self._settings
-        credential_id = self._stationery.randbytes(16).hex()
         term = terms.term(unit.at, self._stationery.fund.zone, settings.months, settings.max_days)
-        login = self._new_login(unit.tx, person)
-        credentials.reserve(unit.tx, request, credential_id=credential_id, login=login, term=term, at=unit.at)
-        unit.tell(
-            "credential.reserved",
-            sender=request.sender_code,
-            request=request.id,
-            credential=credential_id,
-            login_digest=proof.login_digest(login),
-            valid_until=evidence.instant(term.until),
-            last_day=term.last_day.isoformat(),
-            term_rule=term.rule,
-        )
+        logins = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in proven])
+        intents = [
+            Intent(request=request, credential_id=self._stationery.randbytes(16).hex(), login=login, term=term)
+            for request, login in zip(proven, logins, strict=True)
+        ]
+        credentials.reserve(unit.tx, intents, at=unit.at)
+        for intent in intents:
+            unit.tell(
+                "credential.reserved",
+                sender=intent.request.sender_code,
+                request=intent.request.id,
+                credential=intent.credential_id,
+                login_digest=proof.login_digest(intent.login),
+                valid_until=evidence.instant(term.until),
+                last_day=term.last_day.isoformat(),
+                term_rule=term.rule,
+            )
 
-    def _new_login(self, tx: Tx, person: Personal) -> str:
-        """A login that was never used. Two draws that collide are already unlikely; the loop ends all the same."""
+    def _new_logins(self, tx: Tx, people: Sequence[Personal]) -> list[str]:
+        """Logins that were never used, one for each. Draws that collide are already unlikely; the loop ends all the same."""
         while True:
-            login = secret.opaque_login(self._settings.login_prefix, self._randbelow)
-            if self._settings.login == "name" and person.name is not None:
-                login = secret.named_login(person.name.surname, person.name.initials, self._randbelow)
-            if not credentials.login_used(tx, login):
-                return login
+            drawn = [self._draw_login(person) for person in people]
+            if len(set(drawn)) == len(drawn) and not credentials.logins_used(tx, drawn):
+                return drawn
+
+    def _draw_login(self, person: Personal) -> str:
+        if self._settings.login == "name" and person.name is not None:
+            return secret.named_login(person.name.surname, person.name.initials, self._randbelow)
+        return secret.opaque_login(self._settings.login_prefix, self._randbelow)
 
     def _carry_out_all(self) -> bool:
         """Carry out what is reserved and in no other worker's hand; whether there was anything."""
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
             found = credentials.reserved(unit.tx, BATCH)
-            docket = proof.docket(unit.tx, [credential.request_id for credential in found])
+            docket = proof.docket(unit.tx, [credential.request_id for credential in found], self._worker.pen.key)
+            origins = {number: requests.origin(unit.tx, request) for number, request in docket.requests.items()}
+            kept = letters.several(unit.tx, [letter_id for letter_id in origins.values() if letter_id is not None])
+            key_epoch = self._stationery.newest_key()
+            made = []
             for credential in found:
                 try:
-                    with unit.savepoint():
-                        self._carry_out(unit, credential, docket)
+                    answered = kept.get(origins[credential.request_id] or 0)
+                    made.append(self._make(unit, credential, docket, answered=answered, key_epoch=key_epoch))
                 except NOT_THE_REQUESTS_FAULT:
                     raise
                 except Exception as error:  # one answer that cannot be written must not stop the others
                     self._abandon(unit, credential, error)
                     failed[credential.id] = error
+            self._store(unit, made)
         for credential_id, why in failed.items():
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
 
-    def _carry_out(self, unit: Unit, credential: Credential, docket: Docket) -> None:
-        key = self._worker.pen.key
+    def _make(self, unit: Unit, credential: Credential, docket: Docket, *, answered: Kept | None, key_epoch: str) -> _Made:
+        """Prove it, write and seal the answer, and make the account: last, so that whatever fails here leaves nothing behind."""
         request = docket.requests[credential.request_id]
-        sender = senders.get(unit.tx, credential.sender_code)
-        fault = (
-            proof.approval_fault(docket, request, key)
-            or proof.reservation_fault(docket, credential, request, key)
-            or senders.fault(unit.tx, sender, key)
-        )
+        fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
         if fault is not None:
             raise TamperedError("{why}", why=fault)
-        person, recipient = docket.people[credential.person_id], docket.people[credential.answer_to_id]
+        person, sender = docket.people[credential.person_id], docket.senders[credential.sender_code]
         password = secret.password(self._settings.profile, self._randbelow)
-        self._accounts.create(unit.tx, credential.id, credential.login, password, credential.valid_until)
-        credentials.move(unit.tx, credential, CredentialEvent.CREATED, at=unit.at)
-        requests.move(unit.tx, request, RequestEvent.ISSUED)
-        unit.tell(
-            "credential.issued",
-            sender=credential.sender_code,
-            request=request.id,
-            credential=credential.id,
-            person=person.told(),
-            valid_until=evidence.instant(credential.valid_until),
+        draft = self._stationery.draft(
+            unit.at,
+            request_id=request.id,
+            sender_code=credential.sender_code,
+            recipient=docket.people[credential.answer_to_id],
+            name="issued",
+            values=self._values(request, credential, person=person, sender=sender, answered=answered, password=password),
+            answered=mime.read(answered.content, whole=answered.whole, size_bytes=answered.size_bytes) if answered else None,
+            key_epoch=key_epoch,
+            credential_id=credential.id,
         )
-        self._write(unit, request, credential, person=person, recipient=recipient, sender=sender, password=password)
+        self._accounts.create(unit.tx, credential.id, credential.login, password, credential.valid_until)
+        return _Made(credential=credential, request=request, person=person, draft=draft)
 
-    def _write(
+    def _values(
         self,
-        unit: Unit,
         request: Request,
         credential: Credential,
         *,
         person: Personal,
-        recipient: Personal,
         sender: Sender,
+        answered: Kept | None,
         password: Secret,
-    ) -> None:
+    ) -> IssuedValues:
         if person.name is None:
             raise ValueError("an erased person cannot be issued a credential")
         fund = self._stationery.fund
-        letter_id = requests.origin(unit.tx, request)
-        kept = None if letter_id is None else letters.get(unit.tx, letter_id)
-        self._stationery.write(
-            unit,
-            request_id=request.id,
-            sender_code=credential.sender_code,
-            recipient=recipient,
-            name="issued",
-            values=IssuedValues(
-                fund_name=fund.name,
-                contact=fund.contact,
-                portal_url=fund.portal_url,
-                organisation=sender.organisation,
-                request_number=request.id,
-                received_at=local_moment(kept.received_at if kept else request.created_at, fund.zone),
-                person=person.name,
-                login=credential.login,
-                password=password,
-                valid_until=local_moment(credential.valid_until, fund.zone),
-            ),
-            answered=mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes) if kept else None,
-            credential_id=credential.id,
+        return IssuedValues(
+            fund_name=fund.name,
+            contact=fund.contact,
+            portal_url=fund.portal_url,
+            organisation=sender.organisation,
+            request_number=request.id,
+            received_at=local_moment(answered.received_at if answered else request.created_at, fund.zone),
+            person=person.name,
+            login=credential.login,
+            password=password,
+            valid_until=local_moment(credential.valid_until, fund.zone),
         )
+
+    def _store(self, unit: Unit, made: Sequence[_Made]) -> None:
+        """Everything of a batch in a few statements: credentials, requests, sealed answers, records."""
+        credentials.created(unit.tx, [one.credential for one in made], at=unit.at)
+        requests.issued(unit.tx, [one.request for one in made])
+        for one in made:
+            unit.tell(
+                "credential.issued",
+                sender=one.credential.sender_code,
+                request=one.request.id,
+                credential=one.credential.id,
+                person=one.person.told(),
+                valid_until=evidence.instant(one.credential.valid_until),
+            )
+        self._stationery.post(unit, [one.draft for one in made])
 
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.core.custody import KeyKind, loss
 from mailer.core.secret import Secret
@@ -23,6 +24,13 @@ from mailer.store.schema import accounts_local
 
 ARGON2_MEMORY_KIB: Final = 19_456  # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane
 ARGON2_PASSES: Final = 2
+_PUT: Final = {  # built once: building it costs more than running it
+    name: statement.on_conflict_do_update(
+        index_elements=["credential_id"],
+        set_={column.name: statement.excluded[column.name] for column in accounts_local.c if not column.primary_key},
+    )
+    for name, statement in (("sqlite", sqlite.insert(accounts_local)), ("postgresql", postgresql.insert(accounts_local)))
+}
 
 
 def disable(tx: Tx, credential_id: str) -> None:
@@ -45,17 +53,15 @@ class LocalAccounts:
     def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
         """Make the account, or set a fresh password where it exists already."""
         algorithm = _named(self.algorithm, max(self.peppers))
-        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == credential_id))
-        tx.execute(
-            insert(accounts_local).values(
-                credential_id=credential_id,
-                login=login,
-                algorithm=algorithm,
-                verifier=self._verifier(algorithm, credential_id, password),
-                enabled=True,
-                expires_at=expires_at,
-            )
-        )
+        row = {
+            "credential_id": credential_id,
+            "login": login,
+            "algorithm": algorithm,
+            "verifier": self._verifier(algorithm, credential_id, password),
+            "enabled": True,
+            "expires_at": expires_at,
+        }
+        tx.execute(_PUT[tx.dialect.name], row)
 
     def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> bool:
         """Whether this login with this password is valid at `now`."""

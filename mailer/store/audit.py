@@ -6,7 +6,7 @@ possible. Nothing here changes or deletes a record; triggers refuse it too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
 
 PAGE = 1000
+_BYTES = tuple(records.c[name] for name in ("seq", "header", "nonce", "details", "leaf", "mac"))  # what is proved, no projection
 REGISTERED = records.c.event == literal("sender.registered", literal_execute=True)  # as written: SQLite's partial index needs it
 
 
@@ -67,18 +68,18 @@ def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
 
 def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, list[Sealed]]:
     """The records of several requests, of these events only, each request's oldest first."""
-    query = select(records).where(records.c.request_id.in_(request_ids), records.c.event.in_(events)).order_by(records.c.seq)
+    query = select(records.c.request_id, *_BYTES).where(records.c.request_id.in_(request_ids), records.c.event.in_(events))
     found: dict[int, list[Sealed]] = {request_id: [] for request_id in request_ids}
-    for row in tx.execute(query):
+    for row in tx.execute(query.order_by(records.c.seq)):
         found[row.request_id].append(_sealed(row))
     return found
 
 
-def newest_registered(tx: Tx, code: str) -> Sealed | None:
-    """The record that tells how a row of the senders' register was last written."""
-    query = select(records).where(records.c.sender_code == code, REGISTERED).order_by(records.c.seq.desc()).limit(1)
-    row = tx.execute(query).one_or_none()
-    return None if row is None else _sealed(row)
+def newest_registered(tx: Tx, codes: Collection[str]) -> dict[str | None, Sealed]:
+    """Code -> the record that tells how this row of the senders' register was last written."""
+    newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), REGISTERED).group_by(records.c.sender_code)
+    rows = tx.execute(select(records.c.sender_code, *_BYTES).where(records.c.seq.in_(newest)))
+    return {row.sender_code: _sealed(row) for row in rows}
 
 
 def registered_codes(tx: Tx) -> set[str]:

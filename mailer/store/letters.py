@@ -50,6 +50,11 @@ class Kept:
     reason: str | None
 
 
+def several(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Kept]:
+    """These letters by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(letters).where(letters.c.id.in_(letter_ids)))}
+
+
 def keep(tx: Tx, raw: RawLetter, letter: Letter | None, *, kind: Kind, proven: bool, digest: str, at: datetime) -> int:
     """Store a letter's bytes; its id. The unique key (mailbox, epoch, item) makes a second keeping an error."""
     values = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,6 +20,7 @@ from mailer.store.leases import Lease
 from mailer.store.schema import replies
 
 WAITING: Final = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)  # only their key can still bring them out
+_PUT: Final = insert(replies)
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
 
 
@@ -48,39 +50,27 @@ class Reply:
     finished_at: datetime | None
 
 
-def put(
-    tx: Tx,
-    *,
-    reply_id: str,
-    request_id: int,
-    credential_id: str | None,
-    name: str,
-    sender_code: str,
-    recipient_id: int,
-    message_id: str,
-    key_epoch: str,
-    sealed: bytes,
-    digest: str,
-    at: datetime,
-) -> None:
-    """Queue a reply. It is sent by whoever holds the key of its epoch, if the record says the same of it."""
-    tx.execute(
-        insert(replies).values(
-            id=reply_id,
-            request_id=request_id,
-            credential_id=credential_id,
-            name=name,
-            sender_code=sender_code,
-            recipient_id=recipient_id,
-            message_id=message_id,
-            state=ReplyState.QUEUED.value,
-            key_epoch=key_epoch,
-            sealed=sealed,
-            digest=digest,
-            created_at=at,
-            next_at=at,
-        )
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewReply:
+    """A reply as it is queued; the names are those of `Reply`."""
+
+    id: str
+    request_id: int
+    credential_id: str | None
+    name: str
+    sender_code: str
+    recipient_id: int
+    message_id: str
+    key_epoch: str
+    sealed: bytes
+    digest: str
+
+
+def put(tx: Tx, written: Sequence[NewReply], *, at: datetime) -> None:
+    """Queue replies. Each is sent by whoever holds the key of its epoch, if the record says the same of it."""
+    queued = {"state": ReplyState.QUEUED.value, "created_at": at, "next_at": at}
+    if written:
+        tx.execute(_PUT, [{name: getattr(reply, name) for name in NewReply.__slots__} | queued for reply in written])
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:

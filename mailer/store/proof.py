@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from mailer.core import evidence
 from mailer.core.evidence import Sealed
-from mailer.store import audit, personal, requests
+from mailer.model import Sender
+from mailer.store import audit, personal, requests, senders
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.outbox import MAX_SENDS, Reply
@@ -39,23 +40,32 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Docket:
-    """What tables and record say of several requests, read at once; by the ids of requests and of personal rows."""
+    """What tables and record say of several requests, read at once; by the ids of requests and personal rows, and by codes."""
 
     requests: Mapping[int, Request]
     people: Mapping[int, Personal]
-    told: Mapping[int, Sequence[Sealed]]
+    told: Mapping[int, Sequence[Told] | str]  # a text: why one of the records does not hold
+    senders: Mapping[str, Sender]
+    distrusted: Mapping[str, str]  # rows of the register that nobody wrote so: code -> why
 
 
-def docket(tx: Tx, request_ids: Sequence[int]) -> Docket:
+def docket(tx: Tx, request_ids: Sequence[int], key: bytes) -> Docket:
     found = requests.several(tx, request_ids)
     rows = {row for request in found.values() for row in (request.person_id, request.answer_to_id) if row is not None}
-    told = audit.of_requests(tx, request_ids, *DECISIONS, *ISSUING)
-    return Docket(requests=found, people=personal.several(tx, sorted(rows)), told=told)
+    sealed = audit.of_requests(tx, request_ids, *DECISIONS, *ISSUING)
+    known = senders.several(tx, sorted({request.sender_code for request in found.values() if request.sender_code is not None}))
+    return Docket(
+        requests=found,
+        people=personal.several(tx, sorted(rows)),
+        told={number: _held(records, key) for number, records in sealed.items()},
+        senders=known,
+        distrusted=senders.faults_of(tx, list(known.values()), key),
+    )
 
 
-def approval_fault(docket: Docket, request: Request, key: bytes) -> str | None:
+def approval_fault(docket: Docket, request: Request) -> str | None:
     """Why the record does not carry this approval: MAC, request, sender, letter, person and address; the last decision counts."""
-    told = _held(docket.told[request.id], key)
+    told = docket.told[request.id]
     if isinstance(told, str):
         return told
     decisions = [one for one in told if one.event in DECISIONS]
@@ -63,10 +73,10 @@ def approval_fault(docket: Docket, request: Request, key: bytes) -> str | None:
         return "no approval in the record"
     if any(one.event == "credential.issued" for one in told):
         return "the record tells that it was issued already"
-    return _another(decisions[-1], docket, request)
+    return _another(decisions[-1], docket, request) or docket.distrusted.get(request.sender_code or "")
 
 
-def reservation_fault(docket: Docket, credential: Credential, request: Request, key: bytes) -> str | None:
+def reservation_fault(docket: Docket, credential: Credential, request: Request) -> str | None:
     """Why this reserved credential is not the one that was reserved for this request."""
     if (credential.sender_code, credential.person_id, credential.answer_to_id) != (
         request.sender_code,
@@ -74,7 +84,7 @@ def reservation_fault(docket: Docket, credential: Credential, request: Request, 
         request.answer_to_id,
     ):
         return "the credential is for somebody else than its request"
-    told = _held(docket.told[request.id], key)
+    told = docket.told[request.id]
     if isinstance(told, str):
         return told
     wanted = (credential.id, login_digest(credential.login), evidence.instant(credential.valid_until))
@@ -147,11 +157,13 @@ def _life_fault(events: Sequence[str]) -> str | None:
 
 def _held(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
     """The records with their parts; the fault of the first that does not hold instead."""
+    told = []
     for one in sealed:
         why = evidence.fault(one, key)
         if why is not None:
             return str(why)
-    return [Told(header=evidence.read_header(one), details=evidence.read_details(one)) for one in sealed]
+        told.append(Told(header=evidence.read_header(one), details=evidence.read_details(one)))
+    return told
 
 
 def _same(told: Mapping[str, object] | None, row: Personal) -> bool:

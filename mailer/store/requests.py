@@ -78,6 +78,12 @@ def move(tx: Tx, request: Request, event: RequestEvent, *, reason: str | None = 
     tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
 
 
+def issued(tx: Tx, done: Sequence[Request]) -> None:
+    """The credentials of these approved requests were issued."""
+    for state in {lifecycle.after_request(request.state, RequestEvent.ISSUED).value for request in done}:
+        tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
+
+
 def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     """Approved requests that have no credential yet and whose delay is over, oldest first."""
     query = (

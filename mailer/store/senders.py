@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
 from mailer.core import evidence, subscriber
+from mailer.core.evidence import Sealed
 from mailer.errors import N_, NotFoundError
 from mailer.model import Sender
 from mailer.store import audit
@@ -21,6 +23,8 @@ from mailer.store.db import Tx
 from mailer.store.personal import SALT_BYTES
 from mailer.store.schema import sender_addresses, sender_points, senders
 from mailer.store.work import Unit
+
+PAGE: Final = 1000
 
 
 def by_address(tx: Tx, address: str) -> Sender | None:
@@ -45,6 +49,11 @@ def get(tx: Tx, code: str) -> Sender:
     if not found:
         raise NotFoundError("there is no sender {code}", code=code)
     return found[0]
+
+
+def several(tx: Tx, codes: Sequence[str]) -> dict[str, Sender]:
+    """These senders by their codes."""
+    return {sender.code: sender for sender in _read(tx, codes)}
 
 
 def every(tx: Tx) -> list[Sender]:
@@ -92,8 +101,29 @@ def register(unit: Unit, code: str, pen: Pen) -> None:
 
 def fault(tx: Tx, sender: Sender, key: bytes) -> str | None:
     """Why this row is not the one that was last written, or None when it is."""
-    told = audit.newest_registered(tx, sender.code)
-    salt = tx.execute(select(senders.c.salt).where(senders.c.code == sender.code)).scalar_one_or_none()
+    return faults_of(tx, [sender], key).get(sender.code)
+
+
+def faults_of(tx: Tx, rows: Sequence[Sender], key: bytes) -> dict[str, str]:
+    """Code -> what is wrong with it; codes whose rows are as they were last written are left out."""
+    codes = [sender.code for sender in rows]
+    told = audit.newest_registered(tx, codes)
+    salts = {row.code: row.salt for row in tx.execute(select(senders.c.code, senders.c.salt).where(senders.c.code.in_(codes)))}
+    found = {sender.code: _fault(sender, salts.get(sender.code), told.get(sender.code), key) for sender in rows}
+    return {code: why for code, why in found.items() if why is not None}
+
+
+def faults(tx: Tx, key: bytes) -> dict[str, str]:
+    """The same over the whole register, by pages; rows that were taken out are named too."""
+    rows = every(tx)
+    found: dict[str, str] = {}
+    for start in range(0, len(rows), PAGE):
+        found |= faults_of(tx, rows[start : start + PAGE], key)
+    gone = audit.registered_codes(tx) - {sender.code for sender in rows}
+    return found | dict.fromkeys(sorted(gone), N_("the row of the register is gone"))
+
+
+def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) -> str | None:
     if told is None or salt is None:
         return N_("the record knows no such row of the register")
     why = evidence.fault(told, key)
@@ -105,15 +135,6 @@ def fault(tx: Tx, sender: Sender, key: bytes) -> str | None:
     if evidence.read_details(told)["digest"] != _digest(sender, salt):
         return N_("the row of the register is not as it was last written")
     return None
-
-
-def faults(tx: Tx, key: bytes) -> dict[str, str]:
-    """Code -> what is wrong with it, over the whole register; rows that were taken out are named too."""
-    found = {sender.code: fault(tx, sender, key) for sender in every(tx)}
-    gone = audit.registered_codes(tx) - set(found)
-    return {code: why for code, why in found.items() if why is not None} | dict.fromkeys(
-        sorted(gone), N_("the row of the register is gone")
-    )
 
 
 def _digest(sender: Sender, salt: bytes) -> str:

@@ -227,7 +227,7 @@ ON_A_RESERVATION = {
     "another login": "UPDATE credentials SET login = 'admin' WHERE request_id = 1",
     "another id": "UPDATE credentials SET id = 'f' WHERE request_id = 1",
     "another person": "UPDATE credentials SET person_id = (SELECT person_id FROM requests WHERE id = 2) WHERE request_id = 1",
-    "another address": "UPDATE credentials SET answer_to_id = 1 + person_id WHERE request_id = 1",
+    "another address": "UPDATE credentials SET answer_to_id = person_id WHERE request_id = 1",
 }
 
 

@@ -16,6 +16,7 @@ from mailer.states import CredentialState, RequestState
 from mailer.store import facts, letters, outbox, personal
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
+from mailer.store.outbox import NewReply
 from mailer.store.schema import credentials, requests
 from tests.store.offices import START, Trial
 
@@ -262,9 +263,8 @@ def test_caps_count_written_and_promised_replies(office: Trial, here: int, elsew
 def reply(tx: Tx, trial: Trial, sender: Sender, *, at: datetime) -> None:
     row = request(tx, trial, sender=sender, state=RequestState.REFUSED, at=at)
     name = trial.randbytes(16).hex()
-    outbox.put(
-        tx,
-        reply_id=name,
+    written = NewReply(
+        id=name,
         request_id=row["request_id"],
         credential_id=None,
         name="refused",
@@ -274,8 +274,8 @@ def reply(tx: Tx, trial: Trial, sender: Sender, *, at: datetime) -> None:
         key_epoch="x",
         sealed=b"",
         digest="",
-        at=at,
     )
+    outbox.put(tx, [written], at=at)
 
 
 @pytest.mark.parametrize(

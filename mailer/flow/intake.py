@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from mailer.core import kinds, mime, trust
+from mailer.core import bouncecut, kinds, mime, trust
 from mailer.model import Form, Head, Kind, Letter, Own, RawLetter, Reading, Trust
 from mailer.store import ledger, letters, senders
 from mailer.store.ledger import Filing
@@ -195,6 +195,8 @@ class Intake:
     def _keep_one(self, unit: Unit, epoch: int, arrival: _Arrival, body: bytes | None) -> None:
         head = arrival.head
         content = head.header if body is None else body
+        if arrival.reading.kind is Kind.BOUNCE:
+            content = bouncecut.without_answer(content)
         raw = RawLetter(
             mailbox=self._settings.mailbox,
             epoch=epoch,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from tests.cli.offices import Shell, found
+from mailer.store import senders
+from tests.cli.offices import Shell, desk_in, found
 
 
 @pytest.fixture
@@ -96,3 +98,34 @@ def test_a_couriers_key_in_a_backup_is_named(shell: Shell) -> None:
 
 def test_a_backup_that_is_not_there_is_a_wrong_word(shell: Shell) -> None:
     assert shell("keys", "backup-check", str(shell.home / "nowhere")).code == 2
+
+
+def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shell) -> None:
+    """Its register was told to nobody, and it has no key for ready pairs."""
+    with sqlite3.connect(shell.home / "mailer.db") as connection:
+        connection.execute("DROP INDEX ix_records_registered")
+        connection.execute("ALTER TABLE senders DROP COLUMN salt")
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+    connection.close()
+    for folder in ("pools", "issuing"):
+        shutil.rmtree(shell.home / "keys" / folder)
+    assert shell("init", "--upgrade").code == 0
+    with desk_in(shell.home) as desk, desk.trial.database.reading() as tx:
+        assert senders.faults(tx, desk.trial.pen.key) == {}
+        assert desk.keyring.pools() == [1]
+    assert shell("keys", "list").code == 0
+
+
+def test_check_names_a_row_of_the_register_that_nobody_wrote(shell: Shell) -> None:
+    with sqlite3.connect(shell.home / "mailer.db") as connection:
+        connection.execute("UPDATE senders SET answer_to = 'thief@evil.example' WHERE code = '290001'")
+    connection.close()
+    said = shell("check")
+    assert said.code == 2
+    assert "290001: the row of the register is not as it was last written" in said.out
+    listed = shell.home / "senders.csv"
+    listed.write_text(
+        "code,organisation,subscriber,address,answer_to\n290001,ГБУЗ «Больница»,,gb1@clinic.example,\n", encoding="utf-8"
+    )
+    assert shell("senders", "import", str(listed)).code == 0
+    assert "290001: the row" not in shell("check").out

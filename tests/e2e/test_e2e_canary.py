@@ -27,7 +27,7 @@ BOUNCE = (
     "From: MAILER-DAEMON@clinic.example\r\nTo: uc@fond.example\r\nReturn-Path: <>\r\nSubject: Undelivered\r\n"
     "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nnot delivered\r\n"
     "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx\r\n\r\n"
-    f"Final-Recipient: rfc822; {CLINIC}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\n"
+    f"Final-Recipient: rfc822; {CLINIC}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
 ).encode()
 DEATHS = [
     pytest.param(part, at, way, id=f"{at} {way}")
@@ -123,11 +123,13 @@ def test_the_search_finds_what_is_there() -> None:
 
 
 def test_no_password_stays_anywhere_whatever_dies(bureau: Bureau, database_url: str, dovecot: Dovecot) -> None:
-    """Success, refusal, bounce; then a death of desk or courier at each step, in both ways."""
-    dovecot.drop([request(f"{SURNAME} И.И.", CLINIC, 1), request(SURNAME, CLINIC, 2), BOUNCE])
+    """Success, refusal, a bounce that brings the whole answer back; then a death of desk or courier at each step, in both ways."""
+    dovecot.drop([request(f"{SURNAME} И.И.", CLINIC, 1), request(SURNAME, CLINIC, 2)])
     assert to_the_end(bureau, only=DESK) == 0
     assert found_in(database_bytes(database_url), PASSWORD, IN_GROUPS) == [], "while the answer waits"
     assert to_the_end(bureau, only=COURIER) == 0
+    returned = next(one.content for one in bureau.received() if seen(one.content, PASSWORD))
+    dovecot.drop([BOUNCE + returned + b"\r\n--b--\r\n"])
     for number, death in enumerate(DEATHS, 10):
         part, at, way = death.values
         dovecot.drop([request(f"{SURNAME} {'АБВГДЕЖЗКЛМН'[number - 10]}.И.", CLINIC, number)])

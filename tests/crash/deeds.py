@@ -159,7 +159,7 @@ class Deeds:
     def _new_day(self, moment: Moment) -> None:
         """The first courier of another day makes its keys: the private half, then the public one."""
         keys = self._office.home / "keys"
-        if (keys / "epochs" / f"{self._day()}.pub").exists():
+        while (keys / "epochs" / f"{self._day()}.pub").exists():  # a person may have had several made ahead
             self._days_ahead += 1
         once = moment.place is Place.COMMIT or (keys / "courier" / f"{self._day()}.key").exists()
         nth = 1 if once else self._chance.choice((1, 2))

@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test format lock messages fuzz bench crash
+.PHONY: help demo test campaign format lock messages fuzz bench crash faults
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -20,6 +20,11 @@ test: ## format, lint, types and tests; as root on Debian installs Dovecot, Post
 	@.venv/bin/mypy
 	@echo "Running the tests (pytest)"
 	@.venv/bin/pytest --numprocesses=4 --dist=loadfile
+
+campaign: ## much more than usual: 100,000 waiting letters, letters of 25 MB, a flood; some ten minutes
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.load.campaign
 
 format: ## put the source into its one form
 	@scripts/environment dev
@@ -46,3 +51,8 @@ crash: ## kill the service KILLS=30 times on each database, at random and at eve
 	@scripts/environment dev
 	@scripts/services
 	@.venv/bin/python -m tests.crash.campaign --kills $(or $(KILLS),30) --seed $(or $(SEED),1) $(addprefix --database ,$(DATABASE))
+
+faults: ## 100,000 letters in the folder, 500 migrated ones: what they cost and whether the limits hold (minutes)
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.faults.measure

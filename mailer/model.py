@@ -301,10 +301,14 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryOutcome:
-    """`detail` is the server's answer, cut to 500 characters: strangers wrote it, so it is shown only through `safe_text`."""
+    """`detail` is the server's answer, cut to 500 characters: strangers wrote it, so it is shown only through `safe_text`.
+
+    `server_wide`: it failed before the server knew which letter it was about, so any other would fare the same now.
+    """
 
     delivery: Delivery
     detail: str
+    server_wide: bool = False
 
 
 LOOP_HEADER: Final = "X-Mailer-Loop"

@@ -12,6 +12,7 @@ class LetterState(StrEnum):
     KEPT = "kept"
     READ = "read"
     QUARANTINED = "quarantined"
+    DROPPED = "dropped"
 
 
 class RequestState(StrEnum):

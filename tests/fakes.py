@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mailer.errors import EdgeError
+from mailer.core.alarms import OutsideSigns
+from mailer.errors import EdgeError, EdgeSetupError
 from mailer.model import Delivery, DeliveryOutcome, Envelope, Head
 
 
 @dataclass
 class FakeMailbox:
-    """A folder in memory. `fail_before` and `fail_after`: names of calls that break before, or after they were done, once."""
+    """A folder in memory. Whoever asks for one of the `damaged` letters gets none.
+
+    `fail_before` and `fail_after`: names of calls that break before, or after they were done, once.
+    """
 
     name: str = "uc"
     epoch: int = 1
@@ -23,6 +27,8 @@ class FakeMailbox:
     fail_after: set[str] = field(default_factory=set)
     fetched: list[int] = field(default_factory=list)
     omitted: set[int] = field(default_factory=set)
+    refuses_filing: bool = False
+    damaged: set[int] = field(default_factory=set)
     is_open: bool = False
     _mark: int = 0
 
@@ -61,10 +67,14 @@ class FakeMailbox:
 
     def whole(self, items: Sequence[int]) -> dict[int, bytes]:
         self._break("whole")
+        if self.damaged.intersection(items):
+            raise EdgeError("the server cannot read one of them, and hangs up")
         self.fetched += items
         return {item: self.letters[item] for item in items}
 
     def file(self, items: Sequence[int]) -> None:
+        if self.refuses_filing:
+            raise EdgeSetupError("there is no room in the done folder")
         if "file" in self.fail_before:
             self._break("file")
         for item in items:
@@ -87,12 +97,17 @@ class FakeMailbox:
 
 @dataclass
 class FakePostman:
-    """A mail server in memory: answers what it is told to, in order, then SENT."""
+    """A mail server in memory: answers what it is told to, in order, then SENT. `down`: it is not there, however often asked."""
 
     answers: list[Delivery] = field(default_factory=list)
     sent: list[tuple[Envelope, bytes]] = field(default_factory=list)
+    down: bool = False
+    asked: int = 0
 
     async def send(self, envelope: Envelope, content: bytes) -> DeliveryOutcome:
+        self.asked += 1
+        if self.down:
+            return DeliveryOutcome(delivery=Delivery.LATER, detail="cannot be reached", server_wide=True)
         answer = self.answers.pop(0) if self.answers else Delivery.SENT
         if answer in {Delivery.SENT, Delivery.UNKNOWN}:
             self.sent.append((envelope, content))
@@ -100,3 +115,30 @@ class FakePostman:
 
     async def close(self) -> None:
         self.answers.clear()
+
+
+@dataclass
+class FakeSurroundings:
+    """Disks, keys and a stopwatch, as the test says; asked for which keys it remembers."""
+
+    free_bytes: dict[str, int] = field(default_factory=lambda: {"database": 10**12})
+    missing_keys: list[str] = field(default_factory=list)
+    uptime: Callable[[], float] = lambda: 0.0
+    asked: list[list[str]] = field(default_factory=list)
+
+    def look(self, epochs: Sequence[str]) -> OutsideSigns:
+        self.asked.append(list(epochs))
+        return OutsideSigns(free_bytes=self.free_bytes, missing_keys=self.missing_keys, uptime_seconds=self.uptime())
+
+
+@dataclass
+class FakeCommand:
+    """A second channel in memory; `broken`: it takes nothing."""
+
+    broken: bool = False
+    told: list[bytes] = field(default_factory=list)
+
+    def tell(self, content: bytes) -> None:
+        if self.broken:
+            raise EdgeError("the alarm command ended with code {code}", code=1)
+        self.told.append(content)

@@ -29,7 +29,12 @@ FLOORS: Final = {
     "console": 5,
     "__main__": 6,
 }
-WAY_OUT: Final = "mailer.flow.stationery"  # no step: how every reply comes to stand in the outbox
+SHARED_BY_STEPS: Final = (  # themselves no steps
+    "mailer.flow.filer",  # how kept letters leave the folder they came to
+    "mailer.flow.stationery",  # how every reply comes to stand in the outbox
+    "mailer.flow.tray",  # how kept letters are taken in hand
+    "mailer.flow.undelivered",  # what follows when a reply will never arrive
+)
 MEET_INSIDE: Final = {"config", "core", "store", "service", "demo", "cli", "console"}  # not flow: its steps meet only in the tables
 ASK_CLOCK_AND_CHANCE: Final = {"service", "demo", "cli", "console"}
 
@@ -86,7 +91,7 @@ def may_import(module: str, other: str) -> bool:
     own, target = room(module), room(other)
     if own != target:
         return FLOORS[target] < FLOORS[own]
-    return own in MEET_INSIDE or (own == "edge" and thing(module) == thing(other)) or other.startswith(WAY_OUT)
+    return own in MEET_INSIDE or (own == "edge" and thing(module) == thing(other)) or other.startswith(SHARED_BY_STEPS)
 
 
 def floors(module: str, tree: ast.Module) -> Iterator[str]:

@@ -25,6 +25,7 @@ from mailer.errors import (
     RefusedError,
     SetupError,
 )
+from mailer.service.words import LOCALE
 
 DONE, NEGATIVE, WRONG, REFUSED, WAITING, NO_RECORD = range(6)
 EXIT_CODES: Final = (
@@ -64,7 +65,6 @@ WORDS_OF_TYPER: Final = (
     N_("No such command {name!r}."),
     N_("Aborted!"),
 )
-LOCALE: Final = Path(__file__).parent.parent / "locale"
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
             (_("register"), lambda: _register(office)),
             *((f"IMAP {mailbox.name}", _imap_check(office, mailbox)) for mailbox in config.mailbox),
             ("SMTP", lambda: _smtp(office)),
+            (_("alarms"), lambda: _alarms(office)),
         ]
         good = [_line(name, one) for name, one in checks]
         office.close()
@@ -134,3 +135,9 @@ def _smtp(office: Office) -> str:
     if office.config.smtp is not None and office.config.smtp.user is None:
         return _("the server answers; no login is configured")
     return _("the server takes our login")
+
+
+def _alarms(office: Office) -> str:
+    office.hook()
+    officer, command = office.config.fund.officer, office.config.alarms.command
+    return _("letters to {officer}, command {command}").format(officer=officer or "—", command=command[0] if command else "—")

@@ -1,21 +1,38 @@
-"""`mailer letters`: what was taken in, and what was decided of it."""
+"""`mailer letters`: what was taken in, what was decided of it, and what is done with one that could not be read."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from gettext import gettext as _
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli.opened import office_of
+from mailer.cli.opened import office_of, operator
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
+from mailer.errors import RefusedError, SetupError
 from mailer.states import LetterState
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from mailer.store.letters import Kept
+
+Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
+Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
 
 
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The kept letters."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest letters."))(_list)
     noun.command("show", help=_("Show one letter, what was read in it, and its records."))(_show)
+    noun.command("retry", help=_("Have quarantined letters read once more."))(_retry)
+    noun.command("drop", help=_("Give quarantined letters up: they are never read again."))(_drop)
+    noun.command("export", help=_("Write the kept bytes of one letter to a new file."))(_export)
     app.add_typer(noun, name="letters")
 
 
@@ -68,7 +85,7 @@ def _show(
     )
     say("  " + _("from: {sender}").format(sender=safe_text(view.sender or "?")))
     say("  " + _("subject: {subject}").format(subject=safe_text(view.subject or "")))
-    if reading.person is not None:
+    if reading is not None and reading.person is not None:
         say("  " + _("person: {person}").format(person=safe_text(reading.person.canonical)))
     say(
         "  "
@@ -78,3 +95,90 @@ def _show(
     )
     for entry in timeline:
         say(f"  {local(entry.at, zone)}  {entry.event:<22} {safe_text(brief(entry.details))}")
+
+
+def _retry(
+    context: typer.Context,
+    numbers: Numbers,
+    reason: Because,
+    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+) -> None:
+    from mailer.flow import override
+
+    why = _given(reason)
+    with office_of(context) as office:
+        _show_changed(override.retry_letters(office.worker(operator()), numbers, reason=why), as_json=as_json)
+
+
+def _drop(
+    context: typer.Context,
+    numbers: Numbers,
+    reason: Because,
+    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+) -> None:
+    from mailer.flow import override
+
+    why = _given(reason)
+    with office_of(context) as office:
+        _show_changed(override.drop_letters(office.worker(operator()), numbers, reason=why), as_json=as_json)
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
+    return reason.strip()
+
+
+def _show_changed(changed: Sequence[Kept], *, as_json: bool) -> None:
+    for kept in changed:
+        if as_json:
+            print_json({"letter": kept.id, "state": kept.state.value})
+        else:
+            say(_("letter {id}: {state}").format(id=kept.id, state=kept.state.value))
+
+
+def _export(
+    context: typer.Context,
+    letter: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_("A file that is not there yet; - is standard output."))],
+    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
+) -> None:
+    from mailer.flow import override
+    from mailer.store import letters
+
+    with office_of(context) as office:
+        with office.database.reading() as tx:
+            letters.get(tx, letter)  # a wrong number leaves no empty file behind
+        worker, to_stdout = office.worker(operator()), str(file) == "-"
+        if to_stdout:
+            kept = override.export_letter(worker, letter, reason=reason.strip() or None)
+            sys.stdout.buffer.write(kept.content)
+            sys.stdout.flush()
+            return
+        with _new_file(file) as target:
+            kept = override.export_letter(worker, letter, reason=reason.strip() or None)
+            target.write(kept.content)
+    said = _("{path}: the whole letter") if kept.whole else _("{path}: the headers alone; no more was kept")
+    say(said.format(path=safe_text(file)))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file for its owner alone, that was not there; gone again unless all of it was written."""
+    try:
+        target = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115  closed below
+    except FileExistsError as error:
+        raise RefusedError("{path} exists already and is not overwritten", path=path) from error
+    except OSError as error:
+        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
+    try:
+        with target:
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as error:
+        path.unlink()
+        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
+    except BaseException:
+        path.unlink()
+        raise

@@ -13,7 +13,7 @@ from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, t
 from mailer.states import RequestState
 
 if TYPE_CHECKING:
-    from mailer.flow.report import RequestView
+    from mailer.flow.report import RequestLine, RequestView
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,11 +44,15 @@ def _list(
     table(
         ["№", _("created"), _("sender"), _("person"), _("state"), _("rule"), _("reason")],
         (
-            (line.id, local(line.created_at, zone), line.sender_code, line.person, line.state, line.rule_id, line.reason)
+            (line.id, local(line.created_at, zone), line.sender_code, line.person, line.state, _rule(line), line.reason)
             for line in lines
         ),
         empty=_("there are no requests"),
     )
+
+
+def _rule(line: RequestLine) -> str:
+    return line.rule_id if line.reissue_of is None else _("{rule} of № {id}").format(rule=line.rule_id, id=line.reissue_of)
 
 
 def _show(
@@ -70,6 +74,8 @@ def show_request(view: RequestView, zone: ZoneInfo) -> None:
     """A request for reading: what was asked, what was decided and why, what was issued and sent, and every record of it."""
     request = view.request
     say(_("request {id}: {state}").format(id=request.id, state=request.state.value))
+    if request.reissue_of is not None:
+        say("  " + _("repeats request {id}, whose answer did not arrive").format(id=request.reissue_of))
     say("  " + _("subject: {subject}").format(subject=safe_text((view.letter.subject if view.letter else None) or "")))
     say(
         "  "
@@ -98,5 +104,7 @@ def show_request(view: RequestView, zone: ZoneInfo) -> None:
                 name=reply.name, address=safe_text(view.answer_to or "-"), state=reply.state, attempts=reply.attempts
             )
         )
+    for repeat in view.repeated_by:
+        say("  " + _("repeated by request {id}: {state}").format(id=repeat.id, state=repeat.state.value))
     for entry in view.timeline:
         say(f"  {local(entry.at, zone)}  {entry.event:<22} {safe_text(brief(entry.details))}")

@@ -30,7 +30,8 @@ def add_to(app: typer.Typer) -> None:
         context: typer.Context,
         until_idle: Annotated[bool, typer.Option("--until-idle", help=_("Do what there is to do, then end."))] = False,
         only: Annotated[
-            str, typer.Option("--only", help=_("Only these steps: intake,answer,issue,deliver,expire."), metavar="STEPS")
+            str,
+            typer.Option("--only", help=_("Only these steps: intake,answer,bounce,issue,deliver,expire,alarm."), metavar="STEPS"),
         ] = "",
         supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
     ) -> int:
@@ -106,6 +107,7 @@ def _refuse_wrong_setup(office: Office) -> None:
     office.stationery(office.running_rules())
     office.pen()
     office.accounts()
+    office.hook()
     if not office.config.mailbox:
         raise SetupError("there is no [[mailbox]]: no letter can arrive")
     for mailbox in office.config.mailbox:

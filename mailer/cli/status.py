@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -11,12 +11,11 @@ import typer
 
 from mailer.cli.opened import office_of
 from mailer.cli.show import local, print_json, safe_text, say
-from mailer.states import LetterState, ReplyState
 
 if TYPE_CHECKING:
+    from mailer.core.alarms import Alarm
     from mailer.flow.report import Status
-
-NEEDS_A_PERSON = (ReplyState.UNKNOWN, ReplyState.FAILED, ReplyState.BOUNCED)
+    from mailer.store.outbox import Backoff
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,18 +25,21 @@ def add_to(app: typer.Typer) -> None:
     ) -> int:
         with office_of(context) as office, office.database.reading() as tx:
             from mailer.flow import report
+            from mailer.flow.needs import needs
             from mailer.service.office import clock
 
-            found = report.status(tx, clock())
-            needs = _needs(found)
+            now = clock()
+            found = report.status(tx, now)
+            wanting = needs(tx, office.alarm_limits(), now)
             if as_json:
-                print_json({"status": found, "needs_a_person": needs})
+                print_json({"status": found, "needs_a_person": [_as_object(alarm) for alarm in wanting]})
             else:
-                _show(found, needs, office.config.zone, office.config.mode)
-        return 1 if needs else 0
+                _show(found, office.config.zone, office.config.mode)
+                _show_needs(wanting, office.config.zone)
+        return 1 if wanting else 0
 
 
-def _show(found: Status, needs: list[str], zone: ZoneInfo, mode: str) -> None:
+def _show(found: Status, zone: ZoneInfo, mode: str) -> None:
     say(_("mode: {mode}").format(mode=mode))
     for title, counts in (
         (_("letters"), found.letters),
@@ -50,31 +52,65 @@ def _show(found: Status, needs: list[str], zone: ZoneInfo, mode: str) -> None:
     backlog = found.backlog
     say(
         _("waiting: {letters} letters to read, {issue} to issue, {send} to send now, {later} later").format(
-            letters=backlog.letters, issue=backlog.to_issue + backlog.reserved, send=backlog.to_send, later=backlog.to_send_later
+            letters=backlog.letters + backlog.bounces,
+            issue=backlog.to_issue + backlog.reserved,
+            send=backlog.to_send,
+            later=backlog.to_send_later,
         )
     )
+    if found.backoff is not None:
+        _show_backoff(found.backoff, zone)
     for holding in found.leases:
         worked = local(holding.worked_at, zone) or _("not yet")
         say(_("{name}: last went through {worked}").format(name=holding.name, worked=worked))
-    for line in needs:
-        say("! " + safe_text(line))
+        if holding.trouble is not None:
+            told = _("  since then, at {at}: {trouble}")
+            say(told.format(at=local(holding.trouble_at, zone), trouble=safe_text(holding.trouble)))
+
+
+def _show_backoff(backoff: Backoff, zone: ZoneInfo) -> None:
+    told = _("waiting for another attempt: {replies} replies, the next at {next}; the oldest since {since}, attempts: {attempts}")
+    say(
+        told.format(
+            replies=backoff.replies,
+            next=local(backoff.next_at, zone),
+            since=local(backoff.oldest_since, zone),
+            attempts=backoff.oldest_attempts,
+        )
+    )
+    say(_("  what stopped it last: {answer}").format(answer=safe_text(backoff.last_answer or "—")))
 
 
 def _counted(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{state.value} {count}" for state, count in counts.items()) or "0"
 
 
-def _needs(found: Status) -> list[str]:
-    """What waits for a person, each as a sentence with the command to look with."""
-    needs = [
-        _("{step}: {trouble}").format(step=holding.name, trouble=holding.trouble)
-        for holding in found.leases
-        if holding.trouble is not None
-    ]
-    quarantined = found.letters.get(LetterState.QUARANTINED, 0)
-    if quarantined:
-        needs.append(_("{count} letters are quarantined: mailer letters list --quarantined").format(count=quarantined))
-    undelivered = sum(found.replies.get(state, 0) for state in NEEDS_A_PERSON)
-    if undelivered:
-        needs.append(_("{count} replies did not arrive for certain: mailer requests list --undelivered").format(count=undelivered))
-    return needs
+def _show_needs(wanting: Sequence[Alarm], zone: ZoneInfo) -> None:
+    """Since when, what, and on a line of its own what to do."""
+    if not wanting:
+        say(_("nothing needs a person"))
+        return
+    from mailer.core.alarms import words
+
+    say()
+    say(_("needs a person:"))
+    for alarm in wanting:
+        said = words(alarm, _)
+        say("! " + safe_text(_("since {since}: {what}").format(since=local(alarm.since, zone), what=said.what)))
+        say("  " + safe_text(said.to_do))
+
+
+def _as_object(alarm: Alarm) -> dict[str, object]:
+    """`kind`, `place`, `since`, `count` and `numbers` are for programs, `what` and `to_do` for people."""
+    from mailer.core.alarms import words
+
+    said = words(alarm, _)
+    return {
+        "kind": alarm.kind.value,
+        "place": alarm.place,
+        "since": alarm.since,
+        "count": alarm.count,
+        "numbers": alarm.numbers,
+        "what": said.what,
+        "to_do": said.to_do,
+    }

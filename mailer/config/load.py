@@ -73,7 +73,7 @@ def read_password(server: Mailbox | Smtp, config: Config, environ: Mapping[str, 
 
 
 def _overlay(data: dict[str, Any], environ: Mapping[str, str]) -> list[SetupError]:
-    """Lay `MAILER_…` variables over the file's values. Numbers and true/false are read as TOML reads them."""
+    """Lay `MAILER_…` variables over the file's values. Numbers, true/false and lists are read as TOML reads them."""
     spoken_for = {"MAILER_CONFIG"} | set(_password_variables(data))
     problems: list[SetupError] = []
     for variable in sorted(environ):
@@ -109,7 +109,7 @@ def _toml_value(text: str) -> object:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    return value if isinstance(value, (bool, int, float)) else text
+    return value if isinstance(value, (bool, int, float, list)) else text
 
 
 def _problem(path: Path, detail: ErrorDetails) -> SetupError:

@@ -43,6 +43,7 @@ WRONG = {
     "no_password": N_("user needs password_file or password_env"),
     "done": N_("done names the folder that is read: taken letters must go into another"),
     "authserv": N_('trust = "authentication-results" needs authserv_id, the name our own server signs with'),
+    "command": N_('must be a list of texts that begins with the whole path of a program: ["/usr/local/bin/alarm", "sms"]'),
     "mailbox": N_("two mailboxes are named {name}"),
 }
 
@@ -96,6 +97,15 @@ def _zone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise _wrong("zone") from error
     return value
+
+
+def _command(value: object) -> object:
+    """A program is named by its whole path: the service's PATH and folder are not the administrator's."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) and "\0" not in word for word in value):
+        raise _wrong("command")
+    if value and not value[0].startswith("/"):
+        raise _wrong("command")
+    return tuple(value)
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -228,6 +238,12 @@ class Directory(_Section):
     directory: str | None = None
 
 
+class Alarms(_Section):
+    mailbox_silent_minutes: Annotated[int, Field(ge=1, le=10080)] = 15
+    disk_free_bytes: Annotated[int, Field(ge=0)] = 200_000_000
+    command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
+
+
 class _Empty(_Section):
     """A section that later versions fill."""
 
@@ -249,7 +265,7 @@ class Config(_Section):
     approval: Approval = Approval()
     keys: Keys = Keys()
     audit: _Empty = _Empty()
-    alarms: _Empty = _Empty()
+    alarms: Alarms = Alarms()
     rules: Directory = Directory()
     templates: Directory = Directory()
 

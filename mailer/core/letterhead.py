@@ -41,6 +41,7 @@ class Letterhead:
     loop_mark: str
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
+    asked_for: bool = True  # False: a notice of ours, which answers nobody
 
     def __post_init__(self) -> None:
         for address in (self.from_address, self.envelope.recipient):
@@ -68,7 +69,7 @@ def letter_bytes(letterhead: Letterhead, subject: str, body: str) -> bytes:
         ("Date", format_datetime(letterhead.at)),
         ("Message-ID", letterhead.message_id),
         *_thread(letterhead),
-        ("Auto-Submitted", "auto-replied"),  # RFC 3834
+        ("Auto-Submitted", "auto-replied" if letterhead.asked_for else "auto-generated"),  # RFC 3834
         ("X-Auto-Response-Suppress", "All"),
         (LOOP_HEADER, letterhead.loop_mark),
         ("MIME-Version", "1.0"),

@@ -19,6 +19,8 @@ Event = TypeVar("Event", bound=StrEnum)
 class LetterEvent(StrEnum):
     READ = "read"
     QUARANTINED = "quarantined"
+    RETRIED = "retried"
+    DROPPED = "dropped"
 
 
 class RequestEvent(StrEnum):
@@ -55,6 +57,8 @@ class ReplyEvent(StrEnum):
 LETTER: Mapping[tuple[LetterState, LetterEvent], LetterState] = {
     (LetterState.KEPT, LetterEvent.READ): LetterState.READ,
     (LetterState.KEPT, LetterEvent.QUARANTINED): LetterState.QUARANTINED,
+    (LetterState.QUARANTINED, LetterEvent.RETRIED): LetterState.KEPT,
+    (LetterState.QUARANTINED, LetterEvent.DROPPED): LetterState.DROPPED,
 }
 
 REQUEST: Mapping[tuple[RequestState, RequestEvent], RequestState] = {

@@ -10,86 +10,27 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from traceback import walk_tb
-from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from mailer.core.letterhead import Letterhead, letter_bytes, refuse_controls
+from mailer.core.letterhead import Letterhead, letter_bytes
 from mailer.core.namewords import CAPITAL
-from mailer.core.secret import UNMISTAKABLE, Secret, groups
+from mailer.core.replyvalues import TEMPLATES, IssuedValues, LetterValues, RefusedValues, sample_values
+from mailer.core.secret import groups
 from mailer.errors import SetupError
-from mailer.model import Form, Mistake, PersonName, Reason
+from mailer.model import Form, Mistake
 
 WRITTEN_MAX: Final = 160  # characters of a name as read (letters.md, section 1)
 _STEMS: Final = ("атрибут", "доступ")
 _SHARED: Final = "shared/"
 _PARTS: Final = ("subject.txt", "body.txt")
-_STRANGERS_WROTE: Final = frozenset({"written", "surname_hint"})
 _ABOUT_PEOPLE: Final = ("organisation", "person", "surname", "initials", "written", "surname_hint")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReplyValues:
-    """What every reply may say; enough for `refused-subject` and `refused-sender`. Times are texts, see `local_moment`.
-
-    Raises ValueError for a line break or another control character in anything but what strangers wrote, which is cleaned when
-    it is rendered.
-    """
-
-    fund_name: str
-    contact: str
-    portal_url: str
-    organisation: str
-    request_number: int
-    received_at: str
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str) and field.name not in _STRANGERS_WROTE:
-                refuse_controls(field.name, value)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IssuedValues(ReplyValues):
-    """What `issued` may say besides."""
-
-    person: PersonName
-    login: str
-    password: Secret
-    valid_until: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RefusedValues(ReplyValues):
-    """What `refused` may say besides. `reason` is None when a rule refused, not the reading of the name."""
-
-    reason: Reason | None
-    written: str = ""
-    surname_hint: str = ""
-    mistake: Mistake | None = None
-
-
-TEMPLATES: Final[Mapping[str, type[ReplyValues]]] = MappingProxyType(
-    {"issued": IssuedValues, "refused": RefusedValues, "refused-subject": ReplyValues, "refused-sender": ReplyValues}
-)
-"""The replies there are, and what each is filled with."""
-
-
-_SAMPLE: Final = ReplyValues(
-    fund_name="ТФОМС Архангельской области",
-    contact="отдел информационной безопасности, тел. (8182) 00-00-00",
-    portal_url="https://portal.example",
-    organisation="ГБУЗ «Образцовая городская больница»",
-    request_number=1,
-    received_at="23.11.2026, 10:15:02 (МСК, UTC+3)",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,37 +61,12 @@ def load(texts: Mapping[str, str], *, form: Form) -> Templates:
     return Templates(environment=environment, form=form)
 
 
-def compose(templates: Templates, name: str, values: ReplyValues, letterhead: Letterhead) -> bytes:
+def compose(templates: Templates, name: str, values: LetterValues, letterhead: Letterhead) -> bytes:
     """The finished letter. Raises ValueError for values of another template, SetupError when the template fails after all."""
     if type(values) is not TEMPLATES[name]:
         raise ValueError(f"{name} is filled with {TEMPLATES[name].__name__}")
     subject, body = _final_render(templates, name, _context(values, templates.form))
     return letter_bytes(letterhead, subject, body)
-
-
-def sample_values(name: str) -> tuple[ReplyValues, ...]:
-    """Made-up values for previews and checks, the most usual first; together they take every branch of the packaged template."""
-    match name:
-        case "issued":
-            return (
-                IssuedValues(
-                    **asdict(_SAMPLE),
-                    person=PersonName(surname="Образцов", initials="О.О."),
-                    login=f"tmp-29-{UNMISTAKABLE[:8]}",
-                    password=Secret(UNMISTAKABLE[:18]),
-                    valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
-                ),
-            )
-        case "refused":
-            usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
-            by_reason = (
-                replace(usual, reason=reason, surname_hint=hint) for reason in [*Reason, None] for hint in ("", "Образцов")
-            )
-            mistakes = (Mistake(character=character, place=8) for character in "IПωі一0_ \u0301")
-            by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
-            return (usual, *by_reason, *by_mistake)
-        case _:
-            return (_SAMPLE,)
 
 
 def local_moment(at: datetime, zone: ZoneInfo) -> str:
@@ -259,7 +175,7 @@ def _nameless(context: dict[str, object]) -> dict[str, object]:
     return context | {name: "" for name in _ABOUT_PEOPLE if name in context}
 
 
-def _context(values: ReplyValues, form: Form) -> dict[str, object]:
+def _context(values: LetterValues, form: Form) -> dict[str, object]:
     """Every name a template may use. One of the two places where a password is revealed."""
     context: dict[str, object] = {field.name: getattr(values, field.name) for field in fields(values)}
     context |= {"phrase": form.phrase, "separator": form.separator, "placeholder": form.placeholder}

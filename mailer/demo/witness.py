@@ -15,6 +15,7 @@ from typing import Final
 
 from imapclient import IMAPClient
 
+from mailer.core import kinds
 from mailer.core.rules import Ruleset
 from mailer.core.secret import Secret
 from mailer.demo.letters import Ending, Posted
@@ -32,7 +33,7 @@ from mailer.store.db import Database, Tx
 from mailer.store.facts import Limits
 from mailer.store.letters import Kept
 
-STEPS: Final = {f"intake:{MAILBOX}", "answer", "issue", "deliver"}
+STEPS: Final = {f"intake:{MAILBOX}", "answer", "bounce", "issue", "deliver"}
 LETTER_SECONDS: Final = 30.0
 LOOK_EVERY_SECONDS: Final = 0.05
 NEWEST: Final = 50  # letters among which a letter just sent is looked for
@@ -166,7 +167,7 @@ class Witness:
         verdict = Verdict(kept.verdict) if kept.verdict else None
         return Story(
             posted=posted,
-            reading=report.reread(kept, self.ruleset.form, self.own),
+            reading=kinds.judge(report.read_kept(kept), self.ruleset.form, self.own),
             kept=True,
             verdict=verdict,
             rule_id=kept.rule_id or "",

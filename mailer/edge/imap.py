@@ -6,7 +6,6 @@ opened, never touches another folder than the two configured, and never decides 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -19,7 +18,9 @@ from mailer.edge.imap_connection import (
     TROUBLE,
     Client,
     ImapAccount,
+    bounded,
     connect,
+    cut,
     log_in,
     refused,
     translated,
@@ -106,12 +107,19 @@ class ImapMailbox:
     def file(self, items: Sequence[int]) -> None:
         """Move letters to the done folder; returns once the server agreed. Letters already gone are no error.
 
+        EdgeSetupError: the server says no and will say it again (no room, no right). It alone leaves the mailbox open.
         Without MOVE (RFC 6851): COPY, \\Deleted and UID EXPUNGE (UIDPLUS, RFC 4315). Without both: a keyword, and the letters stay,
         because a plain EXPUNGE would also remove what other people marked.
         """
         if not items:
             return
         with self._connection() as client:
+            refusal = self._moved(client, _as_set(items))
+        if refusal is not None:
+            raise refusal
+
+    def _moved(self, client: Client, items: str) -> EdgeSetupError | None:
+        try:
             if client.has_capability("MOVE"):
                 client.move(items, self._done)
             elif client.has_capability("UIDPLUS"):
@@ -120,10 +128,18 @@ class ImapMailbox:
                 client.uid_expunge(items)
             else:
                 client.add_flags(items, [DONE_KEYWORD], silent=True)
+        except IMAPClientError as error:
+            message = N_("the mail server {host} does not move letters to {folder}: {why}. Check room and rights there")
+            refusal = refused(message, self._account, error, folder=self._done)
+            # Any other class is a broken line or junk; a folder that is gone is made anew by the next `open` (RFC 3501, 6.4.7).
+            if type(error) is not IMAPClientError or not isinstance(refusal, EdgeSetupError) or "[TRYCREATE]" in str(refusal):
+                raise
+            return refusal
+        return None
 
     def wait(self, seconds: float, keep_going: Callable[[], bool]) -> bool:
         """True as soon as a letter may have come since `items`; False after `seconds`, or within 1 s of `keep_going` saying no."""
-        with self._connection() as client:
+        with self._connection(seconds) as client:
             quiet = monotonic() - self._news_at
             slice_seconds = BRISK_SLICE_SECONDS if quiet < BRISK_FOR_SECONDS else CALM_SLICE_SECONDS
             heard = client.news() or wait_for_news(client, seconds, slice_seconds, keep_going)
@@ -134,13 +150,12 @@ class ImapMailbox:
     def interrupt(self) -> None:
         """From another thread: cut the line, so that a blocked call ends with EdgeError.
 
-        A connection that is only being made is not cut: it ends by its own limit, `connect_seconds`.
+        A connection that is only being made is not cut: it ends by its own limits.
         """
         client = self._client
         if client is not None:
             with suppress(*TROUBLE):
-                # Not SSLSocket.shutdown, which would take the encryption off under the owner's feet.
-                socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
+                cut(client.socket())
 
     def close(self) -> None:
         """Log out, within seconds, whatever the server does; never raises."""
@@ -152,12 +167,16 @@ class ImapMailbox:
             self._drop()
 
     @contextmanager
-    def _connection(self) -> Iterator[Client]:
-        """The open connection; any failure ends it, because nobody knows where in the conversation it stands."""
+    def _connection(self, pause_seconds: float = 0) -> Iterator[Client]:
+        """The open connection; any failure ends it, because nobody knows where in the conversation it stands.
+
+        So does a server that takes longer than `whole_seconds` in all, apart from a wanted pause.
+        """
         if self._client is None:
             raise EdgeError("the mailbox {mailbox} is not connected", mailbox=self.name)
         try:
-            yield self._client
+            with bounded(self._account.whole_seconds + pause_seconds, self.interrupt):
+                yield self._client
         except EdgeError:
             self._drop()
             raise
@@ -211,6 +230,17 @@ def _path(client: Client, name: str) -> str:
         prefix, delimiter = "", (client.list_folders("", "")[0][1] or b"/").decode("ascii")
     path = name.replace("/", delimiter)
     return path if path.startswith(prefix) else prefix + path
+
+
+def _as_set(items: Sequence[int]) -> str:
+    """Ascending numbers as the server reads them fastest, neighbours as ranges: `1:200,300` (RFC 3501, 9, sequence-set)."""
+    ranges: list[list[int]] = []
+    for item in items:
+        if ranges and item == ranges[-1][1] + 1:
+            ranges[-1][1] = item
+        else:
+            ranges.append([item, item])
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges)
 
 
 def _head(item: int, parts: Mapping[bytes, object]) -> Head | None:

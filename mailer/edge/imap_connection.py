@@ -1,4 +1,4 @@
-"""How is a line to an IMAP server laid, listened to, and what does its failure mean?
+"""How is a line to an IMAP server laid, bounded, listened to, and what does its failure mean?
 
 Lays the connection (TLS, TCP_NODELAY, time limits, login), waits for news on it, and translates everything that imapclient, sockets
 and TLS raise into `EdgeError` (try later) or `EdgeSetupError` (the administrator acts). It must not know what letters are, and it
@@ -7,10 +7,13 @@ never sends a password before the line is as safe as the account asks.
 
 from __future__ import annotations
 
+import imaplib
 import selectors
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic  # measures how long we wait; nothing is decided or recorded by it
@@ -33,7 +36,11 @@ EARLY_SECONDS: Final = 0.05  # an empty answer that came this much too soon did 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImapAccount:
-    """One mailbox as configured. `folder` and `done` are written with "/" between levels, whatever the server uses."""
+    """One mailbox as configured. `folder` and `done` are written with "/" between levels, whatever the server uses.
+
+    `connect_seconds` and `read_seconds` bound the silence of a server, `whole_seconds` one whole conversation: laying the line, or
+    one call on it, however steadily its bytes trickle in.
+    """
 
     name: str
     host: str
@@ -46,17 +53,24 @@ class ImapAccount:
     done: str
     connect_seconds: float = 10
     read_seconds: float = 30
+    whole_seconds: float = 120
 
 
 class Client(IMAPClient):  # type: ignore[misc]  # imapclient has no type hints
     """imapclient, with the two places mended where news of a letter gets lost (reliability.md, IMAP)."""
 
-    def __init__(self, host: str, port: int, timeout: SocketTimeout, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, host: str, port: int, timeout: SocketTimeout, tls: ssl.SSLContext | None, laid: Callable[[socket.socket], None]
+    ) -> None:
+        self._laid = laid
         super().__init__(host, port, ssl=tls is not None, ssl_context=tls, timeout=timeout)
         # Else every answer is formatted for the debug log, wanted or not: letters and all, at 18 times the cost of reading them.
         self._imap.debug = 0
         self.normalise_times = False  # keep the server's own offset: naive local times are ambiguous
         self._unread = False
+
+    def _create_IMAP4(self) -> imaplib.IMAP4:
+        return _Line(self.host, self.port, self._timeout.connect, self.ssl_context if self.ssl else None, self._laid)
 
     def idle(self) -> None:
         """Enter IDLE; the next `idle_check` returns at once, with whatever came in one segment with the server's consent."""
@@ -78,14 +92,55 @@ class Client(IMAPClient):  # type: ignore[misc]  # imapclient has no type hints
         return told
 
 
+class _Line(imaplib.IMAP4):
+    """imaplib's connection, which shows its bare socket as soon as there is one: handshake and greeting are still to come then."""
+
+    def __init__(
+        self, host: str, port: int, seconds: float, tls: ssl.SSLContext | None, laid: Callable[[socket.socket], None]
+    ) -> None:
+        self._tls = tls
+        self._laid = laid
+        super().__init__(host, port, seconds)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        bare = socket.create_connection((self.host, self.port), timeout)
+        self._laid(bare.dup())  # TLS takes the socket over, but not this second handle on the same line
+        return bare if self._tls is None else self._tls.wrap_socket(bare, server_hostname=self.host)
+
+
 def connect(account: ImapAccount) -> Client:
     """Open the line and read the greeting; not logged in yet. Raises EdgeError, EdgeSetupError."""
     timeout = SocketTimeout(account.connect_seconds, account.read_seconds)
     tls = _tls_context(account) if account.tls == "implicit" else None
+    handles: list[socket.socket] = []
     try:
-        return Client(account.host, account.port, timeout, tls)
+        with bounded(account.whole_seconds, lambda: cut(*handles)):
+            return Client(account.host, account.port, timeout, tls, handles.append)
     except TROUBLE as error:
         raise translated(account, error) from error
+    finally:
+        for handle in handles:
+            handle.close()
+
+
+@contextmanager
+def bounded(seconds: float, end: Callable[[], object]) -> Iterator[None]:
+    """Call `end`, from another thread, when the block takes longer: bytes that trickle in never run into a limit on silence."""
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def cut(*lines: socket.socket) -> None:
+    """End whatever waits on these lines, in whichever thread."""
+    for line in lines:
+        with suppress(*TROUBLE):
+            # Not SSLSocket.shutdown, which would take the encryption off under the owner's feet.
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 def log_in(client: Client, account: ImapAccount) -> None:

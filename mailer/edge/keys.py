@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -138,6 +138,14 @@ class Keyring:
                 bytes=KEY_BYTES,
             )
         return key
+
+    def missing(self, epochs: Sequence[str]) -> list[str]:
+        """The keys that are not there though they are needed; of private ones only if we may see whether they are."""
+        needed = [f"{name}.key" for name in get_args(SecretName)]
+        courier = self._directory / "courier"
+        if os.access(courier, os.R_OK | os.X_OK):
+            needed += [f"{courier.name}/{epoch}.key" for epoch in epochs]
+        return [name for name in needed if not (self._directory / name).exists()]
 
     def epochs(self) -> list[str]:
         """The days that have a public key, oldest first."""

@@ -27,6 +27,9 @@ DETAIL_CHARACTERS: Final = 500
 QUIT_SECONDS: Final = 2.0
 OWN_NAME_SECONDS: Final = 2.0
 AUTHENTICATION_REQUIRED: Final = 530  # RFC 4954, 6; RFC 3207, 4: said of the connection, to whatever letter is on it
+OF_NO_LETTER: Final = frozenset(
+    {0, 421, 452}
+)  # to MAIL: no answer, closing, full (RFC 5321, 4.2.3); 450 and 451 may mean the sender
 
 # RFC 5321, 4.1.2: Mailbox with a Dot-string, the only form this program ever validates and therefore ever sends to
 _ADDR_SPEC: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
@@ -223,7 +226,8 @@ def _judge(step: _Step, error: Exception) -> DeliveryOutcome:
     else:
         delivery = Delivery.UNKNOWN if step is _Step.DOT else Delivery.LATER
     detail = str(error) if isinstance(error, EdgeError) else f"{step}: {words(error)}"
-    return DeliveryOutcome(delivery=delivery, detail=_tidy(detail))
+    server_wide = step is _Step.CONNECT or (step is _Step.MAIL and code in OF_NO_LETTER)
+    return DeliveryOutcome(delivery=delivery, detail=_tidy(detail), server_wide=server_wide)
 
 
 def _trouble(account: SmtpAccount, error: Exception) -> EdgeError:

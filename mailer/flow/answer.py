@@ -1,22 +1,22 @@
 """Step 2: kept letters are read and decided; verdict, request and refusal are stored in one transaction a batch.
 
-A try is counted before the work, in a commit of its own. A batch that fails is tried letter by letter; a letter that fails alone
-three times, or takes the process with it, is quarantined, and the others have long gone on.
+How they are taken in hand, and what becomes of one that cannot be read, stands in `flow.tray`. Bounces have a step of their own.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from mailer.core import evidence, kinds, mime
+from mailer.core import kinds, mime
 from mailer.core.decide import decide
-from mailer.core.reply import TEMPLATES, RefusedValues, ReplyValues, local_moment
+from mailer.core.reply import local_moment
+from mailer.core.replyvalues import TEMPLATES, RefusedValues, ReplyValues
 from mailer.core.rules import Ruleset
-from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Stationery
+from mailer.flow.tray import Tray
 from mailer.model import (
     Decision,
     Facts,
@@ -27,10 +27,8 @@ from mailer.model import (
     Verdict,
 )
 from mailer.states import RequestState
-from mailer.store import audit, facts, letters, personal, requests, senders
-from mailer.store.db import DATABASE_OUTAGE, Tx
+from mailer.store import facts, letters, personal, requests, senders
 from mailer.store.facts import Arrival, Limits
-from mailer.store.leases import Lease
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
 from mailer.store.work import Unit, Worker
@@ -50,66 +48,35 @@ class AnswerSettings:
 
 
 class Answer:
-    """The step. `on_trouble` hears of a letter that could not be read, for the log."""
+    """The step. `on_trouble` hears of a letter that could not be read, for the log; what hangs while `watched` ends the process."""
 
     def __init__(
-        self, worker: Worker, stationery: Stationery, settings: AnswerSettings, on_trouble: Callable[[str, Exception], None]
+        self,
+        worker: Worker,
+        stationery: Stationery,
+        settings: AnswerSettings,
+        *,
+        on_trouble: Callable[[str, Exception], None],
+        watched: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        self._worker = worker
+        self._key = worker.pen.key
         self._stationery = stationery
         self._settings = settings
-        self._on_trouble = on_trouble
+        self._tray = Tray(worker, bounces=False, batch=BATCH, on_trouble=on_trouble, watched=watched)
 
     def step(self) -> bool:
         """Decide a batch of letters; whether there were any."""
-        with self._worker.reading() as tx:
-            if not letters.waiting(tx, self._lease):
-                return False
+        if not self._tray.any_waiting():
+            return False
         self._stationery.ready()
-        self._quarantine_spent()
-        with self._worker.writing() as unit:
-            claimed = letters.claim(unit.tx, BATCH, self._lease)
-        try:
-            self._decide_all(claimed)
-        except LeaseLostError:
-            raise
-        except (RecordError, *DATABASE_OUTAGE):
-            with self._worker.writing() as unit:
-                letters.give_back(unit.tx, claimed)
-            raise
-        except Exception as error:  # whatever a letter of a stranger's can provoke: it must not stop the others
-            self._on_trouble(f"letters {claimed[0].id}-{claimed[-1].id}", error)
-        return bool(claimed)
-
-    @property
-    def _lease(self) -> Lease:
-        if self._worker.lease is None:
-            raise ValueError("letters are read under a lease only")
-        return self._worker.lease
-
-    def _decide_all(self, claimed: Sequence[Kept]) -> None:
-        with self._worker.writing(alone=True) as unit:
-            for kept in claimed:
-                with unit.savepoint():
-                    self._decide(unit, kept)
-
-    def _quarantine_spent(self) -> None:
-        with self._worker.reading() as tx:
-            spent = letters.spent(tx, self._lease)
-        if spent:
-            with self._worker.writing(alone=True) as unit:
-                for kept in letters.spent(unit.tx, self._lease):
-                    letters.quarantine(unit.tx, kept)
-                    unit.tell("letter.quarantined", importance="alarm", outcome="failed", letter=kept.id, attempts=kept.attempts)
+        return self._tray.work(self._decide)
 
     def _decide(self, unit: Unit, kept: Kept) -> None:
         settings = self._settings
-        if not _is_as_kept(unit.tx, kept, self._worker.pen.key):
-            raise TamperedError("letter {id} is not the one that was kept", id=kept.id)
         letter = mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes, phrase=settings.ruleset.form.phrase)
         reading = kinds.judge(letter, settings.ruleset.form, settings.own)
         arrival = Arrival(id=kept.id, received_at=kept.received_at, proven=kept.proven, letter=letter, reading=reading)
-        known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at, key=self._worker.pen.key)
+        known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at, key=self._key)
         if sender is None and letter is not None and letter.sender is not None:
             self._tell_distrust(unit, kept.id, letter.sender)
         decision = decide(known, settings.ruleset)
@@ -123,7 +90,7 @@ class Answer:
     def _tell_distrust(self, unit: Unit, letter_id: int, address: str) -> None:
         """An address of which the register says what nobody wrote into it is not only unknown: somebody meddled."""
         row = senders.by_address(unit.tx, address)
-        why = senders.fault(unit.tx, row, self._worker.pen.key) if row is not None else None
+        why = senders.fault(unit.tx, row, self._key) if row is not None else None
         if row is not None and why is not None:
             unit.tell("sender.distrusted", sender=row.code, importance="alarm", outcome="failed", letter=letter_id, why=why)
 
@@ -214,14 +181,3 @@ class Answer:
             "ruleset": self._settings.ruleset.hash,
             "facts": said,
         }
-
-
-def _is_as_kept(tx: Tx, kept: Kept, key: bytes) -> bool:
-    """Whether the record tells of this very letter: who can only write the database brings no letter in."""
-    if hashlib.sha256(kept.content).hexdigest() != kept.digest:
-        return False
-    for sealed in audit.of_letter(tx, kept.id):
-        if evidence.fault(sealed, key) is None and evidence.read_header(sealed)["event"] == "letter.kept":
-            details = evidence.read_details(sealed)
-            return (details["letter"], details["digest"], details["proven"]) == (kept.id, kept.digest, kept.proven)
-    return False

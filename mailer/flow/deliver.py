@@ -1,4 +1,4 @@
-"""Step 4: queued replies leave, each at least once, byte for byte the same if twice.
+"""Step 5: queued replies leave, each at least once, byte for byte the same if twice.
 
 The attempt is recorded before anything is connected. What is opened must be what the record says: recipient, digest and binding;
 otherwise nothing leaves. Only here are replies opened; the desk cannot.
@@ -7,27 +7,29 @@ otherwise nothing leaves. Only here are replies opened; the desk cannot.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailer.core import evidence
 from mailer.core.lifecycle import CredentialEvent, ReplyEvent, RequestEvent
-from mailer.core.retry import next_attempt
+from mailer.core.retry import FIRST_WAIT, Pause, after_round, next_attempt
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
+from mailer.flow import undelivered
 from mailer.flow.stationery import unpack
+from mailer.flow.undelivered import Disabler
 from mailer.model import Delivery, DeliveryOutcome, Envelope
 from mailer.states import RequestState
-from mailer.store import audit, credentials, outbox, personal, proof, requests
-from mailer.store.db import Tx
+from mailer.store import credentials, outbox, personal, proof, requests
 from mailer.store.leases import Lease
 from mailer.store.outbox import MAX_SENDS, Reply
 from mailer.store.work import Pulse, Unit, Worker
 
 GIVE_UP_AFTER: Final = timedelta(days=14)  # the longest that the key of a sealed reply is kept
 PULSE_SECONDS: Final = 5.0
+GIVEN_UP_AT_ONCE: Final = 100  # replies in one transaction
 
 
 class Postman(Protocol):
@@ -43,12 +45,6 @@ class Opener(Protocol):
 
     def open(self, sealed: bytes, binding: Binding) -> bytes | None:
         """None when these bytes were not sealed for this binding; SetupError when the key is missing."""
-
-
-class Disabler(Protocol):
-    """The part of the places of validity that ends a login; it takes the open transaction."""
-
-    def disable(self, tx: Tx, credential_id: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +85,7 @@ class Deliver:
         self._jitter = jitter
         self._pulse = Pulse(worker)
         self._runner = asyncio.Runner()
+        self._pause: Pause | None = None
 
     def step(self) -> bool:
         """Send as many replies as there are connections; whether any was due."""
@@ -99,10 +96,13 @@ class Deliver:
             self._take_back()
         if not due:
             return orphaned
+        if self._pause is not None and self._pause.holds(self._worker.clock()):
+            return self._sit_out(self._pause) or orphaned
         opened = [self._open(reply) for reply in self._lease()]
         sendable = [one for one in opened if one.envelope is not None]
         outcomes = self._runner.run(self._send_all(sendable))
         with self._worker.writing() as unit:
+            self._weigh(unit, outcomes.values())
             for one in opened:
                 self._conclude(unit, one, outcomes.get(one.reply.id))
         return True
@@ -126,7 +126,7 @@ class Deliver:
     def _lease(self) -> list[Reply]:
         with self._worker.writing() as unit:
             leased = []
-            for reply in outbox.due(unit.tx, unit.at, self._settings.connections):
+            for reply in outbox.due(unit.tx, unit.at, self._settings.connections if self._pause is None else 1):
                 next_at = self._next_at(unit, reply, attempts=reply.attempts + 1) or unit.at
                 outbox.lease(unit.tx, reply, self._own_lease, at=unit.at, next_at=next_at)
                 taken = outbox.get(unit.tx, reply.id)
@@ -140,7 +140,7 @@ class Deliver:
     def _open(self, reply: Reply) -> _Opened:
         with self._worker.reading() as tx:
             recipient = personal.get(tx, reply.recipient_id)
-            told = audit.of_request(tx, reply.request_id)
+            told = proof.records_of(tx, reply)
         forged = proof.reply_fault(reply, recipient, told, self._worker.pen.key)
         if forged is not None or reply.sealed is None or recipient.value is None:
             return _Opened(reply=reply, forged=forged or "its bytes or its recipient are gone")
@@ -176,6 +176,27 @@ class Deliver:
             raise ValueError("only what was opened is sent")
         return await self._postman.send(opened.envelope, opened.content)
 
+    def _weigh(self, unit: Unit, outcomes: Collection[DeliveryOutcome]) -> None:
+        """When the server takes nothing at all, one reply at a time asks again for all of them. Told when it begins and ends."""
+        before, jitter = self._pause, self._jitter()
+        self._pause = after_round(before, outcomes, now=unit.at, jitter=jitter)
+        if before is None and self._pause is not None:
+            unit.tell("delivery.paused", importance="warning", outcome="failed", until=evidence.instant(self._pause.until))
+        elif before is not None and self._pause is None:
+            unit.tell("delivery.resumed", importance="notice", failures=before.failures)
+
+    def _sit_out(self, pause: Pause) -> bool:
+        """What is due waits with the rest, untried, or is given up when its time is over; whether anything changed."""
+        with self._worker.reading() as tx:
+            if outbox.any_sent_since(tx, self._worker.clock() - FIRST_WAIT):
+                return False  # another worker gets through: what is due is left to it
+        with self._worker.writing() as unit:
+            oldest = unit.at - GIVE_UP_AFTER
+            for reply in outbox.stale(unit.tx, oldest, GIVEN_UP_AT_ONCE):
+                self._fail(unit, reply, pause.why, importance="alarm")
+            outbox.hold_back(unit.tx, pause.until, written_after=oldest)
+        return True
+
     def _conclude(self, unit: Unit, opened: _Opened, outcome: DeliveryOutcome | None) -> None:
         reply = opened.reply
         if opened.forged is not None:
@@ -196,6 +217,8 @@ class Deliver:
     def _sent(self, unit: Unit, reply: Reply, detail: str) -> None:
         outbox.finish(unit.tx, reply, ReplyEvent.SENT, outcome=detail, at=unit.at)
         self._tell(unit, "reply.sent", reply, message_id=reply.message_id)
+        if reply.request_id is None:
+            return
         request = requests.get(unit.tx, reply.request_id)
         if request.state is RequestState.ISSUED:
             requests.move(unit.tx, request, RequestEvent.ANSWERED)
@@ -204,9 +227,9 @@ class Deliver:
             self._supersede(unit, reply.credential_id)
 
     def _supersede(self, unit: Unit, credential_id: str) -> None:
-        """Only now that the new answer has left does the person's older login end."""
+        """Only now that the new answer has left does the person's older login end, a blocked one too."""
         newer = credentials.get(unit.tx, credential_id)
-        for older in credentials.older_active(unit.tx, newer):
+        for older in credentials.older_living(unit.tx, newer):
             credentials.move(unit.tx, older, CredentialEvent.SUPERSEDED, at=unit.at)
             self._accounts.disable(unit.tx, older.id)
             unit.tell(
@@ -218,6 +241,8 @@ class Deliver:
         if next_at is None:
             self._fail(unit, reply, detail, importance="alarm")
             return
+        if self._pause is not None:
+            next_at = min(next_at, self._pause.until)
         outbox.again(unit.tx, reply, ReplyEvent.POSTPONED, sends=reply.sends - 1, outcome=detail, next_at=next_at)
         self._tell(unit, "reply.postponed", reply, outcome="failed", next_at=evidence.instant(next_at))
 
@@ -232,6 +257,7 @@ class Deliver:
     def _fail(self, unit: Unit, reply: Reply, detail: str, *, importance: str) -> None:
         outbox.finish(unit.tx, reply, ReplyEvent.FAILED, outcome=detail, at=unit.at)
         self._tell(unit, "reply.failed", reply, outcome="failed", importance=importance)
+        undelivered.suspend(unit, self._accounts, reply, key=self._worker.pen.key, reason="answer-failed")
 
     def _tell(
         self, unit: Unit, event: str, reply: Reply, *, outcome: str = "done", importance: str = "info", **told: object

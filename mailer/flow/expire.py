@@ -1,4 +1,4 @@
-"""Step 5: credentials whose term is over are marked and disabled where they are valid.
+"""Step 6: credentials whose term is over are marked and disabled where they are valid.
 
 Nothing depends on this sweep being in time: a check of a login tests the term itself.
 """

@@ -7,20 +7,27 @@ again, kept once. What is not ours stays where it is, untouched.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from mailer.core import bouncecut, kinds, mime, trust
-from mailer.model import Form, Head, Kind, Letter, Own, RawLetter, Reading, Trust
-from mailer.store import ledger, letters, senders
+from mailer.core import bouncecut, keeping, kinds, trust
+from mailer.core.caution import Caution
+from mailer.core.keeping import Arrival, Group, Looked
+from mailer.errors import EdgeError, LeaseLostError, RecordError
+from mailer.flow.filer import Filer
+from mailer.model import Form, Head, Kind, Own, RawLetter, Trust
+from mailer.store import ledger, letters, senders, tries
+from mailer.store.db import DATABASE_OUTAGE
 from mailer.store.ledger import Filing
+from mailer.store.letters import SINGLE_ATTEMPTS
 from mailer.store.work import Pulse, Unit, Worker
 
-FETCH_BYTES: Final = 8 * 1024 * 1024  # one FETCH of whole letters
 FULL_EVERY: Final = timedelta(minutes=10)
-STRANGERS_DAILY: Final = 200  # headers of requests kept a day whose senders nobody knows or nothing proves
+NUMBER_MAX: Final = 2**63 - 1  # what a database column takes
+NOT_THE_LETTERS_FAULT: Final = (EdgeError, LeaseLostError, RecordError, *DATABASE_OUTAGE)
 
 
 class Mailbox(Protocol):
@@ -40,7 +47,10 @@ class Mailbox(Protocol):
     def whole(self, items: Sequence[int]) -> dict[int, bytes]: ...
 
     def file(self, items: Sequence[int]) -> None:
-        """Move letters out of the folder; returns only once the server agreed. Calling twice is fine."""
+        """Move letters out of the folder; returns only once the server agreed. Calling twice is fine.
+
+        EdgeSetupError: the server refuses for the time being; the mailbox stays open and can be read on.
+        """
 
     def wait(self, seconds: float, keep_going: Callable[[], bool]) -> bool:
         """Wait for news; True: something may have arrived. Asks `keep_going` every second or so."""
@@ -64,49 +74,54 @@ class IntakeSettings:
     observe: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Arrival:
-    """A letter after the first look. `known`: the register holds its address; `proven`: the mailbox proves it."""
-
-    head: Head
-    letter: Letter | None
-    reading: Reading
-    sender_code: str | None
-    proven: bool
-    kept: bool
-    whole: bool
-    filing: Filing
-
-
 class Intake:
-    """The step; it alone uses its mailbox."""
+    """The step; it alone uses its mailbox.
 
-    def __init__(self, worker: Worker, mailbox: Mailbox, settings: IntakeSettings) -> None:
+    `caution` is what the step before it, that a broken line ended, has learnt. `on_trouble` is for the log; what hangs while
+    `watched` ends the process.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        mailbox: Mailbox,
+        settings: IntakeSettings,
+        caution: Caution,
+        *,
+        on_trouble: Callable[[str, Exception], None],
+        watched: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
         self._worker = worker
         self._mailbox = mailbox
         self._settings = settings
+        self._caution = caution
+        self._on_trouble = on_trouble
+        self._watched = watched
+        self._filer = Filer(worker, mailbox, settings.mailbox, settings.batch)
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None
+        self._new: list[int] = []
+        self._careful = True  # note a try before it is made: whatever ran before may have died of a letter
+        self._over: set[Group] = set()
 
     def step(self) -> bool:
-        """Take in what is new; whether there was anything."""
-        epoch = self._epoch if self._epoch is not None else self._mailbox.open()
+        """Take in one batch of what is new, or look at what failed before, or move one batch of what was left behind."""
+        epoch = self._epoch if self._epoch is not None else epoch_of(self._mailbox.open(), self._worker.clock())
         self._epoch = epoch
-        now = self._worker.clock()
-        full = self._full_due is None or not now < self._full_due <= now + FULL_EVERY
-        if full:
-            self._full_due = now + FULL_EVERY
-        items = self._mailbox.items(full=full)
-        with self._worker.reading() as tx:
-            new = ledger.unseen(tx, self._settings.mailbox, epoch, items)
-        taken = 0
-        for start in range(0, len(new), self._settings.batch):
-            taken += self._take(epoch, new[start : start + self._settings.batch])
-            self._pulse()
-        if full:
-            self._file_left_behind(epoch, set(items))
-        return taken > 0
+        if not self._new:
+            self._look_out(epoch)
+        size = self._caution.size(epoch, self._new[0], self._settings.batch) if self._new else 0
+        batch, self._new = self._new[:size], self._new[size:]
+        taken = self._take_batch(epoch, batch) if batch else 0
+        self._pulse()
+        if self._new:
+            return True
+        suspects = self._suspects(epoch)
+        for item, attempts in suspects.items():
+            self._take_alone(epoch, item, attempts)
+        self._careful = bool(suspects)
+        return self._filer.file_left_behind(epoch) or taken > 0 or bool(suspects)
 
     def rest(self, keep_going: Callable[[], bool]) -> None:
         """Wait until letters may have arrived."""
@@ -120,7 +135,95 @@ class Intake:
     def close(self) -> None:
         self._epoch = None
         self._full_due = None
+        self._new = []
+        self._filer.forget()
         self._mailbox.close()
+
+    def _look_out(self, epoch: int) -> None:
+        """List what is new; after connecting and every 10 minutes from all that is there."""
+        now = self._worker.clock()
+        full = self._full_due is None or not now < self._full_due <= now + FULL_EVERY
+        items = self._mailbox.items(full=full)
+        suspects = self._suspects(epoch)
+        with self._worker.reading() as tx:
+            unseen = ledger.unseen(tx, self._settings.mailbox, epoch, items)
+        self._new = [item for item in unseen if item not in suspects and not self._caution.is_given_up(epoch, item)]
+        if full:
+            self._full_due = now + FULL_EVERY
+            self._filer.listed(items)
+
+    def _suspects(self, epoch: int) -> dict[int, int]:
+        with self._worker.reading() as tx:
+            known = tries.suspects(tx, self._settings.mailbox, epoch)
+        return {item: attempts for item, attempts in known.items() if not self._caution.is_given_up(epoch, item)}
+
+    def _take_batch(self, epoch: int, items: Sequence[int]) -> int:
+        """Take letters in together; how many. If one of them cannot be looked at, they are looked at one by one."""
+        if self._careful:
+            self._suspect(epoch, items)
+        try:
+            return self._take_over_the_line(epoch, items)
+        except EdgeError:
+            with self._worker.writing() as unit:  # no letter was looked at: caution asks for half of them next time
+                tries.forget(unit.tx, self._settings.mailbox, epoch, items)
+            raise
+        except NOT_THE_LETTERS_FAULT:
+            raise
+        except Exception as error:  # whatever a letter of a stranger's can provoke: it must not stop the others
+            self._on_trouble(f"letters {items[0]}-{items[-1]} of {self._settings.mailbox}", error)
+            if not self._careful:
+                self._suspect(epoch, items)
+            return 0
+
+    def _suspect(self, epoch: int, items: Sequence[int]) -> None:
+        name = self._settings.mailbox
+        with self._worker.writing() as unit:
+            tries.in_company(unit.tx, name, epoch, ledger.unseen(unit.tx, name, epoch, items))
+
+    def _take_alone(self, epoch: int, item: int, attempts: int) -> None:
+        """One more try of a letter that failed in company; after three it is set aside, and stays in the folder for people."""
+        self._count(epoch, item, attempts + 1)
+        try:
+            if attempts < SINGLE_ATTEMPTS:
+                self._take_over_the_line(epoch, [item])
+            else:
+                self._set_aside(epoch, item, fetched=attempts == SINGLE_ATTEMPTS)
+        except LeaseLostError:
+            raise
+        except NOT_THE_LETTERS_FAULT:
+            self._count(epoch, item, attempts)
+            raise
+        except Exception as error:  # as in company
+            self._on_trouble(f"letter {item} of {self._settings.mailbox}", error)
+            return
+        with self._worker.writing() as unit:  # also of a letter that somebody has removed meanwhile
+            tries.forget(unit.tx, self._settings.mailbox, epoch, [item])
+
+    def _count(self, epoch: int, item: int, attempts: int) -> None:
+        with self._worker.writing() as unit:
+            tries.alone(unit.tx, self._settings.mailbox, epoch, item, attempts=attempts)
+
+    def _take_over_the_line(self, epoch: int, items: Sequence[int]) -> int:
+        """Take letters in; a line that breaks meanwhile makes cautious."""
+        try:
+            return self._take(epoch, items)
+        except EdgeError as error:
+            if self._caution.broke(epoch, items):
+                with self._worker.writing() as unit:
+                    where = {"mailbox": self._settings.mailbox, "epoch": epoch, "item": items[0]}
+                    unit.tell("letter.unreachable", importance="alarm", outcome="failed", decided=where, why=str(error))
+            raise
+
+    def _set_aside(self, epoch: int, item: int, *, fetched: bool) -> None:
+        """Keep the headers unread, quarantined; nothing at all if even fetching them fails."""
+        heads = self._mailbox.heads([item]) if fetched else []
+        with self._worker.writing() as unit:
+            head = heads[0] if heads else Head(item=item, received_at=unit.at, size_bytes=0, header=b"")
+            ledger.note(unit.tx, self._settings.mailbox, epoch, [(item, Kind.UNREADABLE, Filing.LEFT)])
+            kept_id = self._keep_one(unit, epoch, keeping.unread(head), None)
+            letters.quarantine(unit.tx, letters.get(unit.tx, kept_id))
+            unit.tell("letter.quarantined", importance="alarm", outcome="failed", letter=kept_id, attempts=SINGLE_ATTEMPTS)
+            tries.forget(unit.tx, self._settings.mailbox, epoch, [item])
 
     def _take(self, epoch: int, items: Sequence[int]) -> int:
         """Take these letters in; how many. What the server leaves out is none of them, so that it is not asked without a pause."""
@@ -128,74 +231,78 @@ class Intake:
         taken = 0
         if len(heads) < len(items):
             self._full_due = None  # what the server left out is looked for again
-        for group in _by_size(self._look(heads), self._settings.max_bytes):
-            wanted = [arrival.head.item for arrival in group if arrival.whole]
+        with self._watched(f"look at {self._settings.mailbox}"):
+            arrivals = self._look(heads)
+        for group in keeping.by_size(arrivals, self._settings.max_bytes):
+            wanted = [arrival.looked.head.item for arrival in group if arrival.whole]
             bodies = self._mailbox.whole(wanted) if wanted else {}
             if len(bodies) < len(wanted):
                 self._full_due = None
-            complete = [arrival for arrival in group if not arrival.whole or arrival.head.item in bodies]
+            complete = [arrival for arrival in group if not arrival.whole or arrival.looked.head.item in bodies]
             self._keep(epoch, complete, bodies)
             taken += len(complete)
         return taken
 
-    def _look(self, heads: Sequence[Head]) -> list[_Arrival]:
+    def _look(self, heads: Sequence[Head]) -> list[Arrival]:
         settings = self._settings
-        read = [
-            (head, mime.read(head.header, whole=False, size_bytes=head.size_bytes, phrase=settings.form.phrase)) for head in heads
-        ]
+        read = [(head, keeping.read(head, settings.form)) for head in heads]
         addresses = {letter.sender for _, letter in read if letter is not None and letter.sender is not None}
         with self._worker.reading() as tx:
             codes = senders.codes_of(tx, sorted(addresses))
-            strangers_left = STRANGERS_DAILY - letters.strangers_since(tx, self._worker.clock() - timedelta(days=1))
-        arrivals = []
+            used = letters.kept_since(tx, self._worker.clock() - timedelta(days=1))
+        looked = []
         for head, letter in read:
             reading = kinds.judge(letter, settings.form, settings.own)
             proven = letter is not None and trust.standing(
                 letter, trust=settings.trust, authserv_id=settings.authserv_id, shared_domains=settings.shared_domains
             )
             code = codes.get(letter.sender or "") if letter is not None and proven else None
-            stranger = reading.kind is Kind.REQUEST and code is None
-            kept = _is_kept(reading, known=code is not None) and not (stranger and strangers_left <= 0)
-            strangers_left -= stranger and kept
-            ours = kept and (reading.kind is Kind.BOUNCE or (reading.kind is Kind.REQUEST and code is not None))
-            arrivals.append(
-                _Arrival(
-                    head=head,
-                    letter=letter,
-                    reading=reading,
-                    sender_code=code,
-                    proven=proven,
-                    kept=kept,
-                    whole=ours and head.size_bytes <= settings.max_bytes,
-                    filing=Filing.DUE if ours and not settings.observe else Filing.LEFT,
-                )
-            )
-        return arrivals
+            looked.append(Looked(head=head, letter=letter, reading=reading, sender_code=code, proven=proven))
+        return keeping.sort_out(looked, used, max_bytes=settings.max_bytes)
 
-    def _keep(self, epoch: int, arrivals: Sequence[_Arrival], bodies: Mapping[int, bytes]) -> None:
+    def _keep(self, epoch: int, arrivals: Sequence[Arrival], bodies: Mapping[int, bytes]) -> None:
         mailbox = self._settings.mailbox
+        items = [arrival.looked.head.item for arrival in arrivals]
+        due = {arrival.looked.head.item for arrival in arrivals if arrival.ours and not self._settings.observe}
         with self._worker.writing() as unit:
-            ledger.note(unit.tx, mailbox, epoch, ((a.head.item, a.reading.kind, a.filing) for a in arrivals))
+            tries.forget(unit.tx, mailbox, epoch, items)
             for arrival in arrivals:
-                if arrival.kept and not self._is_renumbered(unit, epoch, arrival):
-                    self._keep_one(unit, epoch, arrival, bodies.get(arrival.head.item))
-        self._file(epoch, [arrival.head.item for arrival in arrivals if arrival.filing is Filing.DUE])
+                if not arrival.kept:
+                    continue
+                before = self._kept_before(unit, epoch, arrival.looked)
+                if before is None:
+                    self._keep_one(unit, epoch, arrival.looked, bodies.get(arrival.looked.head.item))
+                elif before is Filing.LEFT:  # while the office only observed: it is still people's to answer
+                    due.discard(arrival.looked.head.item)
+            filings = (Filing.DUE if item in due else Filing.LEFT for item in items)
+            kinds_seen = (arrival.looked.reading.kind for arrival in arrivals)
+            ledger.note(unit.tx, mailbox, epoch, zip(items, kinds_seen, filings, strict=True))
+            self._tell_over(unit, arrivals)
+        self._filer.file(epoch, sorted(due))
 
-    def _is_renumbered(self, unit: Unit, epoch: int, arrival: _Arrival) -> bool:
-        """The server gave its letters new numbers (UIDVALIDITY changed): known by their headers, they are not kept again."""
-        if arrival.letter is None:
-            return False
-        known = letters.known_elsewhere(
-            unit.tx, self._settings.mailbox, epoch, arrival.letter.fingerprint, arrival.head.received_at
-        )
-        if known:
-            unit.tell("letter.renumbered", mailbox=self._settings.mailbox, epoch=epoch, item=arrival.head.item)
-        return known
+    def _tell_over(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
+        """That a day's share is used up is told when it begins, not for every letter that is left out."""
+        over = {arrival.over for arrival in arrivals if arrival.over is not None}
+        for group in sorted(over - self._over):
+            daily = {"group": group.value, **asdict(keeping.DAILY[group])}
+            unit.tell("intake.capped", importance="warning", outcome="refused", mailbox=self._settings.mailbox, decided=daily)
+        self._over = (self._over - {arrival.looked.group for arrival in arrivals if arrival.kept}) | over
 
-    def _keep_one(self, unit: Unit, epoch: int, arrival: _Arrival, body: bytes | None) -> None:
-        head = arrival.head
+    def _kept_before(self, unit: Unit, epoch: int, looked: Looked) -> Filing | None:
+        """How a letter was filed that the server only gave a new number (UIDVALIDITY changed), known by its headers; None: new."""
+        if looked.letter is None:
+            return None
+        mailbox, item = self._settings.mailbox, looked.head.item
+        found = letters.known_elsewhere(unit.tx, mailbox, epoch, looked.letter, looked.head.received_at)
+        if found is None:
+            return None
+        unit.tell("letter.renumbered", mailbox=mailbox, epoch=epoch, item=item)
+        return ledger.filing(unit.tx, mailbox, *found)
+
+    def _keep_one(self, unit: Unit, epoch: int, looked: Looked, body: bytes | None) -> int:
+        head = looked.head
         content = head.header if body is None else body
-        if arrival.reading.kind is Kind.BOUNCE:
+        if looked.reading.kind is Kind.BOUNCE:
             content = bouncecut.without_answer(content)
         raw = RawLetter(
             mailbox=self._settings.mailbox,
@@ -208,59 +315,37 @@ class Intake:
         )
         digest = hashlib.sha256(content).hexdigest()
         kept_id = letters.keep(
-            unit.tx, raw, arrival.letter, kind=arrival.reading.kind, proven=arrival.proven, digest=digest, at=unit.at
+            unit.tx,
+            raw,
+            looked.letter,
+            kind=looked.reading.kind,
+            proven=looked.proven,
+            sender_code=looked.sender_code,
+            digest=digest,
+            at=unit.at,
         )
         unit.tell(
             "letter.kept",
-            sender=arrival.sender_code,
+            sender=looked.sender_code,
             letter=kept_id,
             mailbox=raw.mailbox,
             epoch=epoch,
             item=head.item,
-            kind=arrival.reading.kind.value,
+            kind=looked.reading.kind.value,
             size_bytes=head.size_bytes,
             whole=raw.whole,
-            proven=arrival.proven,
+            proven=looked.proven,
             note="too-large" if head.size_bytes > self._settings.max_bytes else None,
             digest=digest,
         )
-
-    def _file(self, epoch: int, items: Sequence[int]) -> None:
-        if items:
-            self._mailbox.file(items)
-            with self._worker.writing() as unit:
-                ledger.filed(unit.tx, self._settings.mailbox, epoch, items)
-
-    def _file_left_behind(self, epoch: int, present: set[int]) -> None:
-        """Move what was kept but not moved before a crash; what has gone meanwhile counts as moved."""
-        with self._worker.reading() as tx:
-            due = ledger.due(tx, self._settings.mailbox, epoch, self._settings.batch)
-        if due:
-            self._file(epoch, [item for item in due if item in present] or due)
+        return kept_id
 
 
-def _is_kept(reading: Reading, *, known: bool) -> bool:
-    """letters.md, section 2: what is neither kept nor answered is only noted."""
-    match reading.kind:
-        case Kind.UNREADABLE | Kind.BOUNCE | Kind.REQUEST:
-            return True
-        case Kind.MACHINE_MAIL:
-            return known and reading.phrase_first
-        case Kind.NEAR_SUBJECT:
-            return known
-    return False
+def epoch_of(told: int, now: datetime) -> int:
+    """Under which epoch the numbers of a server that says this UIDVALIDITY are noted.
 
-
-def _by_size(arrivals: Iterable[_Arrival], max_bytes: int) -> Iterator[list[_Arrival]]:
-    """Groups whose whole letters together stay within one FETCH."""
-    group: list[_Arrival] = []
-    size = 0
-    for arrival in arrivals:
-        more = arrival.head.size_bytes if arrival.whole else 0
-        if group and size + more > max(FETCH_BYTES, max_bytes):
-            yield group
-            group, size = [], 0
-        group.append(arrival)
-        size += more
-    if group:
-        yield group
+    0 means that it keeps no numbers from one connection to the next: each connection is an epoch of its own, below all others.
+    """
+    if told == 0:
+        return -int(now.timestamp() * 1_000_000)
+    return told & NUMBER_MAX

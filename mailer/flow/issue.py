@@ -1,4 +1,4 @@
-"""Step 3: approved requests become credentials, and the answers that carry them.
+"""Step 4: approved requests become credentials, and the answers that carry them.
 
 Acts only on a request whose *request.approved* record holds and says the same as the request: whoever can only write the database
 approves nothing. First the intent is committed (*credential.reserved*), then the account, the sealed reply and the record come in
@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
-from mailer.core.reply import IssuedValues, local_moment
+from mailer.core.reply import local_moment
+from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile, Secret
 from mailer.errors import LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Draft, Stationery
 from mailer.model import Sender
 from mailer.states import RequestState
 from mailer.store import credentials, letters, proof, requests
-from mailer.store.credentials import Credential, Intent
+from mailer.store.credentials import BREAKER_WINDOW, Credential, Intent
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
@@ -30,7 +31,6 @@ from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 50
-BREAKER_WINDOW: Final = timedelta(minutes=10)
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError)
 
 

@@ -16,7 +16,7 @@ from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.leases import Holding
 from mailer.store.letters import Kept
-from mailer.store.outbox import Reply
+from mailer.store.outbox import Backoff, Reply
 from mailer.store.requests import Request
 
 
@@ -39,7 +39,8 @@ class Entry:
 class Backlog:
     """What is still to be done, now and later."""
 
-    letters: int  # kept, not yet decided
+    letters: int  # kept, to be decided now
+    bounces: int  # kept, to be matched now
     to_issue: int  # approved, and their time has come
     reserved: int  # begun and to be carried out
     to_send: int  # queued and due, or being sent
@@ -56,6 +57,7 @@ class Status:
     credentials: Mapping[CredentialState, int]
     replies: Mapping[ReplyState, int]
     backlog: Backlog
+    backoff: Backoff | None
     senders: int
     records: int
     leases: Sequence[Holding]
@@ -63,7 +65,7 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterView:
-    """A kept letter without its bytes; `sender` and `subject` are as strangers wrote them."""
+    """A kept letter without its bytes; `sender` and `subject` are as strangers wrote them, None where it is suspect."""
 
     id: int
     mailbox: str
@@ -97,7 +99,7 @@ class ReplyView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestLine:
-    """A request as one line of a list."""
+    """A request as one line of a list. `reissue_of`: the request that it repeats."""
 
     id: int
     created_at: datetime
@@ -107,6 +109,7 @@ class RequestLine:
     verdict: str
     rule_id: str
     reason: str | None
+    reissue_of: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +121,7 @@ class CredentialLine:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestView:
     """A request with everything that hangs on it. `person` and `answer_to` are None when erased or never read, `letter` when a
-    person asked for it."""
+    person asked for it. `repeated_by` are the requests opened because its answer did not arrive."""
 
     request: Request
     letter: LetterView | None
@@ -127,18 +130,19 @@ class RequestView:
     answer_to: str | None
     credential: Credential | None
     replies: Sequence[ReplyView]
+    repeated_by: Sequence[Request]
     timeline: Sequence[Entry]
 
 
 def backlog(tx: Tx, now: datetime) -> Backlog:
-    replies = outbox.counts(tx)
     due = outbox.count_due(tx, now)
     return Backlog(
-        letters=letters.counts(tx).get(LetterState.KEPT, 0),
+        letters=letters.count_due(tx, now, bounces=False),
+        bounces=letters.count_due(tx, now, bounces=True),
         to_issue=requests.count_due_for_issue(tx, now),
-        reserved=credentials.counts(tx).get(CredentialState.RESERVED, 0),
-        to_send=due + replies.get(ReplyState.SENDING, 0),
-        to_send_later=replies.get(ReplyState.QUEUED, 0) - due,
+        reserved=credentials.count_of(tx, CredentialState.RESERVED),
+        to_send=due + outbox.count_of(tx, ReplyState.SENDING),
+        to_send_later=outbox.count_of(tx, ReplyState.QUEUED) - due,
         next_send=outbox.next_due(tx),
     )
 
@@ -150,6 +154,7 @@ def status(tx: Tx, now: datetime) -> Status:
         credentials=credentials.counts(tx),
         replies=outbox.counts(tx),
         backlog=backlog(tx, now),
+        backoff=outbox.backoff(tx),
         senders=senders.count(tx),
         records=audit.head(tx),
         leases=leases.every(tx),
@@ -168,12 +173,13 @@ def show_request(tx: Tx, request_id: int) -> RequestView:
         answer_to=_value(tx, request.answer_to_id),
         credential=credentials.of_request(tx, request_id),
         replies=[_reply_view(reply) for reply in outbox.of_request(tx, request_id)],
+        repeated_by=requests.repeats(tx, request),
         timeline=request_timeline(tx, request),
     )
 
 
 def letter_view(kept: Kept) -> LetterView:
-    letter = read_kept(kept)
+    letter = None if is_suspect(kept) else read_kept(kept)
     return LetterView(
         id=kept.id,
         mailbox=kept.mailbox,
@@ -218,6 +224,7 @@ def request_lines(tx: Tx, limit: int, *, states: Sequence[RequestState] = (), un
             verdict=request.verdict,
             rule_id=request.rule_id,
             reason=request.reason,
+            reissue_of=request.reissue_of,
         )
         for request in found
     ]
@@ -257,13 +264,19 @@ def entry(sealed: Sealed) -> Entry:
     )
 
 
+def is_suspect(kept: Kept) -> bool:
+    """Whether reading this letter killed or failed whoever did, or may have: then no command reads it either."""
+    tried = kept.state is LetterState.KEPT and kept.batches > 0
+    return tried or kept.state in {LetterState.QUARANTINED, LetterState.DROPPED}
+
+
 def read_kept(kept: Kept) -> Letter | None:
     return mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes)
 
 
-def reread(kept: Kept, form: Form, own: Own) -> Reading:
-    """How a kept letter reads today."""
-    return kinds.judge(read_kept(kept), form, own)
+def reread(kept: Kept, form: Form, own: Own) -> Reading | None:
+    """How a kept letter reads today; None for a suspect one."""
+    return None if is_suspect(kept) else kinds.judge(read_kept(kept), form, own)
 
 
 def _value(tx: Tx, personal_id: int | None) -> str | None:

@@ -1,6 +1,6 @@
 """How does a reply come to stand in the outbox? Written once, sealed at once, told to the record.
 
-Not a step: answer and issue write through it, so that there is one way out of the house. What it seals it cannot open.
+Not a step: answer, issue and alarm write through it, so that there is one way out of the house. What it seals it cannot open.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from mailer.core import reply
 from mailer.core.letterhead import Letterhead
-from mailer.core.reply import ReplyValues, Templates
+from mailer.core.reply import Templates
+from mailer.core.replyvalues import LetterValues
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
 from mailer.model import Envelope, Letter
@@ -74,14 +75,14 @@ class Stationery:
         self,
         unit: Unit,
         *,
-        request_id: int,
-        sender_code: str,
+        request_id: int | None,
+        sender_code: str | None,
         recipient: Personal,
         name: str,
-        values: ReplyValues,
+        values: LetterValues,
         answered: Letter | None,
     ) -> None:
-        """Render template `name`, seal it and queue it in this transaction."""
+        """Render template `name`, seal it and queue it in this transaction. Without a request it is a notice to the officer."""
         draft = self.draft(
             unit.at,
             request_id=request_id,
@@ -102,11 +103,11 @@ class Stationery:
         self,
         at: datetime,
         *,
-        request_id: int,
-        sender_code: str,
+        request_id: int | None,
+        sender_code: str | None,
         recipient: Personal,
         name: str,
-        values: ReplyValues,
+        values: LetterValues,
         answered: Letter | None,
         key_epoch: str,
         credential_id: str | None = None,
@@ -116,7 +117,12 @@ class Stationery:
             raise ValueError("an erased address cannot be written to")
         reply_id = self.randbytes(16).hex()
         envelope = Envelope(sender=self._bounce_address(reply_id), recipient=recipient.value)
-        content = self._render(at, name, values, reply_id=reply_id, envelope=envelope, answered=answered)
+        content = reply.compose(
+            self.templates,
+            name,
+            values,
+            self._letterhead(at, reply_id, envelope, answered, asked_for=request_id is not None),
+        )
         binding = Binding(
             instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value
         )
@@ -140,12 +146,12 @@ class Stationery:
 
     @staticmethod
     def post(unit: Unit, drafts: Sequence[Draft]) -> None:
-        """Queue what was drafted, and tell it to the record."""
+        """Queue what was drafted, and tell it to the record. A reply without a request is a notice to the officer."""
         outbox.put(unit.tx, [draft.reply for draft in drafts], at=unit.at)
         for draft in drafts:
             reply = draft.reply
             unit.tell(
-                "reply.queued",
+                "notice.queued" if reply.request_id is None else "reply.queued",
                 sender=reply.sender_code,
                 request=reply.request_id,
                 reply=reply.id,
@@ -158,10 +164,10 @@ class Stationery:
                 credential=reply.credential_id,
             )
 
-    def _render(
-        self, at: datetime, name: str, values: ReplyValues, *, reply_id: str, envelope: Envelope, answered: Letter | None
-    ) -> bytes:
-        letterhead = Letterhead(
+    def _letterhead(
+        self, at: datetime, reply_id: str, envelope: Envelope, answered: Letter | None, *, asked_for: bool
+    ) -> Letterhead:
+        return Letterhead(
             envelope=envelope,
             from_name=self.fund.name,
             from_address=self.fund.address,
@@ -170,8 +176,8 @@ class Stationery:
             loop_mark=reply_id,
             in_reply_to=answered.message_id if answered else None,
             references=answered.answers if answered else (),
+            asked_for=asked_for,
         )
-        return reply.compose(self.templates, name, values, letterhead)
 
     def _bounce_address(self, reply_id: str) -> str:
         return (self.fund.bounce_address or self.fund.address).replace("{id}", reply_id)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from mailer.flow import report
 from mailer.flow.report import Backlog
 from mailer.service.office import Office, clock
 from mailer.store import audit, credentials, leases
+from mailer.store.credentials import BREAKER_WINDOW
 from mailer.store.db import Tx
 
 LOOK_EVERY_SECONDS = 0.1
-BREAKER_WINDOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +71,7 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
 
 
 def _done(backlog: Backlog, steps: Sequence[str], *, observe: bool, paused: bool) -> bool:
-    if "answer" in steps and backlog.letters:
+    if ("answer" in steps and backlog.letters) or ("bounce" in steps and backlog.bounces):
         return False
     if "issue" in steps and not observe and (backlog.reserved or (backlog.to_issue and not paused)):
         return False

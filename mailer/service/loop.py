@@ -7,8 +7,8 @@ built anew after a pause that doubles up to a minute.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -64,6 +64,15 @@ class Heart:
 
     def stop(self, name: str) -> None:
         self._due.pop(name, None)
+
+    @contextmanager
+    def watched(self, name: str, within: float) -> Iterator[None]:
+        """What happens inside must end within a time."""
+        self.beat(name, within)
+        try:
+            yield
+        finally:
+            self.stop(name)
 
     def overdue(self) -> list[str]:
         now = monotonic()
@@ -132,8 +141,8 @@ class Loop(threading.Thread):
     def _acquire(self) -> Lease | None:
         """The lease, or None after a while of standing by."""
         around = self._around
-        now = around.worker.clock()
         with around.worker.database.writing() as tx:
+            now = around.worker.clock()  # asked once it is our turn: a lease taken meanwhile would seem to end too late
             found = leases.acquire(tx, self._task.name, around.owner, now=now, is_gone=around.is_gone, shared=self._task.shared)
         if isinstance(found, Lease):
             return found
@@ -161,7 +170,9 @@ class Loop(threading.Thread):
             raise
         finally:
             running.close()
-            if not isinstance(trouble, (LeaseLostError, DatabaseError)):
+            if isinstance(trouble, LeaseLostError):
+                self._note_loss(worker, lease)
+            elif not isinstance(trouble, DatabaseError):
                 self._leave(worker, lease, trouble)
 
     def _step_and_rest(self, running: Running, worker: Worker) -> None:
@@ -194,12 +205,12 @@ class Loop(threading.Thread):
         """Free what others took in hand whose lease has run out."""
         if not self._task.shared:
             return
-        now, is_gone = worker.clock(), self._around.is_gone
+        is_gone = self._around.is_gone
         with worker.database.reading() as tx:
-            names = leases.abandoned(tx, self._task.name, now=now, is_gone=is_gone)
+            names = leases.abandoned(tx, self._task.name, now=worker.clock(), is_gone=is_gone)
         if names:
             with worker.database.writing() as tx:
-                leases.evict(tx, names, now=now, is_gone=is_gone)
+                leases.evict(tx, names, now=worker.clock(), is_gone=is_gone)
 
     def _leave(self, worker: Worker, lease: Lease, trouble: Exception | None) -> None:
         self._reported = None
@@ -207,6 +218,12 @@ class Loop(threading.Thread):
             if trouble is not None:
                 leases.met_trouble(tx, lease, now=worker.clock(), trouble=_line(trouble))
             leases.release(tx, lease, now=worker.clock())
+
+    @staticmethod
+    def _note_loss(worker: Worker, lease: Lease) -> None:
+        """For the alarms: once is a process that was stopped for a while, again and again is a fight."""
+        with suppress(DatabaseError), worker.database.writing() as tx:
+            leases.lost(tx, lease, now=worker.clock())
 
     def _goes_on(self) -> bool:
         self._around.heart.beat(self._task.name, self._task.beat_within)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailer.config.load import read_password
@@ -24,17 +25,20 @@ from mailer.store.db import Database
 from mailer.store.facts import Limits
 
 if TYPE_CHECKING:
+    from mailer.core.alarms import Limits as AlarmLimits
     from mailer.core.reply import Templates
+    from mailer.edge.hook import Hook
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
     from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import IssueSettings
     from mailer.flow.stationery import Stationery
+    from mailer.service.survey import Survey
     from mailer.store.accounts_local import LocalAccounts
     from mailer.store.audit import Pen
     from mailer.store.work import Worker
 
-REPLY_SUBJECTS = ("Логин и пароль", "Отказ:")  # how the subjects of the packaged templates begin
+REPLY_SUBJECTS = ("Логин и пароль", "Отказ:", "Требуется внимание:")  # how the subjects of the packaged templates begin
 
 
 def clock() -> datetime:
@@ -108,11 +112,12 @@ class Office:
     def templates(self, ruleset: Ruleset) -> Templates:
         """The reply templates, checked, with every reply that the rules name."""
         from mailer.core import reply  # noqa: PLC0415  jinja2: not for commands that write nothing
+        from mailer.core.replyvalues import REFUSALS  # noqa: PLC0415
 
         directory = self.config.templates.directory
         loaded = reply.load(texts.template_texts(self.config.path(directory) if directory else None), form=ruleset.form)
         for rule in ruleset.rules:
-            allowed = ["issued"] if rule.verdict is Verdict.ISSUE else [name for name in reply.TEMPLATES if name != "issued"]
+            allowed = ["issued"] if rule.verdict is Verdict.ISSUE else list(REFUSALS)
             if rule.reply is not None and rule.reply not in allowed:
                 raise SetupError(
                     "rule {id}: there is no reply {reply} for the verdict {verdict}; known: {known}",
@@ -163,6 +168,38 @@ class Office:
             profile=PROFILES[wanted.profile],
             breaker=self.config.limits.issues_per_10_minutes,
         )
+
+    def alarm_limits(self) -> AlarmLimits:
+        """From when on something needs a person. A mailbox may be silent for two of its own rounds at least."""
+        from mailer.core.alarms import Limits as AlarmLimits  # noqa: PLC0415
+
+        config = self.config
+        patience = timedelta(minutes=config.alarms.mailbox_silent_minutes)
+        return AlarmLimits(
+            silence={mailbox.name: max(patience, timedelta(seconds=2 * mailbox.poll_seconds)) for mailbox in config.mailbox},
+            stopped=patience,
+            parts=("desk", "courier") if config.mode == "answer" else ("desk",),
+            breaker=config.limits.issues_per_10_minutes,
+            disk_free_bytes=config.alarms.disk_free_bytes,
+        )
+
+    def hook(self) -> Hook | None:
+        """The program that is told of alarms; SetupError when it is not there."""
+        from mailer.edge.hook import Hook  # noqa: PLC0415
+
+        if not self.config.alarms.command:
+            return None
+        hook = Hook(self.config.alarms.command)
+        hook.check()
+        return hook
+
+    def survey(self) -> Survey:
+        from mailer.service.survey import Survey  # noqa: PLC0415
+
+        folders = {"keys": self.config.keys_directory}
+        if self.database.sqlite:
+            folders["database"] = Path(self.database.url.database or "").parent
+        return Survey(folders=folders, keyring=self.keyring)
 
     def open_epoch(self, worker: Worker) -> None:
         """Make today's key pair unless it is there; the courier's work."""

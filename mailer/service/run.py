@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from time import monotonic
 from typing import Final
 
 from mailer.config.sections import Mailbox
+from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
-from mailer.errors import SetupError
+from mailer.errors import EdgeError, SetupError
 from mailer.flow import custody
+from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
+from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
@@ -26,16 +31,20 @@ from mailer.model import Trust
 from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
 from mailer.service.office import Office, jitter
 from mailer.service.process import is_gone, owner
+from mailer.service.words import russian
 from mailer.store import accounts_local
 from mailer.store.work import Worker
 
-STEPS: Final = ("intake", "answer", "issue", "deliver", "expire")
-DESK: Final = ("intake", "answer", "issue", "expire")
+STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm")
+DESK: Final = ("intake", "answer", "bounce", "issue", "expire", "alarm")
+READERS: Final = frozenset({"answer", "bounce"})  # of strangers' letters, whole
 COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
 STOP_SECONDS: Final = 8.0  # of the 10 that a stop may take
-ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one; longer than this a letter hangs its reader
-EDGE_SECONDS: Final = 150.0  # connecting, logging in and a large FETCH, each with its own time limit
+LETTER_SECONDS: Final = 5.0  # a letter takes milliseconds; longer than this it hangs its reader
+GRIP_SECONDS: Final = 20.0  # no thread but one has run for so long: it sits inside a library and lets go of nothing
+ANSWER_SECONDS: Final = 20.0  # a batch of letters takes under one
+EDGE_SECONDS: Final = 600.0  # laying a line, searching, fetching and moving one batch, each with its own time limit
 
 
 class House:
@@ -59,7 +68,7 @@ class House:
         self._loops = [Loop(task, self._around) for task in self._tasks(steps)]
         if not self._loops and office.config.mode == "answer":
             raise SetupError("there is nothing to run: no [[mailbox]] is configured")
-        if "answer" in steps:
+        if READERS.intersection(steps):
             resource.setrlimit(resource.RLIMIT_DATA, (DESK_MEMORY_BYTES, DESK_MEMORY_BYTES))
 
     def stop(self) -> None:
@@ -99,12 +108,16 @@ class House:
             tasks += [self._intake(settings, ruleset, observe=observe) for settings in office.config.mailbox]
         if "answer" in steps:
             tasks.append(self._answer(ruleset, stationery, observe=observe))
+        if "bounce" in steps:
+            tasks.append(self._bounced(observe=observe))
         if "issue" in steps and not observe:
             tasks.append(self._issue(stationery))
         if "deliver" in steps and not observe:
             tasks.append(self._deliver())
         if "expire" in steps:
             tasks.append(Task(name="expire", build=self._expire, beat_within=ANSWER_SECONDS))
+        if "alarm" in steps:
+            tasks.append(self._alarm(stationery, observe=observe))
         return tasks
 
     def _intake(self, settings: Mailbox, ruleset: Ruleset, *, observe: bool) -> Task:
@@ -123,9 +136,11 @@ class House:
             observe=observe,
         )
 
+        caution = Caution()
+
         def build(worker: Worker) -> Running:
-            intake = Intake(worker, mailbox, intake_settings)
-            return Running(step=intake.step, rest=intake.rest, close=intake.close)
+            intake = Intake(worker, mailbox, intake_settings, caution, on_trouble=self._tell_trouble, watched=self._watched)
+            return Running(step=self._with_room(intake.step), rest=intake.rest, close=intake.close)
 
         return Task(name=f"intake:{settings.name}", build=build, beat_within=EDGE_SECONDS)
 
@@ -133,16 +148,26 @@ class House:
         settings = AnswerSettings(ruleset=ruleset, own=self._office.own(), limits=self._office.limits(), observe=observe)
 
         def build(worker: Worker) -> Running:
-            return _plain(Answer(worker, stationery, settings, self._tell_trouble).step)
+            answer = Answer(worker, stationery, settings, on_trouble=self._tell_trouble, watched=self._watched)
+            return _plain(self._with_room(answer.step))
 
         return Task(name="answer", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
+
+    def _bounced(self, *, observe: bool) -> Task:
+        settings = BouncedSettings(bounce_address=self._office.config.fund.bounce_address, observe=observe)
+
+        def build(worker: Worker) -> Running:
+            bounced = Bounced(worker, accounts_local, settings, on_trouble=self._tell_trouble, watched=self._watched)
+            return _plain(self._with_room(bounced.step))
+
+        return Task(name="bounce", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
     def _issue(self, stationery: Stationery) -> Task:
         accounts, settings = self._office.accounts(), self._office.issue_settings()
 
         def build(worker: Worker) -> Running:
             issue = Issue(worker, stationery, accounts, settings, randbelow=secrets.randbelow, on_trouble=self._tell_trouble)
-            return _plain(issue.step)
+            return _plain(self._with_room(issue.step))
 
         return Task(name="issue", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
@@ -151,19 +176,22 @@ class House:
         smtp = office.config.smtp
         settings = DeliverSettings(instance=office.instance, connections=smtp.connections if smtp else 1)
         office.postman()  # a wrong setup is told at the start, not at the first reply
+        at_the_keys = threading.Lock()  # several workers deliver; one of them at a time makes or destroys a key
+        swept: date | None = None
 
         def build(worker: Worker) -> Running:
             deliver = Deliver(worker, office.postman(), office.keyring, accounts_local, settings, jitter=jitter)
-            swept: date | None = None
 
             def step() -> bool:
                 nonlocal swept
-                office.open_epoch(worker)
+                with at_the_keys:
+                    office.open_epoch(worker)
                 if deliver.step():
                     return True
-                if swept != worker.clock().date():
-                    custody.destroy_expired(worker, office.keyring)
-                    swept = worker.clock().date()
+                with at_the_keys:
+                    if swept != worker.clock().date():
+                        custody.destroy_expired(worker, office.keyring)
+                        swept = worker.clock().date()
                 return False
 
             return Running(step=step, rest=None, close=deliver.close)
@@ -173,6 +201,37 @@ class House:
     @staticmethod
     def _expire(worker: Worker) -> Running:
         return _plain(Expire(worker, accounts_local).step)
+
+    def _alarm(self, stationery: Stationery, *, observe: bool) -> Task:
+        office, hook = self._office, self._office.hook()
+        if hook is not None:
+            self._interrupts.append(hook.interrupt)
+        settings = AlarmSettings(
+            limits=office.alarm_limits(),
+            officer=None if observe else office.config.fund.officer,
+            replies_daily=office.config.limits.replies_daily,
+            address_replies_daily=office.config.limits.address_replies_daily,
+            zone=office.config.zone,
+        )
+
+        def build(worker: Worker) -> Running:
+            step = AlarmStep(worker, stationery, office.survey(), hook, settings, say=russian(), on_trouble=self._tell_trouble)
+            return _plain(step.step)
+
+        return Task(name="alarm", build=build, beat_within=EDGE_SECONDS)
+
+    def _with_room(self, step: Callable[[], bool]) -> Callable[[], bool]:
+        """New work waits while the disk is nearly full. What sends, what ends logins and what people do goes on, on the reserve."""
+
+        def roomy() -> bool:
+            if self._office.database.is_short_of_room():
+                raise EdgeError("the disk is nearly full: letters wait until there is room")
+            return step()
+
+        return roomy
+
+    def _watched(self, what: str) -> AbstractContextManager[None]:
+        return self._around.heart.watched(what, LETTER_SECONDS)
 
     def _tell_trouble(self, what: str, error: Exception) -> None:
         self._log.warning("could not be worked on", what=what, error=f"{type(error).__name__}: {error}"[:500])
@@ -190,8 +249,12 @@ class House:
                 self._around.stop.wait(1.0)
 
     def _live(self) -> None:
-        """Show the supervisor that all steps move; end the process at once when one hangs, so that it is started anew."""
+        """Show the supervisor that all steps move; end the process at once when one hangs, so that it is started anew.
+
+        If this thread itself no longer gets its turn, a timer outside the interpreter ends the process.
+        """
         while not self._around.stop.is_set():
+            faulthandler.dump_traceback_later(GRIP_SECONDS, exit=True)
             overdue = self._around.heart.overdue()
             if overdue:
                 self._log.warning("a step hangs: the process ends itself", steps=overdue)
@@ -200,6 +263,7 @@ class House:
                 self.stop()
                 self._log.info("the supervisor has gone: stopping")
             self._around.stop.wait(0.5)
+        faulthandler.cancel_dump_traceback_later()
 
     @staticmethod
     def _show_life(lifeline: socket.socket) -> bool:

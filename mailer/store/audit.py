@@ -104,6 +104,24 @@ def last(tx: Tx, count: int) -> list[Sealed]:
     return [_sealed(row) for row in reversed(rows)]
 
 
+def newest_at(tx: Tx, event: str | None = None) -> datetime | None:
+    """The time of the newest record, or of the newest of this event."""
+    query = select(records.c.at).order_by(records.c.seq.desc()).limit(1)
+    return tx.execute(query if event is None else query.where(records.c.event == event)).scalar_one_or_none()
+
+
+def of_event(tx: Tx, event: str, at: datetime) -> list[Sealed]:
+    """The records of an event that were written at this very moment."""
+    query = select(records).where(records.c.event == event, records.c.at == at).order_by(records.c.seq)
+    return [_sealed(row) for row in tx.execute(query)]
+
+
+def without_request(tx: Tx, events: Sequence[str], *, after: int) -> list[Sealed]:
+    """The records of these events that belong to no request, after this seq."""
+    query = select(records).where(records.c.event.in_(events), records.c.request_id.is_(None), records.c.seq > after)
+    return [_sealed(row) for row in tx.execute(query.order_by(records.c.seq))]
+
+
 def head(tx: Tx) -> int:
     """The seq of the newest record; 0 when there is none."""
     seq: int = tx.execute(select(audit_head.c.seq)).scalar_one()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Row, func, insert, select, update
 
@@ -17,6 +17,8 @@ from mailer.states import CredentialState
 from mailer.store.db import Tx
 from mailer.store.requests import Request
 from mailer.store.schema import credentials
+
+BREAKER_WINDOW: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,15 +104,26 @@ def any_reserved(tx: Tx) -> bool:
     )
 
 
-def older_active(tx: Tx, credential: Credential) -> list[Credential]:
-    """Active credentials of the same person that were issued before this one."""
+def older_living(tx: Tx, credential: Credential) -> list[Credential]:
+    """Active and suspended credentials of the same person that were issued before this one."""
     query = select(credentials).where(
         credentials.c.person_id == credential.person_id,
-        credentials.c.state == CredentialState.ACTIVE.value,
+        credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value]),
         credentials.c.id != credential.id,
         credentials.c.issued_at <= credential.issued_at,
     )
     return [_read(row) for row in tx.execute(query)]
+
+
+def is_followed(tx: Tx, credential: Credential) -> bool:
+    """Whether the same person has another credential, active or about to be, that was begun later."""
+    query = select(credentials.c.id).where(
+        credentials.c.person_id == credential.person_id,
+        credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.RESERVED.value]),
+        credentials.c.id != credential.id,
+        credentials.c.reserved_at >= credential.reserved_at,
+    )
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
@@ -122,8 +135,12 @@ def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
 
 
 def issued_since(tx: Tx, since: datetime) -> int:
-    """How many were issued or reserved since then, in all."""
-    query = select(func.count()).where(credentials.c.reserved_at >= since, credentials.c.state != CredentialState.ABANDONED.value)
+    """How many were issued or reserved in the breaker's window from then on.
+
+    What a clock that ran ahead has dated later is not counted: the breaker would stay tripped until the time it showed.
+    """
+    reserved_at = credentials.c.reserved_at.between(since, since + BREAKER_WINDOW)
+    query = select(func.count()).where(reserved_at, credentials.c.state != CredentialState.ABANDONED.value)
     return tx.execute(query).scalar_one()
 
 
@@ -137,6 +154,11 @@ def get(tx: Tx, credential_id: str) -> Credential:
     if row is None:
         raise NotFoundError("there is no credential {id}", id=credential_id)
     return _read(row)
+
+
+def lock(tx: Tx, credential_id: str) -> Credential:
+    """As `get`, and nobody else changes it until this transaction ends."""
+    return _read(tx.execute(select(credentials).where(credentials.c.id == credential_id).with_for_update()).one())
 
 
 def find(tx: Tx, written: str) -> Credential:
@@ -160,6 +182,11 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
 def of_request(tx: Tx, request_id: int) -> Credential | None:
     row = tx.execute(select(credentials).where(credentials.c.request_id == request_id)).one_or_none()
     return None if row is None else _read(row)
+
+
+def count_of(tx: Tx, state: CredentialState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(credentials.c.state == state.value)).scalar_one()
 
 
 def counts(tx: Tx) -> dict[CredentialState, int]:

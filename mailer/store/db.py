@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, table, text
@@ -21,11 +22,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 
 from mailer.errors import SchemaError
 from mailer.store import schema
+from mailer.store.room import Room
 
 DATABASE_OUTAGE = (OperationalError, InterfaceError)  # the database is away, full or locked: no statement is to blame
 DatabaseError = DBAPIError  # what callers above the store may catch: the database, not the letter, is at fault
 Tx = Connection  # an open transaction; whoever takes one commits nothing
 CHANNEL = "mailer"  # PostgreSQL's NOTIFY channel
+
+OTHERS_SECONDS: Final = 0.11  # a writer of another process asks SQLite every 100 ms; after longer work it finds its turn
 
 _POSTGRES_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
 
@@ -44,6 +48,8 @@ class Database:
         self._writer = self._engine(writing=True)
         # SQLite lets a second writer sleep blindly for up to 100 ms; our own threads queue here instead.
         self._turn = threading.Lock() if self.sqlite else None
+        self._others_until = 0.0  # other processes may write until then, and our own threads wait
+        self._room = Room(Path(self.url.database or "")) if self.sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Tx]:
@@ -54,12 +60,35 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Tx]:
         """Commits when the block ends, rolls back when it raises."""
-        if self._turn is None:
+        if self._turn is None or self._room is None:
             with self._writer.begin() as tx:
                 yield tx
             return
-        with self._turn, self._writer.begin() as tx:
-            yield tx
+        self._room.free_if_full()
+        with self._turn:
+            time.sleep(max(0.0, self._others_until - time.monotonic()))
+            with self._writer.begin() as tx:
+                begun = time.monotonic()
+                try:
+                    yield tx
+                finally:
+                    now = time.monotonic()
+                    self._others_until = now + OTHERS_SECONDS if now - begun > OTHERS_SECONDS else 0.0
+
+    def is_short_of_room(self) -> bool:
+        """Whether new work should wait, since the disk is nearly full. PostgreSQL looks after its own disk."""
+        if self._turn is None or self._room is None:
+            return False
+        if self._room.is_low():
+            with self._turn, self._writer.connect() as connection:  # the log may hold what was long since written
+                driver = connection.connection.driver_connection
+                assert driver is not None  # noqa: S101  a connection that is open has a driver
+                with suppress(sqlite3.OperationalError):  # too full even for that, or somebody reads: the next look tries again
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if self._room.is_low():
+            return True
+        self._room.keep()
+        return False
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[float], bool]]:

@@ -28,6 +28,7 @@ from mailer.store.schema import credentials, requests
 
 LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value, CredentialState.SUSPENDED.value)
 NOT_ISSUED: Final = (CredentialState.ABANDONED.value, CredentialState.RESERVED.value)  # one reserved: its request is approved
+ON_THE_WAY: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value)  # a suspended one's answer did not arrive
 PROMISED: Final = (RequestState.APPROVED.value, RequestState.ISSUED.value, RequestState.ANSWERED.value)
 
 
@@ -131,12 +132,12 @@ def _is_repeated(tx: Tx, arrival: Arrival) -> bool:
 
 
 def _living_of(tx: Tx, person_id: int, now: datetime) -> list[datetime]:
-    """When this person's living credentials were issued; one that is only promised counts from its decision.
+    """When this person's active credentials were issued; one that is only promised counts from its decision.
 
     What lives is asked of the term itself: the sweep that marks ended credentials may come later.
     """
     living = select(func.coalesce(credentials.c.issued_at, credentials.c.reserved_at)).where(
-        credentials.c.person_id == person_id, credentials.c.state.in_(LIVING), credentials.c.valid_until >= now
+        credentials.c.person_id == person_id, credentials.c.state.in_(ON_THE_WAY), credentials.c.valid_until >= now
     )
     promised = select(requests.c.created_at).where(
         requests.c.person_id == person_id, requests.c.state == RequestState.APPROVED.value

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, Update, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mailer.core.alarms import FIGHT_WINDOW, StepSigns
 from mailer.errors import LeaseLostError
 from mailer.store.db import Tx
 from mailer.store.schema import leases
@@ -130,9 +131,20 @@ def met_trouble(tx: Tx, lease: Lease, *, now: datetime, trouble: str) -> None:
     tx.execute(_own(lease).values(trouble=trouble[:500], trouble_at=now))
 
 
+def lost(tx: Tx, lease: Lease, *, now: datetime) -> None:
+    """Note that a process that was still there lost this lease; losses are counted until ten minutes pass without one."""
+    row = tx.execute(select(leases).where(leases.c.name == lease.name).with_for_update()).one()
+    again = row.lost_at is not None and abs(now - row.lost_at) < FIGHT_WINDOW
+    values = {"losses": row.losses + 1 if again else 1, "lost_since": row.lost_since if again else now, "lost_at": now}
+    tx.execute(update(leases).where(leases.c.name == lease.name).values(**values))
+
+
 def _is_over(row: Row[Any], now: datetime, is_gone: Callable[[str], bool]) -> bool:
-    """Whether nobody has this lease any more; one that ends later than any lease can was taken before the clock was set back."""
-    return not now < row.expires_at <= now + TERM or is_gone(row.owner)
+    """Whether nobody has this lease any more; one that ends far later than any lease can was taken before the clock was set back.
+
+    A little later may happen: `now` was asked before the row was waited for.
+    """
+    return not now < row.expires_at <= now + 2 * TERM or is_gone(row.owner)
 
 
 def _of_step(step: str) -> ColumnElement[bool]:
@@ -160,3 +172,10 @@ def every(tx: Tx) -> list[Holding]:
         )
         for row in rows
     ]
+
+
+def signs(tx: Tx) -> list[StepSigns]:
+    """How each step does, for the alarms."""
+    columns = ("name", "expires_at", "worked_at", "trouble_at", "losses", "lost_since", "lost_at")
+    rows = tx.execute(select(*(leases.c[name] for name in columns)).order_by(leases.c.name))
+    return [StepSigns(**row._asdict()) for row in rows]

@@ -44,6 +44,12 @@ def note(tx: Tx, mailbox: str, epoch: int, seen: Iterable[tuple[int, Kind, Filin
         tx.execute(insert(ledger), rows)
 
 
+def filing(tx: Tx, mailbox: str, epoch: int, item: int) -> Filing:
+    """How a letter that was seen stands."""
+    query = select(ledger.c.filing).where(ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.item == item)
+    return Filing(tx.execute(query).scalar_one())
+
+
 def due(tx: Tx, mailbox: str, epoch: int, limit: int) -> list[int]:
     """Letters that are kept and still lie in the mailbox as far as we know, oldest first."""
     query = select(ledger.c.item).where(ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.filing == Filing.DUE.value)

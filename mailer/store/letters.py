@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
+from mailer.core.keeping import Amount, Group
 from mailer.core.lifecycle import LetterEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Kind, Letter, RawLetter
@@ -20,6 +21,7 @@ from mailer.store.leases import Lease
 from mailer.store.schema import letters
 
 SINGLE_ATTEMPTS: Final = 3  # after these a letter is quarantined
+_GROUPS: Final = {Kind.REQUEST: Group.STRANGER, Kind.UNREADABLE: Group.UNREADABLE, Kind.BOUNCE: Group.BOUNCE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +47,7 @@ class Kept:
     attempts: int
     lease: str | None
     fence: int
+    read_after: datetime | None
     verdict: str | None
     rule_id: str | None
     reason: str | None
@@ -55,8 +58,21 @@ def several(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Kept]:
     return {row.id: _read(row) for row in tx.execute(select(letters).where(letters.c.id.in_(letter_ids)))}
 
 
-def keep(tx: Tx, raw: RawLetter, letter: Letter | None, *, kind: Kind, proven: bool, digest: str, at: datetime) -> int:
-    """Store a letter's bytes; its id. The unique key (mailbox, epoch, item) makes a second keeping an error."""
+def keep(
+    tx: Tx,
+    raw: RawLetter,
+    letter: Letter | None,
+    *,
+    kind: Kind,
+    proven: bool,
+    sender_code: str | None,
+    digest: str,
+    at: datetime,
+) -> int:
+    """Store a letter's bytes; its id. The unique key (mailbox, epoch, item) makes a second keeping an error.
+
+    `sender_code` is the proven sender's, if the register knows one: letters are claimed in turns by it.
+    """
     values = {
         "mailbox": raw.mailbox,
         "epoch": raw.epoch,
@@ -71,20 +87,24 @@ def keep(tx: Tx, raw: RawLetter, letter: Letter | None, *, kind: Kind, proven: b
         "digest": digest,
         "fingerprint": digest if letter is None else letter.fingerprint,
         "proven": proven,
+        "sender_code": sender_code,
     }
     kept_id: int = tx.execute(insert(letters).values(**values).returning(letters.c.id)).scalar_one()
     return kept_id
 
 
-def known_elsewhere(tx: Tx, mailbox: str, epoch: int, fingerprint: str, received_at: datetime) -> bool:
-    """Whether the same letter was kept from this mailbox under another UIDVALIDITY: the server renumbered, nobody wrote again."""
-    query = select(letters.c.id).where(
-        letters.c.fingerprint == fingerprint,
-        letters.c.mailbox == mailbox,
-        letters.c.epoch != epoch,
-        letters.c.received_at == received_at,
+def known_elsewhere(tx: Tx, mailbox: str, epoch: int, letter: Letter, received_at: datetime) -> tuple[int, int] | None:
+    """Epoch and item of the same letter, kept under another UIDVALIDITY: the server gave it a new number, nobody wrote again.
+
+    Letters that were put back into a new folder may have new server dates; then their headers alone tell, a Message-ID among them.
+    """
+    query = select(letters.c.epoch, letters.c.item).where(
+        letters.c.fingerprint == letter.fingerprint, letters.c.mailbox == mailbox, letters.c.epoch != epoch
     )
-    return tx.execute(query.limit(1)).first() is not None
+    if letter.message_id is None:  # without an id the headers of two requests for one person may be the same
+        query = query.where(letters.c.received_at == received_at)
+    found = tx.execute(query.order_by(letters.c.id.desc()).limit(1)).one_or_none()
+    return None if found is None else (found.epoch, found.item)
 
 
 def repeated(tx: Tx, letter_id: int, digest: str, fingerprint: str, received_at: datetime) -> bool:
@@ -98,25 +118,42 @@ def repeated(tx: Tx, letter_id: int, digest: str, fingerprint: str, received_at:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def waiting(tx: Tx, lease: Lease) -> bool:
-    """Whether there is any letter to read that no other worker has in hand."""
-    return tx.execute(select(letters.c.id).where(_free(lease)).limit(1)).first() is not None
+def waiting(tx: Tx, lease: Lease, now: datetime, *, bounces: bool) -> bool:
+    """Whether there is any letter to read now that no other worker has in hand: any bounce, or any other letter."""
+    due = _free(lease) & _due(now, bounces=bounces)
+    return tx.execute(select(letters.c.id).where(due).limit(1)).first() is not None
 
 
-def claim(tx: Tx, limit: int, lease: Lease) -> list[Kept]:
-    """Letters to read now, oldest first, their try counted: a batch of fresh ones, else a single one that failed in company."""
-    fresh = select(letters).where(letters.c.state == LetterState.KEPT.value, letters.c.batches == 0)
-    rows = tx.execute(fresh.order_by(letters.c.id).limit(limit).with_for_update(skip_locked=True)).all()
-    mine = {"lease": lease.name, "fence": lease.fence}
-    if rows:
-        tx.execute(update(letters).where(letters.c.id.in_([row.id for row in rows])).values(batches=letters.c.batches + 1, **mine))
-        return [_read(row) for row in rows]
-    tried = select(letters).where(_free(lease), letters.c.attempts < SINGLE_ATTEMPTS)
-    row = tx.execute(tried.order_by(letters.c.attempts, letters.c.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
-    if row is None:
-        return []
-    tx.execute(update(letters).where(letters.c.id == row.id).values(attempts=letters.c.attempts + 1, **mine))
-    return [_read(row)]
+def claim(tx: Tx, limit: int, lease: Lease, now: datetime, *, bounces: bool) -> list[Kept]:
+    """Letters to read now, their try counted: a batch of fresh ones, else a single one that failed in company.
+
+    Senders take turns, the oldest letter of each first, so that many letters of one hold up nobody else. Senders that are not
+    in the register share one turn.
+    """
+    due = _due(now, bounces=bounces)
+    fresh = (letters.c.state == LetterState.KEPT.value) & (letters.c.batches == 0) & due
+    place = func.row_number().over(partition_by=func.coalesce(letters.c.sender_code, ""), order_by=letters.c.id).label("place")
+    turns = select(letters.c.id, place).where(fresh).subquery()
+    query = select(letters.c.id).join(turns, turns.c.id == letters.c.id).where(fresh).order_by(turns.c.place, letters.c.id)
+    ids = tx.execute(query.limit(limit).with_for_update(skip_locked=True, of=letters)).scalars().all()
+    if ids:
+        return _take(tx, ids, lease, batches=letters.c.batches + 1)
+    tried = select(letters.c.id).where(_free(lease) & due, letters.c.attempts < SINGLE_ATTEMPTS)
+    one = tx.execute(tried.order_by(letters.c.attempts, letters.c.id).limit(1).with_for_update(skip_locked=True)).scalars().all()
+    return _take(tx, one, lease, attempts=letters.c.attempts + 1) if one else []
+
+
+def _take(tx: Tx, ids: Sequence[int], lease: Lease, **counted: ColumnElement[int]) -> list[Kept]:
+    """These letters as they stood before, oldest first; from now on they are in this worker's hand and their try is counted."""
+    rows = tx.execute(select(letters).where(letters.c.id.in_(ids)).order_by(letters.c.id)).all()
+    tx.execute(update(letters).where(letters.c.id.in_(ids)).values(lease=lease.name, fence=lease.fence, **counted))
+    return [_read(row) for row in rows]
+
+
+def _due(now: datetime, *, bounces: bool) -> ColumnElement[bool]:
+    """Bounces, or all other letters, that are not put off."""
+    kind = letters.c.kind == Kind.BOUNCE.value if bounces else letters.c.kind != Kind.BOUNCE.value
+    return kind & (letters.c.read_after.is_(None) | (letters.c.read_after <= now))
 
 
 def _free(lease: Lease) -> ColumnElement[bool]:
@@ -131,10 +168,21 @@ def give_back(tx: Tx, claimed: Sequence[Kept]) -> None:
         tx.execute(update(letters).where(letters.c.id == kept.id).values(batches=kept.batches, attempts=kept.attempts))
 
 
-def spent(tx: Tx, lease: Lease) -> list[Kept]:
+def put_off(tx: Tx, kept: Kept, until: datetime) -> None:
+    """Nothing can be said of it yet: it is read again later, and this try did not count."""
+    values = {"batches": kept.batches, "attempts": kept.attempts, "read_after": until}
+    tx.execute(update(letters).where(letters.c.id == kept.id).values(**values))
+
+
+def spent(tx: Tx, lease: Lease, now: datetime, *, bounces: bool) -> list[Kept]:
     """Letters that used up their single attempts, each time killing or failing what read them."""
-    query = select(letters).where(_free(lease), letters.c.attempts >= SINGLE_ATTEMPTS)
+    query = select(letters).where(_free(lease) & _due(now, bounces=bounces), letters.c.attempts >= SINGLE_ATTEMPTS)
     return [_read(row) for row in tx.execute(query.order_by(letters.c.id))]
+
+
+def count_due(tx: Tx, now: datetime, *, bounces: bool) -> int:
+    query = select(func.count()).select_from(letters).where(letters.c.state == LetterState.KEPT.value)
+    return tx.execute(query.where(_due(now, bounces=bounces))).scalar_one()
 
 
 def decided(tx: Tx, kept: Kept, decision: Decision, sender_code: str | None) -> None:
@@ -152,8 +200,22 @@ def decided(tx: Tx, kept: Kept, decision: Decision, sender_code: str | None) -> 
 
 
 def quarantine(tx: Tx, kept: Kept) -> None:
-    state = lifecycle.after_letter(kept.state, LetterEvent.QUARANTINED)
-    tx.execute(update(letters).where(letters.c.id == kept.id).values(state=state.value))
+    _move(tx, kept, LetterEvent.QUARANTINED)
+
+
+def retry(tx: Tx, kept: Kept) -> None:
+    """Back among those to be read, with all its single attempts, but alone: it has failed in company before."""
+    _move(tx, kept, LetterEvent.RETRIED, batches=1, attempts=0, lease=None, fence=0)
+
+
+def drop(tx: Tx, kept: Kept) -> None:
+    """Nobody reads it any more; its bytes stay."""
+    _move(tx, kept, LetterEvent.DROPPED)
+
+
+def _move(tx: Tx, kept: Kept, event: LetterEvent, **values: object) -> None:
+    state = lifecycle.after_letter(kept.state, event)
+    tx.execute(update(letters).where(letters.c.id == kept.id).values(state=state.value, **values))
 
 
 def get(tx: Tx, letter_id: int) -> Kept:
@@ -170,15 +232,23 @@ def newest(tx: Tx, limit: int, *, state: LetterState | None = None) -> list[Kept
     return [_read(row) for row in tx.execute(query)]
 
 
+def count_of(tx: Tx, state: LetterState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(letters.c.state == state.value)).scalar_one()
+
+
 def counts(tx: Tx) -> dict[LetterState, int]:
     rows = tx.execute(select(letters.c.state, func.count()).group_by(letters.c.state))
     return {LetterState(state): count for state, count in rows}
 
 
-def strangers_since(tx: Tx, since: datetime) -> int:
-    """How many headers of letters whose senders are not proven to be in the register were kept since then."""
-    query = select(func.count()).where(letters.c.kept_at >= since, letters.c.whole.is_(False), letters.c.kind == Kind.REQUEST.value)
-    return tx.execute(query).scalar_one()
+def kept_since(tx: Tx, since: datetime) -> dict[Group, Amount]:
+    """How much was kept since then of what anybody can send. Requests that were not kept whole are taken for strangers'."""
+    stranger = (letters.c.kind == Kind.REQUEST.value) & letters.c.whole.is_(False)
+    other = letters.c.kind.in_([Kind.UNREADABLE.value, Kind.BOUNCE.value])
+    amount = (func.count(), func.sum(func.length(letters.c.content)))
+    query = select(letters.c.kind, *amount).where(letters.c.kept_at >= since, stranger | other).group_by(letters.c.kind)
+    return {_GROUPS[Kind(kind)]: Amount(letters=count, size_bytes=int(size)) for kind, count, size in tx.execute(query)}
 
 
 def _read(row: Row[Any]) -> Kept:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
 from mailer.core.custody import Use
 from mailer.core.lifecycle import ReplyEvent
+from mailer.core.retry import LONGEST_WAIT
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
 from mailer.store import leases
@@ -26,13 +27,14 @@ MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased."""
+    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased. A notice to the officer has neither
+    request nor sender."""
 
     id: str
-    request_id: int
+    request_id: int | None
     credential_id: str | None
     name: str
-    sender_code: str
+    sender_code: str | None
     recipient_id: int
     message_id: str
     state: ReplyState
@@ -55,15 +57,26 @@ class NewReply:
     """A reply as it is queued; the names are those of `Reply`."""
 
     id: str
-    request_id: int
+    request_id: int | None
     credential_id: str | None
     name: str
-    sender_code: str
+    sender_code: str | None
     recipient_id: int
     message_id: str
     key_epoch: str
     sealed: bytes
     digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """Replies that wait for another attempt. `last_answer` is what the mail server said to the oldest: strangers' words."""
+
+    replies: int
+    next_at: datetime
+    oldest_since: datetime
+    oldest_attempts: int
+    last_answer: str | None
 
 
 def put(tx: Tx, written: Sequence[NewReply], *, at: datetime) -> None:
@@ -74,15 +87,23 @@ def put(tx: Tx, written: Sequence[NewReply], *, at: datetime) -> None:
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:
-    """Queued replies whose time has come, those that were started first before all others."""
+    """Queued replies whose time has come, those that were started first before all others, then those written first."""
     query = (
         select(replies)
-        .where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
-        .order_by(replies.c.started_at.asc().nulls_last(), replies.c.next_at, replies.c.id)
+        .where(_is_due(now))
+        .order_by(replies.c.started_at.asc().nulls_last(), replies.c.created_at, replies.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
     return [_read(row) for row in tx.execute(query)]
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Queued, and its time has come. A clock that ran ahead and was set back must not make replies wait for the time it showed:
+    one that was neither tried nor put off is due in any case, and no wait is longer than the longest."""
+    untouched = (replies.c.attempts == 0) & (replies.c.next_at == replies.c.created_at)
+    time_has_come = (replies.c.next_at <= now) | (replies.c.next_at > now + LONGEST_WAIT)
+    return (replies.c.state == ReplyState.QUEUED.value) & (untouched | time_has_come)
 
 
 def orphaned(tx: Tx) -> list[Reply]:
@@ -104,7 +125,7 @@ def lease(tx: Tx, reply: Reply, under: Lease, *, at: datetime, next_at: datetime
 
 
 def finish(tx: Tx, reply: Reply, event: ReplyEvent, *, outcome: str, at: datetime) -> None:
-    """End an attempt for good: SENT erases the sealed bytes, FAILED and DOUBTED leave them for a person."""
+    """End an attempt for good: SENT erases the sealed bytes, FAILED and DOUBTED leave them for a person. BOUNCED undoes SENT."""
     sealed = {"sealed": None} if event is ReplyEvent.SENT else {}
     _move(tx, reply, event, outcome=outcome[:500], finished_at=at, **sealed)
 
@@ -112,6 +133,26 @@ def finish(tx: Tx, reply: Reply, event: ReplyEvent, *, outcome: str, at: datetim
 def again(tx: Tx, reply: Reply, event: ReplyEvent, *, sends: int, outcome: str, next_at: datetime) -> None:
     """Back to the queue: POSTPONED when nothing went out, RETURNED when the bytes may have gone out."""
     _move(tx, reply, event, sends=sends, outcome=outcome[:500], next_at=next_at)
+
+
+def hold_back(tx: Tx, until: datetime, *, written_after: datetime) -> None:
+    """Whatever would be tried sooner waits until then, untried; only replies written after `written_after`."""
+    sooner = select(replies.c.id).where(
+        replies.c.state == ReplyState.QUEUED.value, replies.c.next_at < until, replies.c.created_at > written_after
+    )
+    # Another sender may be taking some of them at this moment: those are its own.
+    tx.execute(update(replies).where(replies.c.id.in_(sooner.with_for_update(skip_locked=True))).values(next_at=until))
+
+
+def stale(tx: Tx, written_by: datetime, limit: int) -> list[Reply]:
+    """Queued replies written at that time or before, oldest first."""
+    query = select(replies).where(replies.c.state == ReplyState.QUEUED.value, replies.c.created_at <= written_by)
+    return [_read(row) for row in tx.execute(query.order_by(replies.c.created_at).limit(limit).with_for_update(skip_locked=True))]
+
+
+def any_sent_since(tx: Tx, since: datetime) -> bool:
+    query = select(replies.c.id).where(replies.c.state == ReplyState.SENT.value, replies.c.finished_at >= since)
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def _move(tx: Tx, reply: Reply, event: ReplyEvent, **values: object) -> None:
@@ -126,22 +167,37 @@ def get(tx: Tx, reply_id: str) -> Reply:
     return _read(row)
 
 
+def named(tx: Tx, reply_ids: Sequence[str], message_ids: Sequence[str]) -> Reply | None:
+    """The first reply that there is, by its own id before by its Message-ID."""
+    for column, names in ((replies.c.id, reply_ids), (replies.c.message_id, message_ids)):
+        for name in names:
+            row = tx.execute(select(replies).where(column == name)).one_or_none()
+            if row is not None:
+                return _read(row)
+    return None
+
+
 def of_request(tx: Tx, request_id: int) -> list[Reply]:
     return [
         _read(row) for row in tx.execute(select(replies).where(replies.c.request_id == request_id).order_by(replies.c.created_at))
     ]
 
 
-def put_since(tx: Tx, since: datetime, recipient_id: int | None = None) -> int:
-    """How many replies were written since then: to this address, or in all."""
+def put_since(tx: Tx, since: datetime, recipient_id: int | None = None, *, notices: bool = False) -> int:
+    """How many replies were written since then: to this address, or in all.
+
+    `notices`: those to the officer too. They are counted against themselves only, so that they never take an answer's place.
+    """
     query = select(func.count()).where(replies.c.created_at >= since)
+    if not notices:
+        query = query.where(replies.c.request_id.is_not(None))
     if recipient_id is not None:
         query = query.where(replies.c.recipient_id == recipient_id)
     return tx.execute(query).scalar_one()
 
 
 def count_due(tx: Tx, now: datetime) -> int:
-    query = select(func.count()).where(replies.c.state == ReplyState.QUEUED.value, replies.c.next_at <= now)
+    query = select(func.count()).where(_is_due(now))
     return tx.execute(query).scalar_one()
 
 
@@ -155,6 +211,23 @@ def use_of_epochs(tx: Tx) -> dict[str, Use]:
     waiting = func.count().filter(replies.c.state.in_([state.value for state in WAITING]))
     rows = tx.execute(select(replies.c.key_epoch, waiting, func.count(replies.c.sealed)).group_by(replies.c.key_epoch))
     return {day: Use(waiting=waits, sealed=sealed) for day, waits, sealed in rows}
+
+
+def backoff(tx: Tx) -> Backoff | None:
+    """What the oldest of the replies that did not leave at the first attempt has met; None when all others did."""
+    tried = (replies.c.state == ReplyState.QUEUED.value) & (replies.c.attempts > 0)
+    oldest = tx.execute(select(replies).where(tried).order_by(replies.c.created_at, replies.c.id).limit(1)).one_or_none()
+    if oldest is None:
+        return None
+    count, next_at = tx.execute(select(func.count(), func.min(replies.c.next_at)).where(tried)).one()
+    return Backoff(
+        replies=count, next_at=next_at, oldest_since=oldest.created_at, oldest_attempts=oldest.attempts, last_answer=oldest.outcome
+    )
+
+
+def count_of(tx: Tx, state: ReplyState) -> int:
+    """How many are in this state; of the few, this is quick however many there are in all."""
+    return tx.execute(select(func.count()).where(replies.c.state == state.value)).scalar_one()
 
 
 def counts(tx: Tx) -> dict[ReplyState, int]:

@@ -22,8 +22,14 @@ from mailer.store.personal import Personal
 from mailer.store.requests import Request
 
 DECISIONS: Final = ("request.approved", "request.held", "request.refused", "request.withdrawn")
+NOTICE: Final = "notice.queued"  # a letter to the officer, of no request
 ISSUING: Final = ("credential.reserved", "credential.issued")
-NEVER_AGAIN: Final = {"reply.sent": "it was sent already", "reply.failed": "it was given up already"}
+NEVER_AGAIN: Final = {
+    "reply.sent": "it was sent already",
+    "reply.failed": "it was given up already",
+    "reply.bounced": "it came back already",
+}
+LIFE: Final = ("reply.leased", "reply.postponed", "reply.returned", "reply.doubted", *NEVER_AGAIN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,16 +105,39 @@ def reservation_fault(docket: Docket, credential: Credential, request: Request) 
     return "the record knows no such reservation"
 
 
+def records_of(tx: Tx, reply: Reply) -> list[Sealed]:
+    """Every record of the reply's request, oldest first; of a notice, which has none: its writing, the life of notices since."""
+    if reply.request_id is not None:
+        return audit.of_request(tx, reply.request_id)
+    written = audit.of_event(tx, NOTICE, reply.created_at)
+    return [*written, *audit.without_request(tx, LIFE, after=written[0].seq)] if written else []
+
+
+def queued(tx: Tx, reply: Reply, key: bytes) -> Mapping[str, Any] | None:
+    """What the record says of how this reply was written, if a record that holds says anything."""
+    return told(tx, reply, _writing(reply), key)
+
+
+def told(tx: Tx, reply: Reply, event: str, key: bytes) -> Mapping[str, Any] | None:
+    """What the record says of this reply in this event."""
+    return _saying(records_of(tx, reply), event, reply.request_id, key, reply=reply.id)
+
+
+def told_of(tx: Tx, request_id: int, event: str, key: bytes, **named: str) -> Mapping[str, Any] | None:
+    """What the record says of this request in this event, where its details name these values."""
+    return _saying(audit.of_request(tx, request_id, event), event, request_id, key, **named)
+
+
 def reply_fault(reply: Reply, recipient: Personal, sealed: Sequence[Sealed], key: bytes) -> str | None:
     """Why these stored bytes are not the ones that were written for this recipient and may still leave.
 
-    `sealed`: every record of the reply's request, among them that of the attempt which begins.
+    `sealed`: what `records_of` gives, among them the record of the attempt which begins.
     """
-    told = _held(sealed, key)
-    if isinstance(told, str):
-        return told
-    own = [one for one in told if one.details.get("reply") == reply.id]
-    if not own or own[0].event != "reply.queued":
+    held = _held(sealed, key)
+    if isinstance(held, str):
+        return held
+    own = [one for one in held if one.details.get("reply") == reply.id]
+    if not own or (own[0].event, own[0].header["request"]) != (_writing(reply), reply.request_id):
         return "the record knows no such reply"
     written = own[0].details
     if reply.sealed is None or hashlib.sha256(reply.sealed).hexdigest() != written["digest"]:
@@ -133,7 +162,7 @@ def _another(approval: Told, docket: Docket, request: Request) -> str | None:
     """What this approval names otherwise than the request does."""
     if (approval.header["request"], approval.header["sender"]) != (request.id, request.sender_code):
         return "the record approves another request"
-    if approval.details["letter"] != request.letter_id:
+    if (approval.details["letter"], approval.details.get("reissue_of")) != (request.letter_id, request.reissue_of):
         return "the record approves another letter"
     for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
         if row is None or not _same(approval.details[what], docket.people[row]):
@@ -152,6 +181,22 @@ def _life_fault(events: Sequence[str]) -> str | None:
     since = events[doubted + 1 :]
     if since.count("reply.leased") - since.count("reply.postponed") > MAX_SENDS:
         return "the record tells of more sends than are allowed"
+    return None
+
+
+def _writing(reply: Reply) -> str:
+    return NOTICE if reply.request_id is None else "reply.queued"
+
+
+def _saying(sealed: Sequence[Sealed], event: str, request_id: int | None, key: bytes, **named: str) -> Mapping[str, Any] | None:
+    """The details of the first record that holds, is of this event and request, and names these values."""
+    for one in sealed:
+        if evidence.fault(one, key) is None:
+            header = evidence.read_header(one)
+            if (header["event"], header["request"]) == (event, request_id):
+                details = evidence.read_details(one)
+                if all(details.get(name) == value for name, value in named.items()):
+                    return details
     return None
 
 

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
 from mailer.errors import NotFoundError
-from mailer.model import Decision, Facts
+from mailer.model import Decision, Facts, Verdict
 from mailer.states import ReplyState, RequestState
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, replies, requests
@@ -84,12 +84,39 @@ def issued(tx: Tx, done: Sequence[Request]) -> None:
         tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
 
 
+def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime) -> int:
+    """Open a held request for the same person and address as this one, without a letter of its own; its id."""
+    values = {
+        "letter_id": None,
+        "reissue_of": request.id,
+        "state": RequestState.HELD.value,
+        "sender_code": request.sender_code,
+        "person_id": request.person_id,
+        "answer_to_id": request.answer_to_id,
+        "verdict": Verdict.HOLD.value,
+        "rule_id": rule_id,
+        "reason": reason,
+        "ruleset_hash": request.ruleset_hash,  # the rules by which the first was decided: no others were asked
+        "facts": "{}",
+        "created_at": at,
+        "issue_after": None,
+    }
+    request_id: int = tx.execute(insert(requests).values(**values).returning(requests.c.id)).scalar_one()
+    return request_id
+
+
+def repeats(tx: Tx, request: Request) -> list[Request]:
+    """The requests that repeat this one, oldest first."""
+    query = select(requests).where(requests.c.reissue_of == request.id)
+    return [_read(row) for row in tx.execute(query.order_by(requests.c.id))]
+
+
 def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     """Approved requests that have no credential yet and whose delay is over, oldest first."""
     query = (
         select(requests)
         .outerjoin(credentials, credentials.c.request_id == requests.c.id)
-        .where(requests.c.state == RequestState.APPROVED.value, requests.c.issue_after <= now, credentials.c.id.is_(None))
+        .where(_is_due(now))
         .order_by(requests.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=requests)
@@ -99,8 +126,13 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
     query = select(func.count()).select_from(requests.outerjoin(credentials, credentials.c.request_id == requests.c.id))
-    due = query.where(requests.c.state == RequestState.APPROVED.value, requests.c.issue_after <= now, credentials.c.id.is_(None))
-    return tx.execute(due).scalar_one()
+    return tx.execute(query.where(_is_due(now))).scalar_one()
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Approved, not begun, its delay over; a request from the future was approved while the clock ran ahead, and is due."""
+    approved = (requests.c.state == RequestState.APPROVED.value) & credentials.c.id.is_(None)
+    return approved & ((requests.c.issue_after <= now) | (requests.c.created_at > now))
 
 
 def get(tx: Tx, request_id: int) -> Request:
@@ -116,8 +148,11 @@ def several(tx: Tx, request_ids: Sequence[int]) -> dict[int, Request]:
 
 
 def origin(tx: Tx, request: Request) -> int | None:
-    """The letter that is answered: the request's own, or that of the request it repeats; None when a person asked for it."""
-    while request.letter_id is None and request.reissue_of is not None:
+    """The letter that is answered: the request's own, or that of the request it repeats; None when a person asked for it.
+
+    What is repeated was there before, so that whoever can only write the database lets nobody go in a circle.
+    """
+    while request.letter_id is None and request.reissue_of is not None and request.reissue_of < request.id:
         request = get(tx, request.reissue_of)
     return request.letter_id
 

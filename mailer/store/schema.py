@@ -138,6 +138,16 @@ ledger = Table(
     Index("ix_ledger_due", "mailbox", "epoch", "filing"),
 )
 
+tries = Table(
+    "tries",
+    metadata,
+    Column("mailbox", String(40), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("item", BigInteger, primary_key=True),
+    Column("looks", Integer, nullable=False),  # at it alone
+    Column("attempts", Integer, nullable=False),  # those of them that count
+)
+
 letters = Table(
     "letters",
     metadata,
@@ -155,16 +165,19 @@ letters = Table(
     Column("digest", String(64), nullable=False),
     Column("fingerprint", String(64), nullable=False),
     Column("proven", Boolean, nullable=False),  # whether the mailbox proves the sender's address
-    Column("sender_code", String(40)),  # as decided; None: not in the register
+    Column("sender_code", String(40)),  # as known when kept, then as decided; None: not in the register, or not proven
     Column("batches", Integer, nullable=False, default=0),  # tries in company
     Column("attempts", Integer, nullable=False, default=0),  # tries alone: only these count towards quarantine
     Column("lease", String(60)),  # under which lease, and which number of it, a worker took it in hand
     Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("read_after", Instant),  # put off until then; None: at once
     Column("verdict", String(10)),
     Column("rule_id", String(60)),
     Column("reason", String(60)),
     UniqueConstraint("mailbox", "epoch", "item"),
-    Index("ix_letters_state", "state", "id"),
+    Index("ix_letters_turns", "state", "kind", "batches", "sender_code", "id", "read_after"),  # all that a claim looks at
+    Index("ix_letters_attempts", "state", "attempts"),
+    Index("ix_letters_kind", "kind", "kept_at"),
     Index("ix_letters_digest", "digest"),
     Index("ix_letters_fingerprint", "fingerprint"),
 )
@@ -174,7 +187,7 @@ requests = Table(
     metadata,
     Column("id", Number, primary_key=True),
     Column("letter_id", Number, ForeignKey("letters.id"), unique=True),  # None: a person's own, or a reissue
-    Column("reissue_of", Number, ForeignKey("requests.id")),  # the request whose answer did not arrive
+    Column("reissue_of", Number, ForeignKey("requests.id"), index=True),  # the request whose answer did not arrive
     Column("state", String(20), nullable=False),
     Column("sender_code", String(40)),  # None: not in the register
     Column("person_id", Number, ForeignKey("personal.id")),  # None: the name could not be read
@@ -209,6 +222,7 @@ credentials = Table(
     Index("ix_credentials_sender_code", "sender_code", "state"),
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
+    Index("ix_credentials_reserved_at", "reserved_at"),
 )
 
 accounts_local = Table(
@@ -288,8 +302,12 @@ alarms = Table(
     Column("kind", String(40), primary_key=True),
     Column("place", String(100), primary_key=True),  # which mailbox, step or key; "" where there is only one
     Column("raised_at", Instant, nullable=False),
-    Column("told_at", Instant),  # the last letter and hook about it
-    Column("details", Text, nullable=False),  # JSON, nothing that strangers wrote
+    Column("since", Instant, nullable=False),
+    Column("cleared_at", Instant),  # over; kept for as long as its telling counts
+    Column("told_at", Instant),  # the last letter and command about it
+    Column("told_count", Integer, nullable=False, server_default="0"),  # the count they gave
+    Column("count", Integer, nullable=False),
+    Column("numbers", Text, nullable=False),  # JSON, nothing that strangers wrote
 )
 
 leases = Table(
@@ -302,4 +320,7 @@ leases = Table(
     Column("worked_at", Instant),  # the last time the step went through without an error
     Column("trouble", String(500)),  # what it met since then
     Column("trouble_at", Instant),
+    Column("losses", Integer, nullable=False, server_default="0"),  # taken from an owner who was still there
+    Column("lost_since", Instant),  # the first of these
+    Column("lost_at", Instant),  # the last
 )

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from mailer.cli.app import COMMANDS
 from mailer.model import Delivery
+from mailer.store import leases
 from tests.cli.offices import HOSTILE, Shell, desk_in, found
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC
@@ -270,6 +271,7 @@ def test_status_ends_with_one_when_somebody_must_look(own_shell: Shell) -> None:
     quiet = own_shell("status")
     assert (quiet.code, quiet.err) == (0, "")
     assert "requests: answered 1, held 2, refused 1\n" in quiet.out
+    assert quiet.out.endswith("\nnothing needs a person\n")
     with desk_in(own_shell.home) as desk:
         desk.postman.answers = [Delivery.NEVER]
         desk.mailbox.epoch = 2
@@ -279,10 +281,65 @@ def test_status_ends_with_one_when_somebody_must_look(own_shell: Shell) -> None:
             tx.execute(text("UPDATE letters SET state = 'quarantined' WHERE id = 4"))
     said = own_shell("status")
     assert said.code == 1
-    assert [line for line in said.out.splitlines() if line.startswith("! ")] == [
-        "! 1 letters are quarantined: mailer letters list --quarantined",
-        "! 1 replies did not arrive for certain: mailer requests list --undelivered",
+    assert said.out.splitlines()[-5:] == [
+        "needs a person:",
+        "! since 23.11.2026 12:00:00 +0300: letters in quarantine: 1",
+        "  look at them: `mailer letters list --quarantined`",
+        "! since 23.11.2026 12:00:00 +0300: replies that did not arrive for certain: 1",
+        "  look at them: `mailer requests list --undelivered`",
     ]
-    assert len(own_shell("status", "--json").objects[0]["needs_a_person"]) == 2
+    assert [list(need.items())[:5] for need in own_shell("status", "--json").objects[0]["needs_a_person"]] == [
+        [("kind", kind), ("place", ""), ("since", "2026-11-23T09:00:00+00:00"), ("count", 1), ("numbers", {})]
+        for kind in ("letters-quarantined", "replies-undelivered")
+    ]
     assert [line["id"] for line in own_shell("requests", "list", "--undelivered", "--json").objects] == [5]
     assert [letter["id"] for letter in own_shell("letters", "list", "--quarantined", "--json").objects] == [4]
+
+
+def test_a_reissue_is_shown_with_the_request_that_it_repeats(own_shell: Shell) -> None:
+    with desk_in(own_shell.home) as desk:
+        desk.postman.answers = [Delivery.NEVER]
+        desk.mailbox.epoch = 2
+        desk.take(request("Зорина З.З.", CLINIC.answer_to, 50))
+        desk.run()
+    (reissue,) = own_shell("requests", "list", "--state", "held", "--limit", "1", "--json").objects
+    first = reissue["reissue_of"]
+    assert (reissue["person"], reissue["reason"]) == ("Зорина З.З.", "answer-failed")
+    assert f"reissue of № {first}" in own_shell("requests", "list", "--limit", "1").out
+    shown = own_shell("requests", "show", str(reissue["id"])).out
+    assert f"repeats request {first}, whose answer did not arrive" in shown
+    assert "Запрос атрибутов временного доступа = Зорина З.З." in shown
+    assert f"repeated by request {reissue['id']}: held" in own_shell("requests", "show", str(first)).out
+
+
+def test_status_shows_what_the_mail_server_said_harmlessly(own_shell: Shell) -> None:
+    with desk_in(own_shell.home) as desk:
+        desk.mailbox.epoch = 2
+        desk.postman.answers = [Delivery.LATER]
+        desk.take(request("Соколова М.И.", CLINIC.answer_to, 9))
+        desk.run()
+        with desk.trial.database.writing() as tx:
+            tx.execute(text("UPDATE replies SET outcome = :said WHERE state = 'queued'"), {"said": "451 \x1b[2J\u202eтише"})
+    said = own_shell("status")
+    assert "waiting for another attempt: 1 replies, the next at 23.11.2026 12:01:00 +0300; the oldest since" in said.out
+    assert "  what stopped it last: 451 \\x1b[2J\\u202eтише\n" in said.out
+    assert not {"\x1b", "\u202e"} & set(said.out + own_shell("status", "--json").out)
+
+
+def test_status_shows_what_only_the_service_sees_and_a_steps_trouble(own_shell: Shell) -> None:
+    with desk_in(own_shell.home) as desk:
+        desk.surroundings.free_bytes["database"] = 0
+        step = desk.alarm()
+        desk.trial.clock.move(minutes=1)
+        step.step()
+        worker = desk.trial.worker("answer")
+        assert worker.lease is not None
+        with desk.trial.database.writing() as tx:
+            leases.met_trouble(tx, worker.lease, now=desk.trial.clock(), trouble="OSError: \x9bno")
+    said = own_shell("status")
+    assert said.code == 1
+    assert "! since 23.11.2026 12:01:00 +0300: free on the disk of database: 0 MB\n" in said.out
+    assert "  since then, at 23.11.2026 12:01:00 +0300: OSError: \\x9bno\n" in said.out
+    assert ("disk-low", "database", {"free_mb": 0}) in [
+        (need["kind"], need["place"], need["numbers"]) for need in own_shell("status", "--json").objects[0]["needs_a_person"]
+    ]

@@ -15,7 +15,10 @@ from mailer.errors import TransitionError
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 
 # state -> {event: next state}, in the order of the design's table.
-LETTER = {"kept": {"read": "read", "quarantined": "quarantined"}}
+LETTER = {
+    "kept": {"read": "read", "quarantined": "quarantined"},
+    "quarantined": {"retried": "kept", "dropped": "dropped"},
+}
 REQUEST = {
     "held": {"approved": "approved", "refused": "refused", "withdrawn": "withdrawn"},
     "approved": {"issued": "issued", "held": "held", "withdrawn": "withdrawn"},
@@ -64,7 +67,7 @@ def test_a_change_is_allowed_or_an_error(after: After, state: StrEnum, event: St
 @pytest.mark.parametrize(
     ("life", "states", "ends"),
     [
-        pytest.param(LETTER, LetterState, {"read", "quarantined"}, id="letter"),
+        pytest.param(LETTER, LetterState, {"read", "dropped"}, id="letter"),
         pytest.param(REQUEST, RequestState, {"refused", "answered", "withdrawn"}, id="request"),
         pytest.param(CREDENTIAL, CredentialState, {"abandoned", "expired", "revoked", "superseded"}, id="credential"),
         pytest.param(REPLY, ReplyState, {"failed", "confirmed", "bounced"}, id="reply"),

@@ -2,7 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mailer.core.retry import FIRST_WAIT, LONGEST_WAIT, next_attempt
+from mailer.core.retry import FIRST_WAIT, LONGEST_WAIT, Pause, after_round, next_attempt
+from mailer.model import Delivery, DeliveryOutcome
 
 QUEUED = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -46,3 +47,52 @@ def test_a_clock_set_back_does_not_stop_the_trying() -> None:
 def test_nonsense_is_refused(attempts: int, jitter: float) -> None:
     with pytest.raises(ValueError, match="counted from 1"):
         next_attempt(attempts, now=QUEUED, started_at=QUEUED, jitter=jitter, give_up_after=DAY)
+
+
+def met(*, server_wide: bool, delivery: Delivery = Delivery.LATER) -> DeliveryOutcome:
+    return DeliveryOutcome(delivery=delivery, detail="words", server_wide=server_wide)
+
+
+NOBODY, SOMEBODY = met(server_wide=True), met(server_wide=False)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "paused"),
+    [
+        pytest.param([NOBODY], True, id="one that reached nobody"),
+        pytest.param([NOBODY, NOBODY], True, id="all of them"),
+        pytest.param([NOBODY, SOMEBODY], False, id="one got as far as its letter"),
+        pytest.param([met(server_wide=False, delivery=Delivery.SENT)], False, id="sent"),
+        pytest.param([met(server_wide=False, delivery=Delivery.NEVER)], False, id="refused for good"),
+    ],
+)
+@pytest.mark.parametrize("before", [None, Pause(failures=3, until=QUEUED, why="words")], ids=["up", "down"])
+def test_a_pause_begins_and_ends_with_what_a_round_met(outcomes: list[DeliveryOutcome], paused: bool, before: Pause | None) -> None:
+    assert (after_round(before, outcomes, now=QUEUED, jitter=0.0) is not None) is paused
+
+
+@pytest.mark.parametrize("before", [None, Pause(failures=3, until=QUEUED, why="words")], ids=["up", "down"])
+def test_a_round_in_which_nothing_was_tried_says_nothing(before: Pause | None) -> None:
+    assert after_round(before, [], now=QUEUED, jitter=0.0) is before
+
+
+def test_pauses_double_from_a_minute_to_ten() -> None:
+    pause, minutes = None, []
+    for _ in range(7):
+        pause = after_round(pause, [NOBODY], now=QUEUED, jitter=0.0)
+        assert pause is not None
+        minutes.append((pause.until - QUEUED) // timedelta(minutes=1))
+    assert minutes == [1, 2, 4, 8, 10, 10, 10]
+
+
+def test_chance_shortens_a_pause_by_up_to_a_half() -> None:
+    pause = after_round(None, [NOBODY], now=QUEUED, jitter=0.5)
+    assert pause == Pause(failures=1, until=QUEUED + timedelta(seconds=45), why="words")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "holds"),
+    [pytest.param(-1, True, id="before"), pytest.param(0, False, id="over"), pytest.param(-11, False, id="the clock was set back")],
+)
+def test_a_pause_holds_until_it_is_over(minutes: int, holds: bool) -> None:
+    assert Pause(failures=1, until=QUEUED, why="words").holds(QUEUED + timedelta(minutes=minutes)) is holds

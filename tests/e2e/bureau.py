@@ -91,25 +91,17 @@ class Bureau:
         self._text = (url, mode, more)
         self._delay = delay_seconds
         self._stack = ExitStack()
+        self.smtp_port = 0  # chosen by the first `start_sink`
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")} | {
             "PYTHONPATH": str(ROOT)
         }
 
     def __enter__(self) -> Bureau:
         self.outbox.mkdir()
-        sink = subprocess.Popen(
-            [sys.executable, "tests/servers/smtp_sink.py", "--folder", str(self.outbox), "--delay-seconds", str(self._delay)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=self.environ,
-        )
-        self._stack.callback(_end, sink)
-        assert sink.stdout is not None
-        self._stack.callback(sink.stdout.close)
+        self.start_sink()
         url, mode, more = self._text
         self.config.write_text(
-            CONFIG.format(url=url, mode=mode, more=more, imap=self.dovecot.port, smtp=int(sink.stdout.readline())), encoding="utf-8"
+            CONFIG.format(url=url, mode=mode, more=more, imap=self.dovecot.port, smtp=self.smtp_port), encoding="utf-8"
         )
         (self.home / "imap.password").write_text("desk-password\n")
         self.mailer("init", exit_code=0)
@@ -117,6 +109,20 @@ class Bureau:
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
+
+    def start_sink(self) -> None:
+        """The SMTP server, on the same port each time."""
+        command = [sys.executable, "tests/servers/smtp_sink.py", "--folder", str(self.outbox), "--delay-seconds", str(self._delay)]
+        self._sink = subprocess.Popen(
+            [*command, "--port", str(self.smtp_port)], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=self.environ
+        )
+        self._stack.callback(_end, self._sink)
+        assert self._sink.stdout is not None
+        self._stack.callback(self._sink.stdout.close)
+        self.smtp_port = int(self._sink.stdout.readline())
+
+    def stop_sink(self) -> None:
+        _end(self._sink)
 
     def register(self, addresses: Iterable[str]) -> None:
         rows = [

@@ -251,6 +251,20 @@ def test_after_a_restart_of_the_server_the_mailbox_opens_again(mailbox: ImapMail
     assert mailbox.items(full=True) == [1]
 
 
+def test_a_letter_that_the_server_cannot_read_breaks_the_line_for_its_whole_batch(mailbox: ImapMailbox, dovecot: Dovecot) -> None:
+    """Which it was, Dovecot does not say: flow/intake finds it by halves."""
+    dovecot.drop([letter(n) for n in (1, 2, 3)])
+    mailbox.open()
+    mailbox.items(full=True)
+    dovecot.damage(2)
+
+    with pytest.raises(EdgeError, match="does not answer"):
+        mailbox.whole([1, 2, 3])
+
+    mailbox.open()
+    assert mailbox.whole([1, 3]) == {1: letter(1), 3: letter(3)}
+
+
 @pytest.mark.parametrize(
     "use",
     [

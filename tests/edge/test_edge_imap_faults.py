@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -42,6 +44,11 @@ def use_in_full(box: ImapMailbox) -> None:
     box.items(full=True)
     box.heads([5])
     box.file([5])
+
+
+def use_in_full_and_wait(box: ImapMailbox) -> None:
+    use_in_full(box)
+    box.wait(0.1, forever)
 
 
 def hang_up(line: Line, _tag: str, _words: str) -> None:
@@ -218,17 +225,88 @@ def test_filing_asks_for_what_the_server_can_do(capabilities: str, asked: list[s
         box.close()
 
 
-def test_refused_move_is_tried_again_later() -> None:
-    def full(line: Line, tag: str, _words: str) -> None:
-        line.say(f"{tag} NO [OVERQUOTA] the folder is full")
+@pytest.mark.parametrize(
+    ("words", "stays_open"),
+    [
+        pytest.param("NO [OVERQUOTA] the folder is full", True, id="quota"),
+        pytest.param("NO [NOPERM] not yours", True, id="no-right"),
+        pytest.param("NO go away", True, id="no-code"),
+        pytest.param("BAD what", True, id="bad"),
+        pytest.param("NO [TRYCREATE] no such folder", False, id="folder-gone"),
+        pytest.param("NO [INUSE] a moment please", False, id="passes"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("capabilities", "command"), [(ALL, "UID MOVE"), ("IMAP4rev1 UIDPLUS", "UID COPY"), ("IMAP4rev1", "UID STORE")]
+)
+def test_refused_move_says_who_acts_and_whether_reading_goes_on(
+    words: str, stays_open: bool, capabilities: str, command: str
+) -> None:
+    def refuse(line: Line, tag: str, _words: str) -> None:
+        line.say(f"{tag} {words}")
 
-    with FaultyImap({"UID MOVE": full}) as server:
+    with FaultyImap({command: refuse}, letters=ONE, capabilities=capabilities) as server:
         box = opened(server)
 
-        with pytest.raises(EdgeError, match="OVERQUOTA") as met:
+        with pytest.raises(EdgeError, match=re.escape(words.partition(" ")[2])) as met:
             box.file([5])
 
-        assert not isinstance(met.value, EdgeSetupError)
+        assert isinstance(met.value, EdgeSetupError) is stays_open
+        if stays_open:
+            assert box.items(full=True) == [5]
+        box.close()
+
+
+def trickle(line: Line, tag: str, _words: str) -> None:
+    """Steady, but too slow to be of use: each byte comes long before a read would time out."""
+    for byte in f"* OK still here\r\n{tag} OK done\r\n":
+        line.say(byte, end="")
+        if line.server.hurry.wait(0.3):
+            return
+
+
+@pytest.mark.parametrize("command", ["UID FETCH", "UID SEARCH", "UID MOVE", "SELECT", "LOGIN", "NOOP", "IDLE"])
+def test_bytes_that_trickle_in_do_not_hold_the_step_for_ever(command: str) -> None:
+    with FaultyImap({command: trickle}) as server, pytest.raises(EdgeError, match="does not answer"):
+        use_in_full_and_wait(ImapMailbox(account(server, whole_seconds=0.5)))
+
+
+@pytest.mark.parametrize("tls", ["none", "implicit"])
+def test_greeting_that_trickles_in_does_not_hold_the_step_for_ever(tls: str) -> None:
+    """Over TLS it is the handshake: the server does not know that one is expected."""
+    with FaultyImap(greeting="* OK hello", slow_greeting=True) as server, pytest.raises(EdgeError):
+        ImapMailbox(account(server, tls=tls, whole_seconds=0.5)).open()
+
+
+def test_small_commands_do_not_wait_for_each_other() -> None:
+    """TCP_NODELAY: without it each command waits for the ACK of the one before, 40 ms on some systems (reliability.md)."""
+    with FaultyImap() as server:
+        client = connect(account(server))
+        log_in(client, account(server))
+
+        assert client.socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+        client.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("items", "asked"),
+    [
+        pytest.param([5], "5", id="one"),
+        pytest.param([5, 6], "5:6", id="two"),
+        pytest.param([*range(1, 201), 300], "1:200,300", id="batch"),
+        pytest.param([1, 3, 5, 6, 9], "1,3,5:6,9", id="gaps"),
+        pytest.param([2**32 + 1, 2**32 + 2], "4294967297:4294967298", id="beyond-32-bits"),
+    ],
+)
+def test_neighbours_are_moved_as_a_range_and_nobody_else_is_in_it(items: list[int], asked: str) -> None:
+    with FaultyImap() as server:
+        box = opened(server)
+        before = len(server.heard)
+
+        box.file(items)
+
+        assert [said.split(" ")[3] for said in server.heard[before:]] == [asked]
+        box.close()
 
 
 @pytest.mark.parametrize("command", ["UID FETCH", "UID SEARCH", "UID MOVE", "SELECT", "AUTHENTICATE", "LOGIN"])

@@ -22,7 +22,7 @@ from mailer.edge.smtp import Postman, SmtpAccount
 from mailer.errors import EdgeError, EdgeSetupError
 from mailer.model import Delivery, DeliveryOutcome, Envelope
 from tests.servers import smtp_sink
-from tests.servers.smtp_faults import DROP, STALL, FaultySmtp, Script
+from tests.servers.smtp_faults import DRIBBLE, DROP, HALF, STALL, FaultySmtp, Script
 from tests.servers.smtp_sink import Sink, letters_in
 
 ENVELOPE = Envelope(sender="mailer+7f3a@fond.example", recipient="gb1@mo.example")
@@ -120,7 +120,7 @@ def test_a_no_before_the_letter_is_never_its_fault(step: str, answer: str) -> No
     assert not server.letters
 
 
-@pytest.mark.parametrize("fault", [DROP, STALL, "nonsense", "199 what"])
+@pytest.mark.parametrize("fault", [DROP, STALL, HALF, DRIBBLE, "nonsense", "199 what"])
 @pytest.mark.parametrize(
     ("step", "delivery"),
     [
@@ -137,6 +137,71 @@ def test_without_a_clear_answer_only_the_final_dot_decides(step: str, delivery: 
     assert outcome.delivery is delivery
     assert outcome.detail
     assert len(server.letters) == (step == "dot")
+
+
+@pytest.mark.parametrize("fault", [DROP, STALL])
+def test_a_line_that_ends_inside_the_letter_leaves_it_unknown(fault: str) -> None:
+    """The dot may have been on its way: nobody here can see how far the letter came. The server took none, and gets it again."""
+    outcome, server = talk({"content": fault}, send_seconds=1.0)
+    assert outcome.delivery is Delivery.UNKNOWN
+    assert not server.letters
+
+
+@pytest.mark.parametrize(
+    ("script", "server_wide"),
+    [
+        pytest.param({"greeting": DROP}, True, id="no-greeting"),
+        pytest.param({"greeting": "220"}, False, id="short-greeting-is-one"),
+        pytest.param({"greeting": "HTTP/1.1 400 Bad Request"}, True, id="another-protocol"),
+        pytest.param({"greeting": "554 5.3.2 not you"}, True, id="refused-at-the-door"),
+        pytest.param({"EHLO": "421 4.3.2 closing", "HELO": "421 4.3.2 closing"}, True, id="closing-at-ehlo"),
+        pytest.param({"AUTH": "535 5.7.8 wrong password"}, True, id="login"),
+        pytest.param({"MAIL": "452 4.3.1 queue full"}, True, id="full"),
+        pytest.param({"MAIL": "421 4.3.2 closing"}, True, id="closing-at-mail"),
+        pytest.param({"MAIL": DROP}, True, id="dropped-at-mail"),
+        pytest.param({"MAIL": "450 4.7.1 greylisted"}, False, id="greylisted-at-mail"),
+        pytest.param({"MAIL": "550 5.7.1 no such sender"}, False, id="refused-at-mail"),
+        pytest.param({"RCPT": "451 4.7.1 greylisted"}, False, id="greylisted"),
+        pytest.param({"RCPT": DROP}, False, id="dropped-at-rcpt"),
+        pytest.param({"dot": "452 4.3.1 queue full"}, False, id="full-at-the-dot"),
+    ],
+)
+def test_what_is_said_of_the_server_and_what_of_the_letter(script: Script, server_wide: bool) -> None:
+    """Said of the server it holds for every reply; said once a reader is named it may be about this letter alone."""
+    outcome, _ = talk(script, user="mailer", password="s3cret")
+    assert outcome.server_wide is server_wide
+
+
+def test_a_server_that_is_not_there_is_not_there_for_anybody() -> None:
+    outcome = asyncio.run(Postman(account(1)).send(ENVELOPE, LETTER))
+    assert (outcome.delivery, outcome.server_wide) == (Delivery.LATER, True)
+
+
+@pytest.mark.parametrize("answer", ["454 4.7.0 TLS not available", "502 5.5.1 not here", DROP, STALL, HALF])
+def test_no_letter_and_no_password_without_the_tls_that_was_asked_for(answer: str, certificate: Certificate) -> None:
+    async def run() -> tuple[DeliveryOutcome, FaultySmtp]:
+        async with FaultySmtp({"STARTTLS": answer}, starttls=certificate.server) as server:
+            changes: dict[str, Any] = {"tls": "starttls", "ca_file": certificate.authority, "connect_seconds": 1.0}
+            (outcome,) = await sent_to(server.port, user="mailer", password="s3cret", **changes)
+            return outcome, server
+
+    outcome, server = asyncio.run(run())
+    assert (outcome.delivery, outcome.server_wide) == (Delivery.LATER, True)
+    assert server.steps[0][:3] == ["greeting", "EHLO", "STARTTLS"]
+    assert not {"AUTH", "MAIL"}.intersection(*server.steps)
+
+
+def test_words_slipped_in_before_the_tls_handshake_are_not_believed(certificate: Certificate) -> None:
+    """Somebody on the way adds an answer to the server's 220, hoping that it is read as said under TLS (CVE-2021-33515's kind)."""
+
+    async def run() -> FaultySmtp:
+        script = {"STARTTLS": "220 go\r\n535 5.7.8 injected"}
+        async with FaultySmtp(script, starttls=certificate.server) as server:
+            (outcome,) = await sent_to(server.port, tls="starttls", ca_file=certificate.authority)
+            assert outcome.delivery is Delivery.SENT
+            return server
+
+    assert len(asyncio.run(run()).letters) == 1
 
 
 def test_a_dead_quit_after_a_taken_letter_changes_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,26 +12,32 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply, rules
+from mailer.core.alarms import Limits as AlarmLimits
+from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
 from mailer.edge.keys import Keyring
+from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
+from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
+from mailer.service.words import russian
 from mailer.store import accounts_local, audit
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.db import Tx
 from mailer.store.facts import Limits
 from mailer.store.work import Worker
-from tests.fakes import FakeMailbox, FakePostman
-from tests.store.offices import INSTANCE, Trial
+from tests.e2e.bureau import body
+from tests.fakes import FakeCommand, FakeMailbox, FakePostman, FakeSurroundings
+from tests.store.offices import INSTANCE, START, Trial
 
-OWN = Own(message_id_domain="fond.example", reply_subjects=("Логин и пароль", "Отказ:"))
+OFFICER = "ib@fond.example"
 ZONE = ZoneInfo("Europe/Moscow")
 CLINIC = Sender(code="290001", organisation="ГБУЗ «Больница»", answer_to="gb1@clinic.example", addresses=("gb1@clinic.example",))
 DENTIST = Sender(
@@ -53,11 +60,18 @@ class Desk:
     sender_daily: int = 30
     replies_daily: int = 5000
     max_bytes: int = 1_048_576
+    bounce_address: str | None = None
+    address: str = "uc@fond.example"
+    batch: int = 100
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
+    surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
+    command: FakeCommand = field(default_factory=FakeCommand)
     troubles: list[str] = field(default_factory=list)
+    caution: Caution = field(default_factory=Caution)
 
     def __post_init__(self) -> None:
+        self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
         self.keyring = Keyring(self.home / "keys")
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
@@ -71,11 +85,12 @@ class Desk:
             sealer=self.keyring,
             fund=FundIdentity(
                 name="ТФОМС АО",
-                address="uc@fond.example",
-                id_domain="fond.example",
+                address=self.address,
+                id_domain=self.own.message_id_domain,
                 portal_url="https://portal.example/",
                 contact="отдел",
                 zone=ZONE,
+                bounce_address=self.bounce_address,
             ),
             instance=INSTANCE,
             randbytes=self.trial.randbytes,
@@ -91,13 +106,15 @@ class Desk:
             authserv_id=None,
             shared_domains=frozenset(),
             form=self.ruleset.form,
-            own=OWN,
+            own=self.own,
             max_bytes=self.max_bytes,
-            batch=100,
+            batch=self.batch,
             wait_seconds=60,
             observe=self.observe,
         )
-        return Intake(self.trial.worker("intake:uc"), self.mailbox, settings)
+        return Intake(
+            self.trial.worker("intake:uc"), self.mailbox, settings, self.caution, on_trouble=self.trouble, watched=unwatched
+        )
 
     def answer(self, worker: Worker | None = None) -> Answer:
         limits = Limits(
@@ -107,10 +124,14 @@ class Desk:
             sender_active=50,
             address_replies_daily=60,
             replies_daily=self.replies_daily,
-            own_address="uc@fond.example",
+            own_address=self.address,
         )
-        settings = AnswerSettings(ruleset=self.ruleset, own=OWN, limits=limits, observe=self.observe)
-        return Answer(worker or self.trial.worker("answer"), self.stationery, settings, self.trouble)
+        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=limits, observe=self.observe)
+        return Answer(worker or self.trial.worker("answer"), self.stationery, settings, on_trouble=self.trouble, watched=unwatched)
+
+    def bounced(self, worker: Worker | None = None) -> Bounced:
+        settings = BouncedSettings(bounce_address=self.bounce_address, observe=self.observe)
+        return Bounced(worker or self.trial.worker("bounce"), accounts_local, settings, on_trouble=self.trouble, watched=unwatched)
 
     def issue(self) -> Issue:
         settings = IssueSettings(
@@ -133,6 +154,29 @@ class Desk:
     def expire(self) -> Expire:
         return Expire(self.trial.worker("expire"), accounts_local)
 
+    def alarm(self, *, officer: str | None = OFFICER, silence: timedelta = timedelta(days=99)) -> AlarmStep:
+        """Its stopwatch runs with the trial clock; of the service no part is missed, and its mailbox only after `silence`."""
+        self.surroundings.uptime = self._uptime_seconds
+        settings = AlarmSettings(
+            limits=AlarmLimits(silence={"uc": silence}, stopped=silence, parts=(), breaker=self.breaker, disk_free_bytes=1000),
+            officer=officer,
+            replies_daily=self.replies_daily,
+            address_replies_daily=60,
+            zone=ZONE,
+        )
+        return AlarmStep(
+            self.trial.worker("alarm"),
+            self.stationery,
+            self.surroundings,
+            self.command,
+            settings,
+            say=russian(),
+            on_trouble=self.trouble,
+        )
+
+    def _uptime_seconds(self) -> float:
+        return (self.trial.clock() - START).total_seconds()
+
     def take(self, *letters: bytes) -> None:
         """Letters arrive and are kept."""
         self.mailbox.drop(*letters)
@@ -140,7 +184,7 @@ class Desk:
 
     def run(self) -> None:
         """Every step until nothing is left; then the record is whole."""
-        for step in (self.intake(), self.answer(), self.issue(), self.expire()):
+        for step in (self.intake(), self.answer(), self.bounced(), self.issue(), self.expire()):
             until_done(step)
         self.send()
         with self.trial.database.reading() as tx:
@@ -163,8 +207,22 @@ class Desk:
         shutil.rmtree(self.home / "keys" / "courier")
 
 
-def until_done(step: Intake | Answer | Issue | Deliver | Expire) -> None:
+def unwatched(_what: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def until_done(step: Intake | Answer | Bounced | Issue | Deliver | Expire) -> None:
     for _ in range(1000):
         if not step.step():
             return
     raise AssertionError("the step never ran out of work")
+
+
+def password_in(content: bytes) -> tuple[str, str]:
+    """Login and password as the reader finds them: each alone on a line."""
+    lines = [line.strip() for line in body(content).splitlines()]
+    (login,) = {line for line in lines if line.startswith("tmp-29-")} or {
+        word for line in lines for word in line.split() if word.startswith("tmp-29-")
+    }
+    (password,) = {line for line in lines if len(line) == 18 and set(line) <= set("bdfghjkmnrstuvwz3478")}
+    return login, password

@@ -17,7 +17,7 @@ from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests
 from tests.e2e.bureau import PHRASE, body, header, request
-from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
+from tests.flow.desks import CLINIC, DENTIST, Desk, password_in, until_done
 from tests.store.offices import Trial
 
 ADDRESS = CLINIC.answer_to
@@ -36,16 +36,6 @@ def states(desk: Desk) -> list[tuple[str, str | None]]:
 def credential_states(desk: Desk) -> list[CredentialState]:
     with desk.trial.database.reading() as tx:
         return [found.state for found in reversed(credentials.newest(tx, 100))]
-
-
-def password_in(content: bytes) -> tuple[str, str]:
-    """Login and password as the reader finds them: each alone on a line."""
-    lines = [line.strip() for line in body(content).splitlines()]
-    (login,) = {line for line in lines if line.startswith("tmp-29-")} or {
-        word for line in lines for word in line.split() if word.startswith("tmp-29-")
-    }
-    (password,) = {line for line in lines if len(line) == 18 and set(line) <= set("bdfghjkmnrstuvwz3478")}
-    return login, password
 
 
 def test_one_letter_goes_the_whole_way(desk: Desk) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from mailer.config.sections import PUBLIC_MAIL
+from mailer.core.caution import Caution
 from mailer.flow.explain import Channel, explain
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.preview import Preview, preview
@@ -17,7 +18,7 @@ from mailer.model import Kind, Sender, SenderStanding, Trust, Verdict
 from mailer.store.facts import Limits
 from mailer.store.schema import letters
 from tests.e2e.bureau import request
-from tests.flow.desks import OWN, ZONE, Desk, until_done
+from tests.flow.desks import ZONE, Desk, until_done, unwatched
 from tests.store.offices import set_up
 
 MX = "mx.fond.example"
@@ -61,7 +62,7 @@ def test_the_same_is_proven_everywhere(desk: Desk, address: str, said: str, prov
             content,
             channel=channel,
             ruleset=desk.ruleset,
-            own=OWN,
+            own=desk.own,
             limits=LIMITS,
             now=desk.trial.clock(),
             key=desk.trial.pen.key,
@@ -80,7 +81,7 @@ def test_the_same_is_proven_everywhere(desk: Desk, address: str, said: str, prov
         authserv_id=MX,
         shared_domains=SHARED,
         ruleset=desk.ruleset,
-        own=OWN,
+        own=desk.own,
         limits=LIMITS,
         now=desk.trial.clock(),
         key=desk.trial.pen.key,
@@ -93,13 +94,15 @@ def test_the_same_is_proven_everywhere(desk: Desk, address: str, said: str, prov
         authserv_id=MX,
         shared_domains=SHARED,
         form=desk.ruleset.form,
-        own=OWN,
+        own=desk.own,
         max_bytes=desk.max_bytes,
         batch=100,
         wait_seconds=60,
         observe=False,
     )
-    until_done(Intake(desk.trial.worker("intake:uc"), desk.mailbox, settings))
+    until_done(
+        Intake(desk.trial.worker("intake:uc"), desk.mailbox, settings, Caution(), on_trouble=desk.trouble, watched=unwatched)
+    )
     with desk.trial.database.reading() as tx:
         assert tx.execute(select(letters.c.proven)).scalars().all() == [proven]
     assert desk.mailbox.fetched == ([1] if proven else [])

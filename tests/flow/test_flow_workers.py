@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mailer.flow.answer import Answer
 from mailer.store import leases, letters, requests
 from mailer.store.leases import Lease
 from mailer.store.work import Worker
-from tests.e2e.bureau import request
+from tests.e2e.bureau import header, request
 from tests.flow.desks import Desk, until_done
 from tests.store.offices import set_up
 
@@ -50,27 +51,57 @@ def opened(desk: Desk) -> int:
 def test_what_one_has_in_hand_the_other_leaves_alone(desk: Desk) -> None:
     first, second = colleague(desk, "first"), colleague(desk, "second")
     desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
-    with first._worker.writing() as unit:
-        claimed = letters.claim(unit.tx, 2, first._lease)
+    with first._tray._worker.writing() as unit:
+        claimed = letters.claim(unit.tx, 2, first._tray._lease, unit.at, bounces=False)
     assert second.step()
     assert not second.step()
     assert opened(desk) == 1
-    first._decide_all(claimed)
+    first._tray.read_all(claimed, first._decide)
     assert opened(desk) == 3
 
 
 def test_what_a_stopped_worker_had_in_hand_is_taken_over_and_he_decides_nothing(desk: Desk) -> None:
     stopped, awake = colleague(desk, "stopped"), colleague(desk, "awake")
     desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
-    with stopped._worker.writing() as unit:
-        claimed = letters.claim(unit.tx, 3, stopped._lease)
+    claimed = stopped._tray.claim()
     desk.trial.clock.move(seconds=20)
-    with awake._worker.writing():
+    with awake._tray._worker.writing():
         pass
     desk.trial.clock.move(seconds=11)
     assert not awake.step(), "his lease may still be prolonged by himself"
-    evict(awake._worker)
+    evict(awake._tray._worker)
     until_done(awake)
     with pytest.raises(LeaseLostError):
-        stopped._decide_all(claimed)
+        stopped._tray.read_all(claimed, stopped._decide)
     assert opened(desk) == 3
+
+
+def test_two_workers_share_the_letters_that_senders_take_turns_with(desk: Desk) -> None:
+    """What one has in hand but has not committed is skipped, not waited for."""
+    first, second = colleague(desk, "first"), colleague(desk, "second")
+    desk.take(*(request(f"Ли {letter}.", ADDRESS, n) for n, letter in enumerate("АБВГДЕ")))
+    with first._tray._worker.writing() as unit:
+        mine = letters.claim(unit.tx, 4, first._tray._lease, unit.at, bounces=False)
+        yours = second._tray.claim()
+    assert (len(mine), len(yours)) == (4, 2)
+    assert not {kept.id for kept in mine} & {kept.id for kept in yours}
+
+
+def test_two_workers_read_bounces_and_each_is_matched_once(desk: Desk) -> None:
+    desk.take(request("Ли К.", ADDRESS, 1))
+    desk.run()
+    (_, content), *_ = desk.postman.sent
+    report = (Path(__file__).parents[1] / "bounces" / "13-qmail.eml").read_bytes()
+    report = report.replace(b"ib@clinic", b"gb1@clinic").replace(
+        b"5f1c0de94b7a4e21a0c3d6f8e9b71234", header(content, "X-Mailer-Loop").encode()
+    )
+    desk.take(report, report, report)
+    workers = []
+    for owner in ("first", "second"):
+        with desk.trial.database.writing() as tx:
+            lease = leases.acquire(tx, "bounce", owner, now=desk.trial.clock(), is_gone=lambda _: False, shared=True)
+        assert isinstance(lease, Lease)
+        workers.append(desk.bounced(replace(desk.trial.worker(), lease=lease)))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(until_done, workers))
+    assert [desk.events().count(event) for event in ("reply.bounced", "credential.suspended", "letter.ignored")] == [1, 1, 2]

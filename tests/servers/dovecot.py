@@ -79,6 +79,18 @@ service anvil {{
 {extra}
 """
 
+QUOTA: Final = """\
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = quota imap_quota
+}}
+plugin {{
+  quota = count:letters
+  quota_vsizes = yes
+  quota_rule = *:messages={letters}
+}}
+"""
+
 
 def dovecot_program() -> str:
     """Path of the server; raises `ServiceMissing`. Debian keeps it in /usr/sbin, which is not on an ordinary user's PATH."""
@@ -127,6 +139,7 @@ class Dovecot:
 
     `tls` offers STARTTLS on `port` and implicit TLS on `tls_port`, with the certificate in `ca_file`. `capabilities` replaces the
     list that the server advertises after the login (to hide MOVE, UIDPLUS or IDLE). `prefix` and `separator` shape folder names.
+    `quota_letters` is how many letters a user may have in all folders; a copy counts as one more.
     """
 
     def __init__(
@@ -137,6 +150,7 @@ class Dovecot:
         capabilities: str | None = None,
         prefix: str = "",
         separator: str = ".",
+        quota_letters: int | None = None,
     ) -> None:
         self.program = dovecot_program()
         self.host = "127.0.0.1"
@@ -149,12 +163,19 @@ class Dovecot:
         self._dropped = 0
         owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         self._owner = (owner.pw_uid, owner.pw_gid)
-        self._write_files(tls=tls, capabilities=capabilities, prefix=prefix, separator=separator)
+        extra = f"imap_capability = {capabilities}\n" if capabilities else ""
+        if quota_letters is not None:
+            extra += QUOTA.format(letters=quota_letters)
+        self._write_files(tls=tls, prefix=prefix, separator=separator, extra=extra)
 
-    def _write_files(self, *, tls: bool, capabilities: str | None, prefix: str, separator: str) -> None:
-        self.home.chmod(0o755)
-        lines = "".join(f"{user}:{{PLAIN}}{password}\n" for user, password in self.users.items())
+    def admit(self, **users: str) -> None:
+        """From now on only these users may log in, with these passwords."""
+        lines = "".join(f"{user}:{{PLAIN}}{password}\n" for user, password in users.items())
         (self.home / "users").write_text(lines, encoding="utf-8")
+
+    def _write_files(self, *, tls: bool, prefix: str, separator: str, extra: str) -> None:
+        self.home.chmod(0o755)
+        self.admit(**self.users)
         secure = "ssl = no"
         if tls:
             certificate, key = write_certificate(self.home)
@@ -173,7 +194,7 @@ class Dovecot:
             prefix=prefix,
             separator=separator,
             tls=secure,
-            extra=f"imap_capability = {capabilities}" if capabilities else "",
+            extra=extra,
         )
         (self.home / "dovecot.conf").write_text(text, encoding="utf-8")
         self._own(self.home / "mail")
@@ -246,6 +267,19 @@ class Dovecot:
     def _files(self, folder: str, user: str) -> list[Path]:
         box = self.home / "mail" / user / ("" if folder == "INBOX" else f".{folder}")
         return sorted((file for part in ("cur", "new") for file in (box / part).glob("*")), key=lambda file: file.name)
+
+    def damage(self, place: int, *, user: str = "desk") -> None:
+        """Make the inbox's letter at this place (from 1) unreadable for the server."""
+        file = self._files("INBOX", user)[place - 1]
+        os.chown(file, os.getuid(), os.getgid())
+        file.chmod(0)
+
+    def renumber(self, folder: str = "INBOX", *, user: str = "desk") -> None:
+        """While stopped: forget all numbers of a folder, as when it is made anew from a backup; UIDVALIDITY will be another."""
+        box = self.home / "mail" / user / ("" if folder == "INBOX" else f".{folder}")
+        for file in box.glob("dovecot*"):
+            if file.is_file():
+                file.unlink()
 
     def __enter__(self) -> Dovecot:
         try:

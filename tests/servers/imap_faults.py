@@ -38,6 +38,9 @@ class Line(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         desk = self.server.desk
+        if desk.slow_greeting:
+            self._greet_slowly(desk.greeting)
+            return
         self.say(desk.greeting)
         while said := self.hear():
             desk.heard.append(said)
@@ -45,6 +48,15 @@ class Line(socketserver.StreamRequestHandler):
             answer = desk.faults.get(command, ANSWERS.get(command, _ok))
             try:
                 answer(self, tag, words)
+            except ConnectionError:
+                return
+
+    def _greet_slowly(self, greeting: str) -> None:
+        for byte in greeting * 10:
+            if self.server.hurry.wait(0.3):
+                return
+            try:
+                self.say(byte, end="")
             except ConnectionError:
                 return
 
@@ -119,6 +131,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
     def __init__(self, desk: FaultyImap) -> None:
         self.desk = desk
+        self.hurry = threading.Event()  # the test is over: nobody talks slowly any more
         super().__init__(("127.0.0.1", 0), Line)
 
 
@@ -136,12 +149,14 @@ class FaultyImap:
         capabilities: str = ALL,
         epoch: int = 7,
         greeting: str = "* OK hello",
+        slow_greeting: bool = False,
     ) -> None:
         self.faults = dict(faults or {})
         self.letters = dict(letters or {})
         self.capabilities = capabilities
         self.epoch = epoch
         self.greeting = greeting
+        self.slow_greeting = slow_greeting
         self.heard: list[str] = []
         self._listener = _Listener(self)
         self.host, self.port = "127.0.0.1", int(self._listener.server_address[1])
@@ -156,5 +171,6 @@ class FaultyImap:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._listener.hurry.set()
         self._listener.shutdown()
         self._listener.server_close()

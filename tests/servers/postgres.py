@@ -53,6 +53,10 @@ class Postgres:
     def start(self) -> None:
         """Returns once it takes connections; raises RuntimeError with the server's words when it does not."""
         self._run("initdb", "--auth=trust", f"--username={ROLE}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start again what `stop` has stopped, with its databases."""
         self._run("pg_ctl", "start", "--wait", f"--log={self._home}/log", f"--options=-k {self._home} {SETTINGS}")
 
     def stop(self) -> None:

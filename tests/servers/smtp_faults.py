@@ -1,8 +1,9 @@
 """How does a client bear an SMTP server that misbehaves at one chosen step?
 
 Each connection follows a script: a step's name ("greeting", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "dot", "QUIT") and
-what comes instead of the usual answer: a reply line, or DROP, or STALL. It is followed when the step is taken for the first time on
-that connection; "second MAIL" names the next time. "idle" is the moment after the answer to a final dot.
+what comes instead of the usual answer: a reply line, or DROP, STALL, HALF (of the answer, then DROP) or DRIBBLE (three bytes a
+second). It is followed when the step is taken for the first time on that connection; "second MAIL" names the next time.
+"content" is the moment after the first line of a letter, "idle" the one after the answer to a final dot.
 Runs inside the test's own loop, so nothing is left to the clock.
 """
 
@@ -17,6 +18,9 @@ from tests.servers.smtp_sink import Conversation, Received
 
 DROP = "drop"
 STALL = "stall"
+HALF = "half"
+DRIBBLE = "dribble"
+DRIBBLE_SECONDS = 0.3
 Script = Mapping[str, str]
 
 
@@ -74,11 +78,23 @@ class _FaultyConversation(Conversation):
             await self._scripted("idle", "")
         return answer
 
+    async def begin_letter(self) -> None:
+        await self._scripted("content", "")
+
     async def _scripted(self, step: str, usual: str) -> str:
         answer = self._script.get(step, usual)
         if answer == STALL:
             self._stalled.set()
             await asyncio.Event().wait()
-        if answer == DROP:
+        if answer == DRIBBLE:
+            for place in range(len(usual)):
+                self._writer.write(usual[place : place + 1].encode())
+                await self._writer.drain()
+                await asyncio.sleep(DRIBBLE_SECONDS)
+            return ""
+        if answer == HALF:
+            self._writer.write(usual[: len(usual) // 2].encode())
+            await self._writer.drain()
+        if answer in {DROP, HALF}:
             raise ConnectionAbortedError(f"dropped at {step}, as the script says")
         return answer

@@ -69,6 +69,9 @@ class Conversation:
         await self._writer.drain()
         return usual
 
+    async def begin_letter(self) -> None:
+        """The first line of a letter has arrived; a subclass may take no more."""
+
     async def _obey(self, line: str) -> None:
         verb = line.split(" ", 1)[0].upper()
         if verb == "EHLO":
@@ -106,6 +109,8 @@ class Conversation:
         while (line := await self._reader.readline()) != b".\r\n":
             if not line:
                 raise ConnectionAbortedError("the client left in the middle of a letter")
+            if not lines:
+                await self.begin_letter()
             lines.append(line.removeprefix(b"."))
         self._keep(Received(sender=self._sender, recipients=tuple(self._recipients), content=b"".join(lines)))
         await self.reply("dot", "250 taken")

@@ -63,7 +63,7 @@ def keep(tx: Tx, content: bytes, *, item: int, at: datetime, proven: bool = True
     read = mime.read(content)
     assert read is not None
     raw = RawLetter(mailbox="uc", epoch=1, item=item, received_at=at, size_bytes=len(content), content=content, whole=True)
-    return letters.keep(tx, raw, read, kind=Kind.REQUEST, proven=proven, digest=read.digest, at=at)
+    return letters.keep(tx, raw, read, kind=Kind.REQUEST, proven=proven, sender_code=None, digest=read.digest, at=at)
 
 
 def request(
@@ -158,8 +158,8 @@ def test_too_old_is_older_than_max_age_days(office: Trial, age: timedelta, old: 
 @pytest.mark.parametrize(
     ("state", "active"),
     [
-        *((state, False) for state in CredentialState if state.value not in facts.LIVING),
-        *((state, True) for state in CredentialState if state.value in facts.LIVING),
+        *((state, False) for state in CredentialState if state.value not in facts.ON_THE_WAY),
+        *((state, True) for state in CredentialState if state.value in facts.ON_THE_WAY),
     ],
     ids=str,
 )

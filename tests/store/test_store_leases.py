@@ -180,3 +180,17 @@ def test_taking_turns_one_waits_for_the_other(postgres_url: str) -> None:
     follower.join(10)
     assert order == ["first", "second"]
     trial.database.close()
+
+
+def test_losses_are_counted_until_ten_quiet_minutes_have_passed(trial: Trial) -> None:
+    lease = take(trial, "first")
+    assert isinstance(lease, Lease)
+    counted = []
+    for minutes in (0, 1, 9, 10):
+        trial.clock.move(minutes=minutes)
+        with trial.database.writing() as tx:
+            leases.lost(tx, lease, now=trial.clock())
+            (row,) = leases.signs(tx)
+        counted.append((row.losses, row.lost_since))
+    began = counted[0][1]
+    assert counted == [(1, began), (2, began), (3, began), (1, trial.clock())]

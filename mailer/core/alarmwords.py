@@ -1,0 +1,91 @@
+"""How is an alarm said? For each kind a title, a sentence, and what a person can do; English here, the catalogue holds the Russian.
+
+The commands say them in the reader's language, letters to the officer and the alarm command always in Russian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from mailer.errors import N_
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    title: str
+    what: str
+    to_do: str
+
+
+WORDS: Final[Mapping[str, Words]] = MappingProxyType(
+    {
+        "mailbox-silent": Words(
+            title=N_("a mailbox is not checked"),
+            what=N_("mailbox {place}: no successful check for {minutes} minutes"),
+            to_do=N_("see why: `mailer status`; try the server: `mailer check`; if the service does not run, start it"),
+        ),
+        "service-stopped": Words(
+            title=N_("the service does not run"),
+            what=N_("the part {place} of the service does not run"),
+            to_do=N_("start it: `mailer run` or its service unit"),
+        ),
+        "step-failing": Words(
+            title=N_("a step fails"),
+            what=N_("the step {place} does not get through"),
+            to_do=N_("see why: `mailer status` and the log of the service"),
+        ),
+        "lease-fight": Words(
+            title=N_("processes take work from each other"),
+            what=N_("the step {place} was taken from a running process {losses} times"),
+            to_do=N_("compare the clocks of the hosts; processes on different hosts need different host names"),
+        ),
+        "letters-quarantined": Words(
+            title=N_("letters in quarantine"),
+            what=N_("letters in quarantine: {count}"),
+            to_do=N_("look at them: `mailer letters list --quarantined`"),
+        ),
+        "issuing-paused": Words(
+            title=N_("issuing is paused"),
+            what=N_("more than {limit} logins within 10 minutes: issuing is paused; requests waiting: {count}"),
+            to_do=N_("see whether so many are expected: `mailer requests list --state approved`; it goes on by itself"),
+        ),
+        "replies-waiting": Words(
+            title=N_("replies do not leave"),
+            what=N_("replies waiting for more than an hour: {waiting}"),
+            to_do=N_("see what the mail server said: `mailer status`; try it: `mailer check`"),
+        ),
+        "replies-undelivered": Words(
+            title=N_("replies did not arrive"),
+            what=N_("replies that did not arrive for certain: {count}"),
+            to_do=N_("look at them: `mailer requests list --undelivered`"),
+        ),
+        "notices-undelivered": Words(
+            title=N_("letters to the officer did not arrive"),
+            what=N_("letters to the officer that wait or did not arrive: {count}"),
+            to_do=N_("check the address `[fund] officer` and the mail server: `mailer check`"),
+        ),
+        "key-old": Words(
+            title=N_("the key of waiting replies is about to end"),
+            what=N_("replies whose key is {days} days old: {count}; it is kept for 14 days"),
+            to_do=N_("let them leave or settle them: `mailer requests list --undelivered`; later they must be issued anew"),
+        ),
+        "key-missing": Words(
+            title=N_("a key is missing"),
+            what=N_("the key {place} is missing"),
+            to_do=N_("bring it back from its backup; what was sealed to a lost key of the courier must be issued anew"),
+        ),
+        "disk-low": Words(
+            title=N_("the disk is nearly full"),
+            what=N_("free on the disk of {place}: {free_mb} MB"),
+            to_do=N_("make room: without it nothing is kept, issued or answered"),
+        ),
+        "clock-jumped": Words(
+            title=N_("the clock jumped"),
+            what=N_("the clock of this machine jumped by {seconds} seconds"),
+            to_do=N_("check the time synchronisation: terms of logins are counted by this clock"),
+        ),
+    }
+)

@@ -1,0 +1,146 @@
+"""What may a letter of ours say? The values that each template is filled with, and made-up ones to try it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from types import MappingProxyType
+from typing import Final
+
+from mailer.core.letterhead import refuse_controls
+from mailer.core.secret import UNMISTAKABLE, Secret
+from mailer.model import Mistake, PersonName, Reason
+
+_STRANGERS_WROTE: Final = frozenset({"written", "surname_hint"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterValues:
+    """What every letter of ours may say. Times are texts, see `reply.local_moment`.
+
+    Raises ValueError for a line break or another control character in anything but what strangers wrote, which is cleaned when
+    it is rendered.
+    """
+
+    fund_name: str
+    contact: str
+    portal_url: str
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and field.name not in _STRANGERS_WROTE:
+                refuse_controls(field.name, value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplyValues(LetterValues):
+    """What every reply may say besides; enough for `refused-subject` and `refused-sender`."""
+
+    organisation: str
+    request_number: int
+    received_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IssuedValues(ReplyValues):
+    """What `issued` may say besides."""
+
+    person: PersonName
+    login: str
+    password: Secret
+    valid_until: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedValues(ReplyValues):
+    """What `refused` may say besides. `reason` is None when a rule refused, not the reading of the name."""
+
+    reason: Reason | None
+    written: str = ""
+    surname_hint: str = ""
+    mistake: Mistake | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmLine:
+    """One alarm as sentences: `title` for the subject, what it is, since when, and what to do."""
+
+    title: str
+    what: str
+    since: str
+    to_do: str
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            refuse_controls(field.name, getattr(self, field.name))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmValues(LetterValues):
+    """What a letter to the officer may say besides."""
+
+    alarms: tuple[AlarmLine, ...]
+
+
+TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
+    {
+        "issued": IssuedValues,
+        "refused": RefusedValues,
+        "refused-subject": ReplyValues,
+        "refused-sender": ReplyValues,
+        "alarm": AlarmValues,
+    }
+)
+"""The letters there are, and what each is filled with."""
+
+REFUSALS: Final = tuple(name for name in TEMPLATES if name.startswith("refused"))
+"""What a rule may name as its reply to a refused request."""
+
+
+_SAMPLE: Final = ReplyValues(
+    fund_name="ТФОМС Архангельской области",
+    contact="отдел информационной безопасности, тел. (8182) 00-00-00",
+    portal_url="https://portal.example",
+    organisation="ГБУЗ «Образцовая городская больница»",
+    request_number=1,
+    received_at="23.11.2026, 10:15:02 (МСК, UTC+3)",
+)
+
+
+def sample_values(name: str) -> tuple[LetterValues, ...]:
+    """Made-up values for previews and checks, the most usual first; together they take every branch of the packaged template."""
+    match name:
+        case "issued":
+            return (
+                IssuedValues(
+                    **asdict(_SAMPLE),
+                    person=PersonName(surname="Образцов", initials="О.О."),
+                    login=f"tmp-29-{UNMISTAKABLE[:8]}",
+                    password=Secret(UNMISTAKABLE[:18]),
+                    valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
+                ),
+            )
+        case "refused":
+            usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
+            by_reason = (
+                replace(usual, reason=reason, surname_hint=hint) for reason in [*Reason, None] for hint in ("", "Образцов")
+            )
+            mistakes = (Mistake(character=character, place=8) for character in "IПωі一0_ \u0301")
+            by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
+            return (usual, *by_reason, *by_mistake)
+        case "alarm":
+            return (_sample_alarms(1), _sample_alarms(3))
+        case _:
+            return (_SAMPLE,)
+
+
+def _sample_alarms(count: int) -> AlarmValues:
+    line = AlarmLine(
+        title="письма в карантине",
+        what="писем в карантине: 2",
+        since=_SAMPLE.received_at,
+        to_do="посмотрите их: `mailer letters list --quarantined`",
+    )
+    alarms = tuple(replace(line, title=f"{line.title} ({number})") for number in range(1, count + 1))
+    return AlarmValues(fund_name=_SAMPLE.fund_name, contact=_SAMPLE.contact, portal_url=_SAMPLE.portal_url, alarms=alarms)

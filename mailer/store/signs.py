@@ -1,0 +1,77 @@
+"""What does the database show that may need a person? Gathered for `core.alarms`; every question is served by an index.
+
+States are asked one by one: those asked for here hold few rows, whatever the tables have grown to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select
+
+from mailer.core.alarms import NOTHING, REPLY_WAITS_FOR, SETTLED_AFTER, Heap, Signs
+from mailer.states import CredentialState, LetterState, ReplyState
+from mailer.store import audit, leases, requests
+from mailer.store.credentials import issued_since
+from mailer.store.db import Tx
+from mailer.store.schema import credentials, instance, letters, replies
+
+BREAKER_WINDOW: Final = timedelta(minutes=10)
+ON_THE_WAY: Final = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
+UNDELIVERED: Final = (ReplyState.UNKNOWN.value, ReplyState.FAILED.value, ReplyState.BOUNCED.value)
+LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value, CredentialState.IN_DOUBT.value)
+
+
+def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
+    """`breaker`: how many credentials may be issued within 10 minutes."""
+    waits = replies.c.state.in_(ON_THE_WAY) & (replies.c.created_at <= now - REPLY_WAITS_FOR)
+    undelivered = replies.c.state.in_(UNDELIVERED)
+    recent = replies.c.finished_at > now - SETTLED_AFTER
+    answer, notice = replies.c.request_id.is_not(None), replies.c.request_id.is_(None)
+    return Signs(
+        founded_at=tx.execute(select(instance.c.created_at)).scalar_one(),
+        steps=leases.signs(tx),
+        quarantined=_heap(tx, letters.c.kept_at, letters.c.state == LetterState.QUARANTINED.value),
+        paused=_paused(tx, now, breaker),
+        waiting=_heap(tx, replies.c.created_at, waits & answer),
+        undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
+        notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
+        epochs=_epochs(tx),
+    )
+
+
+def epochs(tx: Tx) -> list[str]:
+    """The days of the keys that replies may still need, oldest first."""
+    return sorted(_epochs(tx))
+
+
+def _unsettled(recent: ColumnElement[bool]) -> ColumnElement[bool]:
+    """An undelivered login needs a person while it lives: a later answer, a revocation or its term settles it.
+
+    A refusal cannot be settled so; it leaves the list after 14 days.
+    """
+    living = select(credentials.c.id).where(credentials.c.id == replies.c.credential_id, credentials.c.state.in_(LIVING))
+    return living.exists() | (replies.c.credential_id.is_(None) & recent)
+
+
+def _paused(tx: Tx, now: datetime, breaker: int) -> Heap:
+    count = requests.count_due_for_issue(tx, now)
+    if count == 0 or issued_since(tx, now - BREAKER_WINDOW) < breaker:
+        return NOTHING
+    return Heap(count=count, since=audit.newest_at(tx, "issuing.paused"))
+
+
+def _epochs(tx: Tx) -> dict[str, int]:
+    needed = replies.c.state.in_([*ON_THE_WAY, ReplyState.UNKNOWN.value])
+    rows: Sequence[tuple[str, int]] = [
+        (epoch, count)
+        for epoch, count in tx.execute(select(replies.c.key_epoch, func.count()).where(needed).group_by(replies.c.key_epoch))
+    ]
+    return dict(rows)
+
+
+def _heap(tx: Tx, time: ColumnElement[datetime], which: ColumnElement[bool]) -> Heap:
+    count, since = tx.execute(select(func.count(), func.min(time)).where(which)).one()
+    return Heap(count=count, since=since)

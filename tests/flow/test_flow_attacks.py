@@ -90,7 +90,9 @@ def test_a_queued_reply_that_was_meddled_with_does_not_leave(desk: Desk, stateme
     attack(desk, *statements, salt=b"s" * 16)
     desk.send()
     assert recipients(desk) == [DENTIST.answer_to]
-    assert [event for event, _ in alarms(desk)] == ["reply.failed"]
+    failed, *after = [event for event, _ in alarms(desk)]
+    assert failed == "reply.failed"
+    assert after in ([], ["credential.suspended"]), "where its request too names another address, that is an alarm of its own"
 
 
 def test_two_swapped_replies_both_stay(desk: Desk) -> None:
@@ -149,7 +151,7 @@ def test_a_sent_reply_put_back_into_the_queue_does_not_leave_again(desk: Desk, a
 
 def test_a_reply_in_doubt_put_back_by_nobody_does_not_leave_again(desk: Desk) -> None:
     until_done(desk.issue())
-    attack(desk, "UPDATE replies SET next_at = :later WHERE request_id = 2", later=_far(desk))
+    attack(desk, "UPDATE replies SET state = 'unknown' WHERE request_id = 2")  # out of the way
     desk.postman.answers = [Delivery.UNKNOWN] * 3
     desk.send()
     attack(desk, "UPDATE replies SET state = 'queued', sends = 0 WHERE request_id = 1")
@@ -161,7 +163,7 @@ def test_a_reply_in_doubt_put_back_by_nobody_does_not_leave_again(desk: Desk) ->
 
 def test_sends_that_are_counted_back_do_not_make_more_of_them(desk: Desk) -> None:
     until_done(desk.issue())
-    attack(desk, "UPDATE replies SET next_at = :later WHERE request_id = 2", later=_far(desk))
+    attack(desk, "UPDATE replies SET state = 'unknown' WHERE request_id = 2")  # out of the way
     deliver = desk.deliver()
     for _ in range(6):
         desk.postman.answers = [Delivery.UNKNOWN]

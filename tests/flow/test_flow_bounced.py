@@ -32,9 +32,8 @@ FAILED = "01-postfix-failed"
 
 @pytest.fixture
 def desk(trial: Trial, tmp_path: Path) -> Desk:
-    office = Desk(trial=trial, home=tmp_path, bounce_address="mailer+{id}@fond.example")
     trial.register(CLINIC)
-    return office
+    return Desk(trial=trial, home=tmp_path, bounce_address="mailer+{id}@fond.example")
 
 
 def issued(desk: Desk, person: str = "Пришва А.А.", number: int = 1) -> None:

@@ -2,7 +2,8 @@
 
 Every letter of ours carries its loop mark in the headers, and a bounce that returns the letter returns these first. What is kept
 ends with them: `core.bounce` reads the report before them and the ids in them, nobody needs more. A returned letter that was
-encoded once more is kept up to the end of its headers if it is base64, else it goes whole. One that is quoted without its headers is not recognised.
+encoded once more is kept up to the end of its headers if it is base64, else it goes whole. One that is quoted without its headers
+is not recognised.
 """
 
 from __future__ import annotations

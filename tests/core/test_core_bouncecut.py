@@ -65,3 +65,15 @@ def test_what_the_bounce_says_is_still_read() -> None:
 )
 def test_what_returns_nothing_of_ours_stays_as_it_is(content: bytes) -> None:
     assert without_answer(content) == content
+
+
+def test_a_report_that_was_encoded_with_the_answer_ends_with_its_headers() -> None:
+    """As Exchange writes it: report and returned headers in one text, base64 over both."""
+    written = base64.encodebytes(f"ib@clinic.example\n#554 5.2.2 full ##\n\n{OURS}".replace("\r\n", "\n").encode()).decode()
+    content = f"{HEAD}Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode() + written.encode()
+    cut = without_answer(content)
+    assert content.startswith(cut)
+    kept = base64.b64decode(cut.partition(b"\r\n\r\n")[2])
+    assert SECRET.encode() not in kept
+    assert b"#554 5.2.2 full" in kept
+    assert REPLY_ID.encode() in kept

@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test campaign format lock messages fuzz bench crash faults
+.PHONY: help demo test campaign format lock messages fuzz bench crash faults workers
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -56,3 +56,8 @@ faults: ## 100,000 letters in the folder, 500 migrated ones: what they cost and 
 	@scripts/environment dev
 	@scripts/services
 	@.venv/bin/python -m tests.faults.measure
+
+workers: ## several services on one PostgreSQL: LETTERS=2000 shared by WORKERS=4, some killed, some stopped (minutes)
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/python -m tests.load.workers --letters $(or $(LETTERS),2000) --workers $(or $(WORKERS),4)

@@ -43,3 +43,13 @@ class ReplyState(StrEnum):
     FAILED = "failed"
     CONFIRMED = "confirmed"
     BOUNCED = "bounced"
+
+
+class PairState(StrEnum):
+    """A login with its password that the officer brought from elsewhere."""
+
+    FREE = "free"
+    TAKEN = "taken"  # reserved for one credential, its answer is not yet written
+    HANDED = "handed"  # stands in an answer
+    SPENT_BEFORE = "spent-before"  # went out before this database was restored from a backup
+    DAMAGED = "damaged"  # does not open with the pool key

@@ -44,6 +44,7 @@ COMMANDS: Final = (
     "status",
     "explain",
     "senders",
+    "accounts",
     "letters",
     "requests",
     "credentials",

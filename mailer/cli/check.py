@@ -39,6 +39,7 @@ def add_to(app: typer.Typer) -> None:
             (_("rules"), lambda: _("{count} rules, active").format(count=len(office.running_rules().rules))),
             (_("templates"), lambda: _templates(office)),
             (_("keys"), lambda: _keys(office)),
+            (_("accounts"), lambda: _accounts(office)),
             (_("register"), lambda: _register(office)),
             *((f"IMAP {mailbox.name}", _imap_check(office, mailbox)) for mailbox in config.mailbox),
             ("SMTP", lambda: _smtp(office)),
@@ -75,6 +76,18 @@ def _keys(office: Office) -> str:
     return _("record key, pepper, {count} epochs, the last of {day}; passwords of {bits:.0f} bits").format(
         count=len(epochs), day=epochs[-1] if epochs else "-", bits=entropy_bits(profile)
     )
+
+
+def _accounts(office: Office) -> str:
+    from mailer.flow import report
+    from mailer.service.office import clock
+
+    office.logins()
+    if office.config.accounts.kind == "local":
+        return _("in our own database")
+    with office.database.reading() as tx:
+        pool = report.account_counts(tx, clock()).pool
+    return _("pool: {free} pairs free, {ending} end too soon").format(free=pool.free, ending=pool.ending)
 
 
 def _register(office: Office) -> str:

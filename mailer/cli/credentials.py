@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
+import math
+import sys
+import time
 from gettext import gettext as _
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +15,17 @@ from mailer.cli.opened import office_of, operator
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say, table
 from mailer.states import CredentialState
 
+if TYPE_CHECKING:
+    from mailer.flow.places import Checked
+    from mailer.service.office import Office
+
 
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The issued credentials."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest credentials."))(_list)
     noun.command("show", help=_("Show one credential, by id or login."))(_show)
     noun.command("revoke", help=_("End a credential now."))(_revoke)
+    noun.command("check", help=_("Check a login; its password is asked for or read from standard input."))(_check)
     app.add_typer(noun, name="credentials")
 
 
@@ -79,11 +88,62 @@ def _revoke(
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
     reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")],
 ) -> None:
-    from mailer.flow import override
-    from mailer.store import accounts_local
+    from mailer.flow.override import credentials as override
+    from mailer.store import places
 
     if not reason.strip():
         raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
     with office_of(context) as office:
-        found = override.revoke(office.worker(operator()), accounts_local, credential, reason=reason.strip())
+        found = override.revoke(office.worker(operator()), places, credential, reason=reason.strip())
     say(_("{login}: {state}").format(login=safe_text(found.login), state=found.state.value))
+
+
+def _check(context: typer.Context, login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
+    from mailer.core.accounts import Standing
+
+    with office_of(context) as office:
+        written = _password()
+        found = _patiently(office, login.strip(), written)
+    say(_told(found, office))
+    return 0 if found.standing is Standing.VALID else 1
+
+
+def _password() -> str:
+    """Never an argument: those stand in the shell's history and in the list of processes."""
+    if sys.stdin.isatty():
+        return getpass.getpass(_("Password: "))
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _patiently(office: Office, login: str, written: str) -> Checked:
+    """Check, and where too many were wrong of late, wait first; never long."""
+    from mailer.flow import places
+
+    while True:
+        found = places.check(office.worker(operator()), office.local_accounts(), login, written)
+        if found.standing is not None:
+            return found
+        seconds = math.ceil(found.wait.total_seconds())
+        typer.echo(_("too many wrong passwords of late: {seconds} s to wait").format(seconds=seconds), err=True)
+        time.sleep(seconds)
+
+
+def _told(found: Checked, office: Office) -> str:
+    from mailer.core.accounts import Standing
+
+    match found.standing, found.credential:
+        case Standing.VALID, credential if credential is not None:
+            said = _("valid until {until}").format(until=local(credential.valid_until, office.config.zone))
+        case Standing.ENDED, credential if credential is not None:
+            said = _("the password is right, but the login is no longer valid: {state}, valid until {until}").format(
+                state=credential.state.value, until=local(credential.valid_until, office.config.zone)
+            )
+        case Standing.WRONG, _any:
+            return _("wrong password")
+        case _standing, None:
+            return _("there is no such login")
+        case _standing, _any:
+            return _("this login was made elsewhere: its password can be checked only there")
+    if found.other_layout:
+        said += "\n" + _("(typed on the Russian layout: switch to the Latin one)")
+    return said

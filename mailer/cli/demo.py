@@ -250,7 +250,7 @@ def _witness(office: Office, ports: Ports) -> Witness:
         own=office.own(),
         limits=office.limits(),
         key=office.pen().key,
-        accounts=office.accounts(),
+        accounts=office.local_accounts(),
         ports=ports,
     )
 

@@ -61,6 +61,7 @@ def _found_by_config(context: typer.Context, *, eject: bool) -> None:
 def _set_up(context: typer.Context) -> None:
     import secrets
 
+    from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
     from mailer.service.office import clock
     from mailer.store import db, office
@@ -79,6 +80,7 @@ def _set_up(context: typer.Context) -> None:
                 raise SetupError("the database {path} exists already: an office is set up only once", path=database.url.database)
         try:
             keyring.found(clock().date(), secrets.token_bytes)
+            HandedOutFile(config.keys_directory).make()
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
@@ -117,20 +119,23 @@ def _make_file(url: str) -> None:
 
 def _activate(context: typer.Context) -> None:
     from mailer.core import rules
-    from mailer.flow import custody, override
+    from mailer.flow import custody
+    from mailer.flow.override import policy as override
 
     with office_of(context) as opened:
         custody.tell_founded(opened.worker(operator()), opened.keyring)
         texts = opened.rule_texts()
         ruleset = rules.load(texts)
-        override.activate_rules(opened.worker(operator()), ruleset, texts)
+        override.activate(opened.worker(operator()), ruleset, texts)
         say(_("rules activated: {count} rules, {hash}").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
     say(_("next: edit {path}, run `mailer senders import FILE.csv`, then `mailer check`").format(path=context.obj))
 
 
 def _upgrade(context: typer.Context) -> None:
     from mailer.core.custody import KeyKind
-    from mailer.flow import custody, override
+    from mailer.edge.handed import HandedOutFile
+    from mailer.flow import custody
+    from mailer.flow.override import register
     from mailer.store import db, schema
     from mailer.store.migrate import upgrade
 
@@ -141,9 +146,12 @@ def _upgrade(context: typer.Context) -> None:
     before = db.version(database)
     database.close()
     upgrade(config.owner_url)
-    if before is not None and before < "0003":  # from then on rows of the register count only as the record tells of them
-        with office_of(context) as opened:
-            override.adopt_register(opened.worker(operator()))
-            if not opened.keyring.pools():
-                custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
+    HandedOutFile(config.keys_directory).make()
+    with office_of(context) as opened:
+        if not opened.keyring.pools():
+            custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
+        with opened.database.writing() as tx:
+            opened.logins().spend_all(tx)
+        if before is not None and before < "0004":  # from then on rows of the register count only as the record tells of them
+            register.adopt(opened.worker(operator()))
     say(_("the database has version {version}").format(version=schema.VERSION))

@@ -103,11 +103,11 @@ def _retry(
     reason: Because,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
-    from mailer.flow import override
+    from mailer.flow.override import letters as override
 
     why = _given(reason)
     with office_of(context) as office:
-        _show_changed(override.retry_letters(office.worker(operator()), numbers, reason=why), as_json=as_json)
+        _show_changed(override.retry(office.worker(operator()), numbers, reason=why), as_json=as_json)
 
 
 def _drop(
@@ -116,11 +116,11 @@ def _drop(
     reason: Because,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
-    from mailer.flow import override
+    from mailer.flow.override import letters as override
 
     why = _given(reason)
     with office_of(context) as office:
-        _show_changed(override.drop_letters(office.worker(operator()), numbers, reason=why), as_json=as_json)
+        _show_changed(override.drop(office.worker(operator()), numbers, reason=why), as_json=as_json)
 
 
 def _given(reason: str) -> str:
@@ -143,7 +143,7 @@ def _export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_("A file that is not there yet; - is standard output."))],
     reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
 ) -> None:
-    from mailer.flow import override
+    from mailer.flow.override import letters as override
     from mailer.store import letters
 
     with office_of(context) as office:
@@ -151,12 +151,12 @@ def _export(
             letters.get(tx, letter)  # a wrong number leaves no empty file behind
         worker, to_stdout = office.worker(operator()), str(file) == "-"
         if to_stdout:
-            kept = override.export_letter(worker, letter, reason=reason.strip() or None)
+            kept = override.export(worker, letter, reason=reason.strip() or None)
             sys.stdout.buffer.write(kept.content)
             sys.stdout.flush()
             return
         with _new_file(file) as target:
-            kept = override.export_letter(worker, letter, reason=reason.strip() or None)
+            kept = override.export(worker, letter, reason=reason.strip() or None)
             target.write(kept.content)
     said = _("{path}: the whole letter") if kept.whole else _("{path}: the headers alone; no more was kept")
     say(said.format(path=safe_text(file)))

@@ -52,13 +52,13 @@ def _check(context: typer.Context) -> int:
 
 def _activate(context: typer.Context) -> None:
     from mailer.core import rules
-    from mailer.flow import override
+    from mailer.flow.override import policy as override
 
     with office_of(context) as office:
         texts = office.rule_texts()
         ruleset = rules.load(texts)
         office.templates(ruleset)
-        override.activate_rules(office.worker(operator()), ruleset, texts)
+        override.activate(office.worker(operator()), ruleset, texts)
     say(_("activated: {count} rules, hash {hash}; restart `mailer run`").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
 
 

@@ -107,6 +107,7 @@ def _refuse_wrong_setup(office: Office) -> None:
     office.stationery(office.running_rules())
     office.pen()
     office.accounts()
+    office.logins()
     office.hook()
     if not office.config.mailbox:
         raise SetupError("there is no [[mailbox]]: no letter can arrive")

@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _import(context: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE.csv")]) -> None:
     from mailer.core import register
-    from mailer.flow import override
+    from mailer.flow.override import register as override
     from mailer.store import senders
 
     try:
@@ -50,7 +50,7 @@ def _import(context: typer.Context, file: Annotated[str, typer.Argument(metavar=
             raise SetupErrors([*problems, SetupError("{path}: nothing was imported", path=file)])
         found = register.senders(rows, registered)
         digest = hashlib.sha256(content).hexdigest()
-        new, changed = override.import_senders(office.worker(operator()), found, file_digest=digest)
+        new, changed = override.import_file(office.worker(operator()), found, file_digest=digest)
     say(_("{count} senders read: {new} new, {changed} changed").format(count=len(found), new=new, changed=changed))
 
 

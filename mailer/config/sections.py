@@ -223,7 +223,8 @@ class Credentials(_Section):
 
 
 class Accounts(_Section):
-    kind: Literal["local"] = "local"
+    kind: Literal["local", "pool"] = "local"
+    low_stock: Annotated[int, Field(ge=0)] = 20
 
 
 class Approval(_Section):

@@ -37,6 +37,7 @@ class AlarmKind(StrEnum):
     LEASE_FIGHT = "lease-fight"
     LETTERS_QUARANTINED = "letters-quarantined"
     ISSUING_PAUSED = "issuing-paused"
+    POOL_LOW = "pool-low"
     REPLIES_WAITING = "replies-waiting"
     REPLIES_UNDELIVERED = "replies-undelivered"
     NOTICES_UNDELIVERED = "notices-undelivered"
@@ -73,6 +74,7 @@ class Limits:
     parts: tuple[str, ...]  # of desk and courier those that should run
     breaker: int
     disk_free_bytes: int
+    low_stock: int  # fewer free pairs in the pool; 0 where logins do not come from one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +109,8 @@ class Signs:
     steps: Sequence[StepSigns] = ()
     quarantined: Heap = NOTHING
     paused: Heap = NOTHING  # approved requests that could be issued, while the breaker's number is reached
+    free_pairs: int = 0  # in the pool
+    pool_low_since: datetime | None = None  # as the record tells it; None when it told nothing since the last import
     waiting: Heap = NOTHING  # replies queued for longer than `REPLY_WAITS_FOR`
     undelivered: Heap = NOTHING
     notices: Heap = NOTHING  # letters to the officer, undelivered or waiting as long
@@ -150,6 +154,7 @@ def watch(signs: Signs, limits: Limits, now: datetime) -> list[Alarm]:
         *_fights(signs, now),
         *_heaped(AlarmKind.LETTERS_QUARANTINED, signs.quarantined, now),
         *_heaped(AlarmKind.ISSUING_PAUSED, signs.paused, now, limit=limits.breaker),
+        *_low_pool(signs, limits, now),
         *(_one(alarm) for alarm in _heaped(AlarmKind.REPLIES_WAITING, signs.waiting, now)),
         *_heaped(AlarmKind.REPLIES_UNDELIVERED, signs.undelivered, now),
         *_heaped(AlarmKind.NOTICES_UNDELIVERED, signs.notices, now),
@@ -243,6 +248,11 @@ def _fights(signs: Signs, now: datetime) -> Iterator[Alarm]:
 def _heaped(kind: AlarmKind, heap: Heap, now: datetime, **numbers: int) -> Iterator[Alarm]:
     if heap.count:
         yield Alarm(kind=kind, since=heap.since or now, count=heap.count, numbers=numbers)
+
+
+def _low_pool(signs: Signs, limits: Limits, now: datetime) -> Iterator[Alarm]:
+    if signs.free_pairs < limits.low_stock:
+        yield Alarm(kind=AlarmKind.POOL_LOW, since=signs.pool_low_since or now, numbers={"free": signs.free_pairs})
 
 
 def _one(alarm: Alarm) -> Alarm:

@@ -52,6 +52,13 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("more than {limit} logins within 10 minutes: issuing is paused; requests waiting: {count}"),
             to_do=N_("see whether so many are expected: `mailer requests list --state approved`; it goes on by itself"),
         ),
+        "pool-low": Words(
+            title=N_("few pairs are left in the pool"),
+            what=N_("free pairs of login and password in the pool: {free}"),
+            to_do=N_(
+                "get new ones from the authority and take them in: `mailer accounts import`; without a pair requests are held"
+            ),
+        ),
         "replies-waiting": Words(
             title=N_("replies do not leave"),
             what=N_("replies waiting for more than an hour: {waiting}"),

@@ -8,16 +8,14 @@ guessed at. A row is named by the line on which it begins. UTF-8 that was damage
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
-from mailer.core import addresses, subscriber
+from mailer.core import addresses, csvtext, subscriber
 from mailer.errors import SetupError
 from mailer.model import Sender
 
@@ -42,7 +40,7 @@ class Row:
 
 def read(content: bytes) -> tuple[list[Row], list[SetupError]]:
     """Rows in their order, and what is wrong with each bad one."""
-    text = _decoded(content)
+    text = csvtext.decoded(content)
     if text is None:
         return [], [SetupError("the file is neither UTF-8 nor windows-1251 text")]
     rows: list[Row] = []
@@ -59,34 +57,9 @@ def read(content: bytes) -> tuple[list[Row], list[SetupError]]:
 
 
 def _lines(text: str, problems: list[SetupError]) -> Iterator[tuple[int, list[str]]]:
-    """The rows, each with the number of its first line; of one that is no CSV only the problem is told.
-
-    Excel leaves no-break spaces and line breaks in cells, other systems letters that are taken apart.
-    """
-    first_line = text.partition("\n")[0].partition("\r")[0]
-    delimiter = ";" if first_line.count(";") > first_line.count(",") else ","
-    table = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    while True:
-        line = table.line_num + 1
-        try:
-            cells = next(table)
-        except StopIteration:
-            return
-        except csv.Error as error:  # the next row begins on the next line
-            problems.append(_broken(line, str(error)))
-        else:
-            yield line, [unicodedata.normalize("NFC", " ".join(cell.split())) for cell in cells]
-
-
-def _broken(line: int, why: str) -> SetupError:
-    """What the csv module says of a row, in words of ours."""
-    if "end of data" in why:
-        return SetupError("line {line}: a cell begins with a quote that is never closed", line=line)
-    if "expected after" in why:
-        return SetupError("line {line}: text stands behind a closing quote", line=line)
-    if "field limit" in why:
-        return SetupError("line {line}: a cell is longer than {limit} characters", line=line, limit=csv.field_size_limit())
-    return SetupError("line {line}: {why}", line=line, why=why)
+    """The rows, tidied: Excel leaves no-break spaces and line breaks in cells, other systems letters that are taken apart."""
+    for line, cells in csvtext.rows(text, problems):
+        yield line, [unicodedata.normalize("NFC", " ".join(cell.split())) for cell in cells]
 
 
 def _without_empty_end(cells: Sequence[str], width: int) -> Sequence[str]:
@@ -168,22 +141,6 @@ def bare_address(written: str) -> str | None:
     except EmailNotValidError:
         return None
     return f"{local.lower()}@{host}"
-
-
-def _decoded(content: bytes) -> str | None:
-    for charset in ("utf-8-sig", "windows-1251"):
-        try:
-            text = content.decode(charset)
-        except UnicodeDecodeError:
-            continue
-        return None if "\0" in text or (charset == "windows-1251" and _is_damaged_utf8(content)) else text
-    return None
-
-
-def _is_damaged_utf8(content: bytes) -> bool:
-    """Whether more Cyrillic letters can be read as UTF-8 than cannot: in Russian windows-1251 text nearly none can."""
-    text = content.decode("utf-8", "replace")
-    return sum("\u0400" <= letter <= "\u04ff" for letter in text) > text.count("\ufffd")
 
 
 def _header_problems(names: Sequence[str]) -> list[SetupError]:

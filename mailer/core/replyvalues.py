@@ -44,12 +44,13 @@ class ReplyValues(LetterValues):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IssuedValues(ReplyValues):
-    """What `issued` may say besides."""
+    """What `issued` may say besides. `by_authority`: the authority made login and password and set their term, not we."""
 
     person: PersonName
     login: str
     password: Secret
     valid_until: str
+    by_authority: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,15 +113,14 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
     """Made-up values for previews and checks, the most usual first; together they take every branch of the packaged template."""
     match name:
         case "issued":
-            return (
-                IssuedValues(
-                    **asdict(_SAMPLE),
-                    person=PersonName(surname="Образцов", initials="О.О."),
-                    login=f"tmp-29-{UNMISTAKABLE[:8]}",
-                    password=Secret(UNMISTAKABLE[:18]),
-                    valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
-                ),
+            usual_login = IssuedValues(
+                **asdict(_SAMPLE),
+                person=PersonName(surname="Образцов", initials="О.О."),
+                login=f"tmp-29-{UNMISTAKABLE[:8]}",
+                password=Secret(UNMISTAKABLE[:18]),
+                valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
             )
+            return (usual_login, replace(usual_login, by_authority=True))
         case "refused":
             usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
             by_reason = (

@@ -1,11 +1,13 @@
 """What is a good password or login, and how is it kept from being shown? Chance comes in as an argument.
 
 A `Secret` shows itself nowhere by accident: not in logs, tracebacks, JSON or pickles. Only `reveal()` gives the text, and only the
-final render of a reply and the making of an account call it (reliability.md, Secrets). This module stores and sends nothing.
+final render of a reply, the making of an account and the sealing of a ready pair call it (reliability.md, Secrets). This module
+stores and sends nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import itertools
 import math
@@ -29,6 +31,10 @@ _MIXED_CLASSES: Final = (
     "bdfghjkmnrstuvwz",
     "3478",
 )  # capitals like Cyrillic ones, or like their own small letter, are left out
+_LATIN_KEYS: Final = str.maketrans(
+    "йцукенгшщзхъфывапролджэячсмитьбюЙЦУКЕНГШЩЗХЪФЫВАПРОЛДЖЭЯЧСМИТЬБЮ",
+    "qwertyuiop[]asdfghjkl;'zxcvbnm,.QWERTYUIOP{}ASDFGHJKL:\"ZXCVBNM<>",
+)  # what the same key gives on the Latin layout
 _LOGIN_SYMBOLS: Final = 8
 _LOGIN_SUFFIX_SYMBOLS: Final = 6
 _LOGIN_SURNAME_MAX: Final = 24
@@ -46,7 +52,7 @@ class Secret:
         object.__setattr__(self, "_text", text)
 
     def reveal(self) -> str:
-        """The text itself: for the final render of a reply and for making an account, nowhere else."""
+        """The text itself: for the final render of a reply, for making an account and for sealing a ready pair, nowhere else."""
         return self._text
 
     def __repr__(self) -> str:
@@ -136,6 +142,22 @@ def groups(password: Secret, size: int = 6) -> Secret:
     """The password in groups parted by spaces, for reading aloud."""
     text = password._text
     return Secret(" ".join(text[start : start + size] for start in range(0, len(text), size)))
+
+
+def readings(written: str) -> list[tuple[Secret, bool]]:
+    """What a person may have meant who typed one of our passwords: without spaces and hyphens, which none of ours holds; then the
+    same keys on the Latin layout, if there is anything Cyrillic in it. With each goes whether it took the other layout."""
+    tidy = re.sub(r"[\s\u00ad\u2010-\u2015\u2212-]", "", written)
+    other = tidy.translate(_LATIN_KEYS)
+    return [(Secret(tidy), False)] + ([(Secret(other), True)] if other != tidy else [])
+
+
+def login_mark(key: bytes, login: str) -> str:
+    """By what a login is known once the login itself is erased: lower-case hexadecimal; without `key` it tells nothing.
+
+    Case does not part two logins: where they are used it seldom counts.
+    """
+    return hmac.new(key, b"mailer-login-1\n" + login.casefold().encode(), hashlib.sha256).hexdigest()
 
 
 def opaque_login(prefix: str, randbelow: RandBelow) -> str:

@@ -32,6 +32,13 @@ def term(issued_at: datetime, zone: ZoneInfo, months: int, max_days: int | None)
     return Term(until=_last_second(last_day, zone), last_day=last_day, rule=f"{rule}, {zone.key}")
 
 
+def until_at_most(term: Term, end: datetime | None, zone: ZoneInfo) -> Term:
+    """The term, or where it ends earlier by itself (the pair's own end), that end."""
+    if end is None or end >= term.until:
+        return term
+    return Term(until=end, last_day=end.astimezone(zone).date(), rule=f"{term.rule}, the pair ends earlier")
+
+
 def _months_later(day: date, months: int) -> date:
     """The same day number, or the last day of a shorter month: 30.11 and three months give 28.02."""
     years, month0 = divmod(day.month - 1 + months, 12)

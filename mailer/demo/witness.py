@@ -16,6 +16,7 @@ from typing import Final
 from imapclient import IMAPClient
 
 from mailer.core import kinds
+from mailer.core.accounts import Standing
 from mailer.core.rules import Ruleset
 from mailer.core.secret import Secret
 from mailer.demo.letters import Ending, Posted
@@ -147,7 +148,9 @@ class Witness:
         lines = story.reply.text.splitlines()
         now = datetime.now(UTC)
         with self.database.reading() as tx:
-            return login in lines and any(self.accounts.check(tx, login, Secret(line), now) for line in lines if line)
+            return login in lines and any(
+                self.accounts.check(tx, login, Secret(line), now) is Standing.VALID for line in lines if line
+            )
 
     def _look(self, posted: Posted, foreseen: Explanation, seconds: float) -> Story:
         ignored = foreseen.decision.verdict is Verdict.IGNORE

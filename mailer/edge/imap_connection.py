@@ -218,7 +218,7 @@ def translated(account: ImapAccount, error: Exception) -> EdgeError:
 
 def refused(message: str, account: ImapAccount, error: BaseException, **values: object) -> EdgeError:
     """A refusal as an error: EdgeSetupError, or EdgeError when the server says that it will pass (RFC 5530)."""
-    why = reason(error)
+    why = reason(error).rstrip(".")  # the sentences go on behind it
     kind = EdgeError if any(code in why for code in PASSING) else EdgeSetupError
     return kind(message, host=_place(account), mailbox=account.name, why=why, **values)
 

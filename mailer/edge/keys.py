@@ -5,8 +5,8 @@
     pepper-2.key            the next one; older ones still check  desk, commands
     epochs/2026-11-23.pub   seals replies                         desk
     courier/2026-11-23.key  opens replies                         courier alone
-    pools/1.pub             seals ready pairs                     commands
-    issuing/1.key           opens ready pairs                     issue step alone
+    pools/1.pub             seals ready pairs                     desk, commands
+    issuing/1.key           opens ready pairs                     desk alone: what issues
 
 An epoch is one day's key pair; a pool's pair lives until a person makes the next. What is sealed names its suite, so that another
 one can replace it later. The desk can seal replies and cannot open them: installed as two services, `courier/` belongs to the
@@ -34,6 +34,7 @@ from mailer.errors import SetupError
 KEY_BYTES: Final = 32
 SUITE_NAME: Final = b"X25519-HKDF-SHA256-AES-256-GCM"
 NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d|\d+)\.(pub|key)")
+POOL_NUMBER: Final = re.compile(rb"[1-9]\d{0,5}")
 SecretName = Literal["record", "pepper"]
 FOLDERS: Final = {KeyKind.EPOCH: ("epochs", "courier"), KeyKind.POOL: ("pools", "issuing")}  # of the public and the private halves
 
@@ -89,8 +90,10 @@ class Key:
 class Keyring:
     """The keys of one office. Reading is lazy: a process touches only the keys that its work needs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, instance: str = "") -> None:
+        """`instance` is the database's name: ready pairs are bound to it."""
         self._directory = directory
+        self._instance = instance
 
     def found(self, today: date, randbytes: Callable[[int], bytes]) -> None:
         """Make the directory and the first keys; FileExistsError rather than overwrite any."""
@@ -202,6 +205,36 @@ class Keyring:
             return _suite().decrypt(boxed, private, info=binding.info())
         except InvalidTag:
             return None
+
+    def check_pool(self) -> None:
+        """SetupError when a pool's keys are missing or do not belong together: asked before pairs are handed out."""
+        for number in map(str, self.pools() or [1]):
+            private_path = self._path(KeyKind.POOL, number, private=True)
+            private = X25519PrivateKey.from_private_bytes(_read(KeyKind.POOL, private_path))
+            public = self._path(KeyKind.POOL, number, private=False)
+            if private.public_key().public_bytes_raw() != _read(KeyKind.POOL, public):
+                raise SetupError(
+                    "the key {path} is not the other half of {public}: bring the two back from one backup",
+                    path=private_path,
+                    public=public,
+                )
+
+    def seal_to_pool(self, content: bytes, pair_id: str) -> bytes:
+        """Encrypt a ready pair to the newest pool key: its number, NUL, then the form of a sealed reply."""
+        number = max(self.pools(), default=1)
+        return b"%d\0" % number + self.seal(content, self._pair_binding(pair_id, number))
+
+    def open_from_pool(self, sealed: bytes, pair_id: str) -> bytes | None:
+        """The pair, or None when these bytes were not sealed for it. SetupError when the private key is missing."""
+        number, _, boxed = sealed.partition(b"\0")
+        if not POOL_NUMBER.fullmatch(number):
+            return None
+        return self.open(boxed, self._pair_binding(pair_id, int(number)))
+
+    def _pair_binding(self, pair_id: str, number: int) -> PairBinding:
+        if not self._instance:
+            raise ValueError("ready pairs are bound to the database's name")
+        return PairBinding(instance=self._instance, pair_id=pair_id, pool=number)
 
     def inventory(self, waiting: Collection[str] = ()) -> list[Key]:
         """Every secret key that is there or is missed: the first two always, private halves whose public ones are there.

@@ -1,4 +1,4 @@
-"""Step 6: once a minute the office is looked over; what needs a person is recorded, and told by letter and by a command.
+"""Step 7: once a minute the office is looked over; what needs a person is recorded, and told by letter and by a command.
 
 The list itself needs no step: `flow/needs.py` makes it anew whenever somebody asks; here it is compared with what was raised
 before. A letter about an alarm is never the cause of another: an undelivered one stands in the list and goes to the command only.

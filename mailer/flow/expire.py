@@ -1,6 +1,7 @@
 """Step 6: credentials whose term is over are marked and disabled where they are valid.
 
-Nothing depends on this sweep being in time: a check of a login tests the term itself.
+Nothing depends on this sweep being in time: a check of a login tests the term itself. It also tells the sums of failed checks, once
+their minute is over.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Final, Protocol
 
 from mailer.core import evidence
 from mailer.core.lifecycle import CredentialEvent
-from mailer.store import credentials
+from mailer.store import credentials, failures
 from mailer.store.db import Tx
 from mailer.store.work import Worker
 
@@ -32,7 +33,8 @@ class Expire:
     def step(self) -> bool:
         """End what is over; whether there was anything."""
         with self._worker.reading() as tx:
-            if not credentials.ended(tx, self._worker.clock(), 1):
+            now = self._worker.clock()
+            if not credentials.ended(tx, now, 1) and not failures.any_untold(tx, now):
                 return False
         with self._worker.writing() as unit:
             for credential in credentials.ended(unit.tx, unit.at, BATCH):
@@ -45,4 +47,5 @@ class Expire:
                     credential=credential.id,
                     valid_until=evidence.instant(credential.valid_until),
                 )
+            failures.tell(unit)
         return True

@@ -2,48 +2,87 @@
 
 Acts only on a request whose *request.approved* record holds and says the same as the request: whoever can only write the database
 approves nothing. First the intent is committed (*credential.reserved*), then the account, the sealed reply and the record come in
-one transaction. A crash in between leaves a reserved credential, which the next round carries out.
+one transaction. A crash in between leaves a reserved credential, which the next round carries out. What goes out is noted outside
+the database before the commit that lets it out (`store.logins`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
 from mailer.core import evidence, mime, secret, terms
+from mailer.core.accounts import Capabilities, Handout, Managed, Order
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import IssuedValues
-from mailer.core.secret import Profile, Secret
-from mailer.errors import LeaseLostError, RecordError, TamperedError
+from mailer.core.secret import Profile
+from mailer.errors import EdgeError, LeaseLostError, RecordError, TamperedError
 from mailer.flow.stationery import Draft, Stationery
-from mailer.model import Sender
+from mailer.model import Term
 from mailer.states import RequestState
-from mailer.store import credentials, letters, proof, requests
+from mailer.store import audit, credentials, letters, logins, proof, requests
+from mailer.store.accounts_pool import Draw, Drawn
 from mailer.store.credentials import BREAKER_WINDOW, Credential, Intent
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.letters import Kept
+from mailer.store.logins import Logins
 from mailer.store.personal import Personal
 from mailer.store.proof import Docket
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 50
-NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError)
+NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 
 class Accounts(Protocol):
-    """A place of validity inside our own database: it takes the open transaction."""
+    """A place of validity inside our own database: it takes the open transaction.
 
-    def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
-        """Make the account, or set a fresh password where it exists already."""
+    Everything is idempotent by credential id. What a place is not capable of is refused by it (RefusedError), except to disable,
+    which is noted everywhere; the promises are proved by `tests/accounts`.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def create(self, tx: Tx, order: Order) -> Handout:
+        """Make the account, or set a fresh password where it exists already; what goes into the letter."""
+
+    def forget_secret(self, tx: Tx, credential_id: str) -> None:
+        """The answer is written: nothing is kept from which the password could be had."""
+
+    def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
+        """The account as it is there; None when there is none."""
+
+    def set_expiry(self, tx: Tx, credential_id: str, expires_at: datetime) -> None: ...
+
+    def disable(self, tx: Tx, credential_id: str) -> None: ...
+
+    def enable(self, tx: Tx, credential_id: str) -> None: ...
+
+    def remove(self, tx: Tx, credential_id: str) -> None: ...
+
+    def list_managed(self, tx: Tx) -> Iterator[Managed]:
+        """Every account of ours, ended ones too."""
+
+
+class Stock(Protocol):
+    """Where logins come ready made: they are taken when a credential is reserved."""
+
+    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime) -> Draw:
+        """A login for each credential, none twice, as many as there are; those that last until then before those that do not."""
+
+    def give_back(self, tx: Tx, credential_id: str) -> None:
+        """The credential was abandoned: what was taken for it never went out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IssueSettings:
-    """`breaker` is how many credentials may be issued in 10 minutes before issuing pauses by itself."""
+    """`breaker` is how many credentials may be issued in 10 minutes before issuing pauses by itself; with fewer free pairs than
+    `low_stock` the pool is low."""
 
     months: int
     max_days: int | None
@@ -51,6 +90,7 @@ class IssueSettings:
     login_prefix: str
     profile: Profile
     breaker: int
+    low_stock: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,21 +104,25 @@ class _Made:
 
 
 class Issue:
-    """The step. `randbelow` is the source of passwords and logins."""
+    """The step. `randbelow` is the source of passwords and logins; with a `stock` logins come from there instead."""
 
     def __init__(
         self,
         worker: Worker,
         stationery: Stationery,
         accounts: Accounts,
+        logins: Logins,
         settings: IssueSettings,
         *,
+        stock: Stock | None = None,
         randbelow: Callable[[int], int],
         on_trouble: Callable[[str, Exception], None],
     ) -> None:
         self._worker = worker
         self._stationery = stationery
         self._accounts = accounts
+        self._stock = stock
+        self._logins = logins
         self._settings = settings
         self._randbelow = randbelow
         self._on_trouble = on_trouble
@@ -125,37 +169,46 @@ class Issue:
                 if why is None:
                     proven.append(request)
                 else:
-                    requests.move(unit.tx, request, RequestEvent.HELD, reason="approval-unproven")
-                    self._tell_held(unit, request, why)
+                    self._hold(unit, request, "approval-unproven", why)
             self._reserve_all(unit, proven, docket)
         return bool(found)
 
-    def _reserve_all(self, unit: Unit, proven: Sequence[Request], docket: Docket) -> None:
-        settings = self._settings
-        term = terms.term(unit.at, self._stationery.fund.zone, settings.months, settings.max_days)
-        logins = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in proven])
+    def _reserve_all(self, unit: Unit, found: Sequence[Request], docket: Docket) -> None:
+        term = terms.term(unit.at, self._stationery.fund.zone, self._settings.months, self._settings.max_days)
+        ids = [self._stationery.randbytes(16).hex() for _ in found]
+        if self._stock is None:
+            drawn = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in found])
+            ends = [term] * len(found)
+        else:
+            pairs = self._draw(unit, self._stock, ids, term)
+            for request in found[len(pairs) :]:
+                self._hold(unit, request, "no-pair", "no pair left in the pool")
+            ids, drawn = [pair.credential_id for pair in pairs], [pair.login for pair in pairs]
+            ends = [terms.until_at_most(term, pair.expires_at, self._stationery.fund.zone) for pair in pairs]
         intents = [
-            Intent(request=request, credential_id=self._stationery.randbytes(16).hex(), login=login, term=term)
-            for request, login in zip(proven, logins, strict=True)
+            Intent(request=request, credential_id=credential_id, login=login, term=end)
+            for request, credential_id, login, end in zip(found, ids, drawn, ends, strict=False)
         ]
+        logins.spend(unit.tx, [self._logins.mark(login) for login in drawn])
         credentials.reserve(unit.tx, intents, at=unit.at)
         for intent in intents:
-            unit.tell(
-                "credential.reserved",
-                sender=intent.request.sender_code,
-                request=intent.request.id,
-                credential=intent.credential_id,
-                login_digest=proof.login_digest(intent.login),
-                valid_until=evidence.instant(term.until),
-                last_day=term.last_day.isoformat(),
-                term_rule=term.rule,
-            )
+            _tell_reserved(unit, intent)
+
+    def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
+        """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
+        draw = stock.draw(unit.tx, credential_ids, until=term.until, now=unit.at)
+        if draw.spent_before or draw.damaged:
+            unit.tell("pool.skipped", importance="alarm", spent_before=draw.spent_before, damaged=draw.damaged)
+        low = credential_ids and draw.left < self._settings.low_stock
+        if low and audit.latest(unit.tx, "pool.low", "pool.imported") != "pool.low":
+            unit.tell("pool.low", importance="alarm", left=draw.left, low_stock=self._settings.low_stock)
+        return draw.drawn
 
     def _new_logins(self, tx: Tx, people: Sequence[Personal]) -> list[str]:
         """Logins that were never used, one for each. Draws that collide are already unlikely; the loop ends all the same."""
         while True:
             drawn = [self._draw_login(person) for person in people]
-            if len(set(drawn)) == len(drawn) and not credentials.logins_used(tx, drawn):
+            if len(set(drawn)) == len(drawn) and not self._logins.any_used(tx, drawn):
                 return drawn
 
     def _draw_login(self, person: Personal) -> str:
@@ -188,55 +241,60 @@ class Issue:
         return bool(found)
 
     def _make(self, unit: Unit, credential: Credential, docket: Docket, *, answered: Kept | None, key_epoch: str) -> _Made:
-        """Prove it, write and seal the answer, and make the account: last, so that whatever fails here leaves nothing behind."""
+        """Prove it, make the account, write and seal the answer."""
         request = docket.requests[credential.request_id]
         fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
         if fault is not None:
             raise TamperedError("{why}", why=fault)
-        person, sender = docket.people[credential.person_id], docket.senders[credential.sender_code]
-        password = secret.password(self._settings.profile, self._randbelow)
+        if self._logins.went_to_another(credential.login, credential.id):
+            raise TamperedError("this login went out for another credential, before a backup was restored")
+        person = docket.people[credential.person_id]
+        handout = self._accounts.create(unit.tx, self._order(credential))
         draft = self._stationery.draft(
             unit.at,
             request_id=request.id,
             sender_code=credential.sender_code,
             recipient=docket.people[credential.answer_to_id],
             name="issued",
-            values=self._values(request, credential, person=person, sender=sender, answered=answered, password=password),
+            values=self._values(request, credential, docket, answered=answered, handout=handout),
             answered=mime.read(answered.content, whole=answered.whole, size_bytes=answered.size_bytes) if answered else None,
             key_epoch=key_epoch,
             credential_id=credential.id,
         )
-        self._accounts.create(unit.tx, credential.id, credential.login, password, credential.valid_until)
         return _Made(credential=credential, request=request, person=person, draft=draft)
 
+    def _order(self, credential: Credential) -> Order:
+        ours = not self._accounts.capabilities.makes_secret
+        return Order(
+            credential_id=credential.id,
+            login=credential.login,
+            password=secret.password(self._settings.profile, self._randbelow) if ours else None,
+            expires_at=credential.valid_until,
+        )
+
     def _values(
-        self,
-        request: Request,
-        credential: Credential,
-        *,
-        person: Personal,
-        sender: Sender,
-        answered: Kept | None,
-        password: Secret,
+        self, request: Request, credential: Credential, docket: Docket, *, answered: Kept | None, handout: Handout
     ) -> IssuedValues:
-        if person.name is None:
+        name = docket.people[credential.person_id].name
+        if name is None:
             raise ValueError("an erased person cannot be issued a credential")
         fund = self._stationery.fund
         return IssuedValues(
             fund_name=fund.name,
             contact=fund.contact,
             portal_url=fund.portal_url,
-            organisation=sender.organisation,
+            organisation=docket.senders[credential.sender_code].organisation,
             request_number=request.id,
             received_at=local_moment(answered.received_at if answered else request.created_at, fund.zone),
-            person=person.name,
-            login=credential.login,
-            password=password,
+            person=name,
+            login=handout.login,
+            password=handout.password,
             valid_until=local_moment(credential.valid_until, fund.zone),
+            by_authority=self._accounts.capabilities.makes_secret,
         )
 
     def _store(self, unit: Unit, made: Sequence[_Made]) -> None:
-        """Everything of a batch in a few statements: credentials, requests, sealed answers, records."""
+        """Everything of a batch in a few statements: credentials, requests, sealed answers, records; last, what goes out."""
         credentials.created(unit.tx, [one.credential for one in made], at=unit.at)
         requests.issued(unit.tx, [one.request for one in made])
         for one in made:
@@ -248,16 +306,22 @@ class Issue:
                 person=one.person.told(),
                 valid_until=evidence.instant(one.credential.valid_until),
             )
+            self._accounts.forget_secret(unit.tx, one.credential.id)
         self._stationery.post(unit, [one.draft for one in made])
+        self._logins.hand_out({one.credential.login: one.credential.id for one in made})
 
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)
         credentials.move(unit.tx, credential, CredentialEvent.ABANDONED, at=unit.at)
-        if request.state is RequestState.APPROVED:  # in any other somebody meddled, and it stays as it is
-            requests.move(unit.tx, request, RequestEvent.HELD, reason="issuing-failed")
-        self._tell_held(unit, request, str(error) if isinstance(error, TamperedError) else type(error).__name__)
+        if self._stock is None:
+            self._accounts.remove(unit.tx, credential.id)
+        else:
+            self._stock.give_back(unit.tx, credential.id)
+        self._hold(unit, request, "issuing-failed", str(error) if isinstance(error, TamperedError) else type(error).__name__)
 
-    def _tell_held(self, unit: Unit, request: Request, why: str) -> None:
+    def _hold(self, unit: Unit, request: Request, reason: str, why: str) -> None:
+        if request.state is RequestState.APPROVED:  # in any other somebody meddled, and it stays as it is
+            requests.move(unit.tx, request, RequestEvent.HELD, reason=reason)
         unit.tell(
             "request.held",
             sender=request.sender_code,
@@ -267,6 +331,19 @@ class Issue:
             letter=request.letter_id,
             why=why,
         )
+
+
+def _tell_reserved(unit: Unit, intent: Intent) -> None:
+    unit.tell(
+        "credential.reserved",
+        sender=intent.request.sender_code,
+        request=intent.request.id,
+        credential=intent.credential_id,
+        login_digest=proof.login_digest(intent.login),
+        valid_until=evidence.instant(intent.term.until),
+        last_day=intent.term.last_day.isoformat(),
+        term_rule=intent.term.rule,
+    )
 
 
 def _required(row_id: int | None) -> int:

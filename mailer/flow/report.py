@@ -11,7 +11,9 @@ from mailer.core import evidence, kinds, mime
 from mailer.core.evidence import Sealed
 from mailer.model import Form, Letter, Own, Reading
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import audit, credentials, leases, letters, outbox, personal, requests, senders
+from mailer.store import accounts_local, accounts_pool, audit, credentials, leases, letters, outbox, personal, requests, senders
+from mailer.store.accounts_local import LocalCounts
+from mailer.store.accounts_pool import PoolCounts
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.leases import Holding
@@ -61,6 +63,14 @@ class Status:
     senders: int
     records: int
     leases: Sequence[Holding]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountCounts:
+    """How many accounts there are, by where they are valid."""
+
+    local: LocalCounts
+    pool: PoolCounts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +142,10 @@ class RequestView:
     replies: Sequence[ReplyView]
     repeated_by: Sequence[Request]
     timeline: Sequence[Entry]
+
+
+def account_counts(tx: Tx, now: datetime) -> AccountCounts:
+    return AccountCounts(local=accounts_local.counts(tx), pool=accounts_pool.counts(tx, now))
 
 
 def backlog(tx: Tx, now: datetime) -> Backlog:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 from mailer.core import evidence
 from mailer.errors import LeaseLostError, RecordError, TamperedError
-from mailer.store import audit, letters
+from mailer.store import audit, leases, letters
 from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.leases import Lease
 from mailer.store.letters import Kept
@@ -48,6 +48,8 @@ class Tray:
         """Have a batch read; whether there were any. `read` changes what it decides in the transaction it is given."""
         self._quarantine_spent()
         claimed = self.claim()
+        if not claimed:
+            return False
         try:
             self.read_all(claimed, read)
         except LeaseLostError:
@@ -58,10 +60,13 @@ class Tray:
             raise
         except Exception as error:  # whatever a letter of a stranger's can provoke: it must not stop the others
             self._on_trouble(f"letters {claimed[0].id}-{claimed[-1].id}", error)
-        return bool(claimed)
+        return True
 
     def claim(self) -> list[Kept]:
+        """Letters taken in hand; none while another worker is at its turn."""
         with self._worker.writing() as unit:
+            if not leases.is_turn_free(unit.tx, self._lease):
+                return []
             return letters.claim(unit.tx, self._batch, self._lease, unit.at, bounces=self._bounces)
 
     def read_all(self, claimed: Sequence[Kept], read: Callable[[Unit, Kept], None]) -> None:

@@ -122,6 +122,7 @@ class Loop(threading.Thread):
         self._task = task
         self._around = around
         self._pause = 0.5
+        self._waits_for = ""
         self._reported: datetime | None = None
 
     def run(self) -> None:
@@ -145,8 +146,11 @@ class Loop(threading.Thread):
             now = around.worker.clock()  # asked once it is our turn: a lease taken meanwhile would seem to end too late
             found = leases.acquire(tx, self._task.name, around.owner, now=now, is_gone=around.is_gone, shared=self._task.shared)
         if isinstance(found, Lease):
+            self._waits_for = ""
             return found
-        around.log.info("standing by: another process does this work", step=self._task.name, owner=found)
+        if found != self._waits_for:
+            around.log.info("standing by: another process does this work", step=self._task.name, owner=found)
+        self._waits_for = found
         self._sleep(2.0)
         return None
 

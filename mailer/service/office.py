@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
     from mailer.edge.smtp import Postman, SmtpAccount
-    from mailer.flow.issue import IssueSettings
+    from mailer.flow.issue import Accounts, Issue, IssueSettings
     from mailer.flow.stationery import Stationery
     from mailer.service.survey import Survey
     from mailer.store.accounts_local import LocalAccounts
+    from mailer.store.accounts_pool import PoolAccounts
     from mailer.store.audit import Pen
+    from mailer.store.logins import Logins
     from mailer.store.work import Worker
 
 REPLY_SUBJECTS = ("Логин и пароль", "Отказ:", "Требуется внимание:")  # how the subjects of the packaged templates begin
@@ -58,7 +61,7 @@ class Office:
     def keyring(self) -> Keyring:
         from mailer.edge.keys import Keyring  # noqa: PLC0415  cryptography: not for commands that open no key
 
-        return Keyring(self.config.keys_directory)
+        return Keyring(self.config.keys_directory, instance=self.instance)
 
     def worker(self, actor: str) -> Worker:
         """Somebody who may write, in the name of `actor`: a step, or an operator."""
@@ -150,10 +153,51 @@ class Office:
         stationery.ready()
         return stationery
 
-    def accounts(self) -> LocalAccounts:
+    def logins(self) -> Logins:
+        """Which logins were used; SetupError when what is kept of them outside the database is missing."""
+        from mailer.edge.handed import HandedOutFile  # noqa: PLC0415
+        from mailer.store.logins import Logins  # noqa: PLC0415
+
+        handed_out = HandedOutFile(self.config.keys_directory)
+        handed_out.ready()
+        return Logins(key=self.keyring.secret("pepper"), handed_out=handed_out)
+
+    def local_accounts(self) -> LocalAccounts:
         from mailer.store.accounts_local import LocalAccounts  # noqa: PLC0415
 
         return LocalAccounts(peppers=self.keyring.peppers(), algorithm=self.config.credentials.verifier)
+
+    def pool(self) -> PoolAccounts:
+        from mailer.store.accounts_pool import PoolAccounts  # noqa: PLC0415
+
+        return PoolAccounts(opener=self.keyring, logins=self.logins())
+
+    def accounts(self) -> Accounts:
+        """Where new logins are valid, as configured; its keys are read."""
+        if self.config.accounts.kind == "local":
+            return self.local_accounts()
+        self.keyring.check_pool()
+        return self.pool()
+
+    def places(self) -> list[Accounts]:
+        """Everywhere a login of ours may be valid: an office may have changed its kind of accounts."""
+        return [self.local_accounts(), self.pool()]
+
+    def issue(self, worker: Worker, stationery: Stationery, on_trouble: Callable[[str, Exception], None]) -> Issue:
+        """The step, issuing where the configuration says."""
+        from mailer.flow.issue import Issue  # noqa: PLC0415
+
+        kind = self.config.accounts.kind
+        return Issue(
+            worker,
+            stationery,
+            self.accounts(),
+            self.logins(),
+            self.issue_settings(),
+            stock=self.pool() if kind == "pool" else None,
+            randbelow=secrets.randbelow,
+            on_trouble=on_trouble,
+        )
 
     def issue_settings(self) -> IssueSettings:
         from mailer.core.secret import PROFILES  # noqa: PLC0415
@@ -167,6 +211,7 @@ class Office:
             login_prefix=wanted.login_prefix,
             profile=PROFILES[wanted.profile],
             breaker=self.config.limits.issues_per_10_minutes,
+            low_stock=self.config.accounts.low_stock,
         )
 
     def alarm_limits(self) -> AlarmLimits:
@@ -181,6 +226,7 @@ class Office:
             parts=("desk", "courier") if config.mode == "answer" else ("desk",),
             breaker=config.limits.issues_per_10_minutes,
             disk_free_bytes=config.alarms.disk_free_bytes,
+            low_stock=config.accounts.low_stock if config.accounts.kind == "pool" else 0,
         )
 
     def hook(self) -> Hook | None:

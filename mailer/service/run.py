@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import resource
-import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -25,14 +24,13 @@ from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
-from mailer.flow.issue import Issue
 from mailer.flow.stationery import Stationery
 from mailer.model import Trust
 from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
 from mailer.service.office import Office, jitter
 from mailer.service.process import is_gone, owner
 from mailer.service.words import russian
-from mailer.store import accounts_local
+from mailer.store import places
 from mailer.store.work import Worker
 
 STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm")
@@ -157,17 +155,17 @@ class House:
         settings = BouncedSettings(bounce_address=self._office.config.fund.bounce_address, observe=observe)
 
         def build(worker: Worker) -> Running:
-            bounced = Bounced(worker, accounts_local, settings, on_trouble=self._tell_trouble, watched=self._watched)
+            bounced = Bounced(worker, places, settings, on_trouble=self._tell_trouble, watched=self._watched)
             return _plain(self._with_room(bounced.step))
 
         return Task(name="bounce", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
     def _issue(self, stationery: Stationery) -> Task:
-        accounts, settings = self._office.accounts(), self._office.issue_settings()
+        self._office.accounts()  # a wrong setup is told at the start, not at the first request
+        self._office.logins()
 
         def build(worker: Worker) -> Running:
-            issue = Issue(worker, stationery, accounts, settings, randbelow=secrets.randbelow, on_trouble=self._tell_trouble)
-            return _plain(self._with_room(issue.step))
+            return _plain(self._with_room(self._office.issue(worker, stationery, self._tell_trouble).step))
 
         return Task(name="issue", build=build, beat_within=ANSWER_SECONDS, shared=self._shared)
 
@@ -180,7 +178,7 @@ class House:
         swept: date | None = None
 
         def build(worker: Worker) -> Running:
-            deliver = Deliver(worker, office.postman(), office.keyring, accounts_local, settings, jitter=jitter)
+            deliver = Deliver(worker, office.postman(), office.keyring, places, settings, jitter=jitter)
 
             def step() -> bool:
                 nonlocal swept
@@ -200,7 +198,7 @@ class House:
 
     @staticmethod
     def _expire(worker: Worker) -> Running:
-        return _plain(Expire(worker, accounts_local).step)
+        return _plain(Expire(worker, places).step)
 
     def _alarm(self, stationery: Stationery, *, observe: bool) -> Task:
         office, hook = self._office, self._office.hook()

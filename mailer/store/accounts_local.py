@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mailer.core.accounts import Capabilities, Handout, Managed, Order, Standing
 from mailer.core.custody import KeyKind, loss
 from mailer.core.secret import Secret
 from mailer.errors import SetupError
@@ -33,6 +34,20 @@ _PUT: Final = {  # built once: building it costs more than running it
 }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalCounts:
+    enabled: int
+    ended: int
+
+
+def counts(tx: Tx) -> LocalCounts:
+    by_enabled = {bool(enabled): count for enabled, count in tx.execute(_BY_ENABLED)}
+    return LocalCounts(enabled=by_enabled.get(True, 0), ended=by_enabled.get(False, 0))
+
+
+_BY_ENABLED: Final = select(accounts_local.c.enabled, func.count()).group_by(accounts_local.c.enabled)
+
+
 def disable(tx: Tx, credential_id: str) -> None:
     """End the login. Needs no key, so that the courier, who ends superseded ones, holds none of ours."""
     tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(enabled=False))
@@ -47,29 +62,60 @@ class LocalAccounts:
     whose rules ask for a slow one.
     """
 
-    peppers: Mapping[int, bytes]
+    peppers: Mapping[int, bytes] = field(repr=False)
     algorithm: str
 
-    def create(self, tx: Tx, credential_id: str, login: str, password: Secret, expires_at: datetime) -> None:
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(makes_secret=False, sets_expiry=True, disables=True, tells_first_use=False)
+
+    def create(self, tx: Tx, order: Order) -> Handout:
         """Make the account, or set a fresh password where it exists already."""
+        if order.password is None:
+            raise ValueError("an account of our own needs a password of ours")
         algorithm = _named(self.algorithm, max(self.peppers))
         row = {
-            "credential_id": credential_id,
-            "login": login,
+            "credential_id": order.credential_id,
+            "login": order.login,
             "algorithm": algorithm,
-            "verifier": self._verifier(algorithm, credential_id, password),
+            "verifier": self._verifier(algorithm, order.credential_id, order.password),
             "enabled": True,
-            "expires_at": expires_at,
+            "expires_at": order.expires_at,
         }
         tx.execute(_PUT[tx.dialect.name], row)
+        return Handout(login=order.login, password=order.password, expires_at=order.expires_at)
 
-    def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> bool:
-        """Whether this login with this password is valid at `now`."""
+    def forget_secret(self, tx: Tx, credential_id: str) -> None:
+        """Nothing is kept from which a password could be had: a verifier is none."""
+
+    def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
+        row = tx.execute(select(accounts_local).where(accounts_local.c.credential_id == credential_id)).one_or_none()
+        return None if row is None else _managed(row)
+
+    def set_expiry(self, tx: Tx, credential_id: str, expires_at: datetime) -> None:
+        tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(expires_at=expires_at))
+
+    def disable(self, tx: Tx, credential_id: str) -> None:
+        disable(tx, credential_id)
+
+    def enable(self, tx: Tx, credential_id: str) -> None:
+        tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(enabled=True))
+
+    def remove(self, tx: Tx, credential_id: str) -> None:
+        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == credential_id))
+
+    def list_managed(self, tx: Tx) -> Iterator[Managed]:
+        for row in tx.execute(select(accounts_local).order_by(accounts_local.c.login)):
+            yield _managed(row)
+
+    def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> Standing:
+        """What this login with this password is worth at `now`; whether it has ended is told to the right password only."""
         row = tx.execute(select(accounts_local).where(accounts_local.c.login == login)).one_or_none()
         if row is None:
-            return False
-        right = hmac.compare_digest(row.verifier, self._verifier(row.algorithm, row.credential_id, password))
-        return right and row.enabled and now <= row.expires_at
+            return Standing.UNKNOWN
+        if not hmac.compare_digest(row.verifier, self._verifier(row.algorithm, row.credential_id, password)):
+            return Standing.WRONG
+        return Standing.VALID if row.enabled and now <= row.expires_at else Standing.ENDED
 
     def _verifier(self, named: str, credential_id: str, password: Secret) -> bytes:
         algorithm, _, number = named.partition(":")
@@ -86,3 +132,7 @@ class LocalAccounts:
 def _named(algorithm: str, number: int) -> str:
     """How a verifier names how it was made: `hmac-sha256` with the first pepper, `hmac-sha256:2` with the second."""
     return algorithm if number == 1 else f"{algorithm}:{number}"
+
+
+def _managed(row: Row[Any]) -> Managed:
+    return Managed(credential_id=row.credential_id, login=row.login, enabled=row.enabled, expires_at=row.expires_at)

@@ -58,6 +58,12 @@ def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
         raise RecordError("the record cannot be written: {why}", why=str(error.orig).strip()) from error
 
 
+def latest(tx: Tx, *events: str) -> str | None:
+    """Which of these events was told last; None when none of them ever was."""
+    query = select(records.c.event).where(records.c.event.in_(events)).order_by(records.c.seq.desc()).limit(1)
+    return tx.execute(query).scalar_one_or_none()
+
+
 def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
     """The records of a request, oldest first; of these events only, if any are named."""
     query = select(records).where(records.c.request_id == request_id).order_by(records.c.seq)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -19,6 +19,7 @@ from mailer.store.requests import Request
 from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
+PAGE: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,11 +145,6 @@ def issued_since(tx: Tx, since: datetime) -> int:
     return tx.execute(query).scalar_one()
 
 
-def logins_used(tx: Tx, logins: Collection[str]) -> set[str]:
-    """Those of these logins that were ever given."""
-    return set(tx.execute(select(credentials.c.login).where(credentials.c.login.in_(logins))).scalars())
-
-
 def get(tx: Tx, credential_id: str) -> Credential:
     row = tx.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
     if row is None:
@@ -163,13 +159,31 @@ def lock(tx: Tx, credential_id: str) -> Credential:
 
 def find(tx: Tx, written: str) -> Credential:
     """By its id, an unmistakable beginning of it, or its login."""
-    query = select(credentials).where((credentials.c.login == written) | credentials.c.id.startswith(written, autoescape=True))
+    living = credentials.c.state != CredentialState.ABANDONED.value
+    query = select(credentials).where(
+        ((credentials.c.login == written) & living) | credentials.c.id.startswith(written, autoescape=True)
+    )
     rows = tx.execute(query.limit(2)).all()
     if not rows:
         raise NotFoundError("there is no credential {id}", id=written)
     if len(rows) > 1:
         raise NotFoundError("{id} begins the ids of several credentials: write more of it", id=written)
     return _read(rows[0])
+
+
+def by_login(tx: Tx, login: str) -> Credential | None:
+    """Whose login this is, for as long as the transaction lasts nobody else's to check; None when nobody has it."""
+    own = (credentials.c.login == login) & (credentials.c.state != CredentialState.ABANDONED.value)
+    row = tx.execute(select(credentials).where(own).with_for_update()).one_or_none()
+    return None if row is None else _read(row)
+
+
+def every(tx: Tx) -> Iterator[Credential]:
+    """All of them, by id."""
+    last = ""
+    while rows := tx.execute(select(credentials).where(credentials.c.id > last).order_by(credentials.c.id).limit(PAGE)).all():
+        yield from map(_read, rows)
+        last = rows[-1].id
 
 
 def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> list[Credential]:

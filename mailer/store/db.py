@@ -31,7 +31,9 @@ CHANNEL = "mailer"  # PostgreSQL's NOTIFY channel
 
 OTHERS_SECONDS: Final = 0.11  # a writer of another process asks SQLite every 100 ms; after longer work it finds its turn
 
-_POSTGRES_OPTIONS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s -c timezone=UTC"
+# A process that stops while it holds the record's head loses it before those who wait for it give up, and they before their
+# heartbeat is missed (20 s).
+_POSTGRES_OPTIONS = "-c idle_in_transaction_session_timeout=12s -c lock_timeout=16s -c timezone=UTC"
 
 
 class Database:

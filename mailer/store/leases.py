@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Update, exists, select, update
+from sqlalchemy import ColumnElement, Row, Select, Update, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.core.alarms import FIGHT_WINDOW, StepSigns
@@ -103,7 +103,17 @@ def take_turn(tx: Tx, lease: Lease) -> None:
     SQLite has one writer at a time anyway.
     """
     if tx.dialect.name == "postgresql":
-        tx.execute(select(leases.c.name).where(leases.c.name == lease.name.partition("#")[0]).with_for_update())
+        tx.execute(_turn(lease).with_for_update())
+
+
+def is_turn_free(tx: Tx, lease: Lease) -> bool:
+    """Whether `take_turn` would not have to wait. Ask before taking work in hand: a queue of waiting workers does nobody good."""
+    return tx.dialect.name != "postgresql" or tx.execute(_turn(lease).with_for_update(skip_locked=True)).first() is not None
+
+
+def _turn(lease: Lease) -> Select[tuple[str]]:
+    """The first lease of the step, whoever has it: its row is what the workers of the step wait for."""
+    return select(leases.c.name).where(leases.c.name == lease.name.partition("#")[0])
 
 
 def hold(tx: Tx, lease: Lease, *, now: datetime) -> None:

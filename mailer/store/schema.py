@@ -26,10 +26,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0003"  # the newest migration: a database of another version is refused
+VERSION: Final = "0004"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -211,7 +212,7 @@ credentials = Table(
     Column("sender_code", String(40), nullable=False),
     Column("person_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("answer_to_id", Number, ForeignKey("personal.id"), nullable=False),
-    Column("login", String(200), nullable=False, unique=True),
+    Column("login", String(200), nullable=False),
     Column("state", String(20), nullable=False),
     Column("reserved_at", Instant, nullable=False),
     Column("issued_at", Instant),
@@ -223,6 +224,20 @@ credentials = Table(
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
     Index("ix_credentials_reserved_at", "reserved_at"),
+    # The login of an abandoned one never went out: a pair of the pool goes back and may be taken for another.
+    Index(
+        "uq_credentials_login",
+        "login",
+        unique=True,
+        sqlite_where=text("state <> 'abandoned'"),
+        postgresql_where=text("state <> 'abandoned'"),
+    ),
+)
+
+used_logins = Table(
+    "used_logins",
+    metadata,
+    Column("mark", String(64), primary_key=True),  # `core.secret.login_mark`: stays when the person is erased
 )
 
 accounts_local = Table(
@@ -234,6 +249,33 @@ accounts_local = Table(
     Column("verifier", LargeBinary, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("expires_at", Instant, nullable=False),
+)
+
+pool_pairs = Table(
+    "pool_pairs",
+    metadata,
+    Column("number", Number, primary_key=True),  # the order in which they are handed out
+    Column("id", String(32), nullable=False, unique=True),  # 128 random bits in hex: bound into the sealed pair
+    Column("mark", String(64), nullable=False, unique=True),  # of its login
+    Column("state", String(20), nullable=False),
+    Column("sealed", LargeBinary),  # login and password, to the pool key; erased once handed out
+    Column("expires_at", Instant),  # the pair's own end, where the file told it
+    Column("imported_at", Instant, nullable=False),
+    # Proved at the commit: a pair is taken, and then its login is reserved.
+    Column("credential_id", String(32), ForeignKey("credentials.id", deferrable=True, initially="DEFERRED"), unique=True),
+    Column("enabled", Boolean, nullable=False, default=True),  # False: to be blocked where the pair came from
+    Index("ix_pool_pairs_state", "state", "number"),
+)
+
+check_failures = Table(
+    "check_failures",
+    metadata,
+    Column("credential_id", String(32), primary_key=True),  # "": logins that nobody has, all in one sum
+    Column("minute", Instant, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("told", Boolean, nullable=False),  # the record knows the sum
+    Index("ix_check_failures_told", "told", "minute"),
 )
 
 replies = Table(

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from mailer.core.alarms import NOTHING, REPLY_WAITS_FOR, SETTLED_AFTER, Heap, Signs
 from mailer.states import CredentialState, LetterState, ReplyState
-from mailer.store import audit, leases, requests
+from mailer.store import accounts_pool, audit, leases, requests
 from mailer.store.credentials import issued_since
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, instance, letters, replies
@@ -35,6 +35,8 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         steps=leases.signs(tx),
         quarantined=_heap(tx, letters.c.kept_at, letters.c.state == LetterState.QUARANTINED.value),
         paused=_paused(tx, now, breaker),
+        free_pairs=accounts_pool.count_free(tx, now),
+        pool_low_since=_pool_low_since(tx),
         waiting=_heap(tx, replies.c.created_at, waits & answer),
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
@@ -61,6 +63,11 @@ def _paused(tx: Tx, now: datetime, breaker: int) -> Heap:
     if count == 0 or issued_since(tx, now - BREAKER_WINDOW) < breaker:
         return NOTHING
     return Heap(count=count, since=audit.newest_at(tx, "issuing.paused"))
+
+
+def _pool_low_since(tx: Tx) -> datetime | None:
+    told = audit.latest(tx, "pool.low", "pool.imported") == "pool.low"
+    return audit.newest_at(tx, "pool.low") if told else None
 
 
 def _epochs(tx: Tx) -> dict[str, int]:

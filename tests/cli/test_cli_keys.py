@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mailer.store import senders
+from mailer.store import db, senders
+from mailer.store.migrate import upgrade
 from tests.cli.offices import Shell, desk_in, found
+from tests.store.offices import INSTANCE
 
 
 @pytest.fixture
@@ -102,15 +104,20 @@ def test_a_backup_that_is_not_there_is_a_wrong_word(shell: Shell) -> None:
 
 def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shell) -> None:
     """Its register was told to nobody, and it has no key for ready pairs."""
+    (shell.home / "mailer.db").unlink()
+    url = f"sqlite:///{shell.home / 'mailer.db'}"
+    db.create(url)
+    upgrade(url, to="0002")
     with sqlite3.connect(shell.home / "mailer.db") as connection:
-        connection.execute("DROP INDEX ix_records_registered")
-        connection.execute("ALTER TABLE senders DROP COLUMN salt")
-        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+        connection.execute("INSERT INTO instance (id, name, created_at) VALUES (1, ?, '2026-11-01')", (INSTANCE,))
+        connection.execute("INSERT INTO audit_head (id, seq) VALUES (1, 0)")
+        connection.execute("INSERT INTO senders (code, organisation, answer_to, blocked) VALUES ('290009', 'x', 'a@b.example', 0)")
     connection.close()
     for folder in ("pools", "issuing"):
         shutil.rmtree(shell.home / "keys" / folder)
     assert shell("init", "--upgrade").code == 0
     with desk_in(shell.home) as desk, desk.trial.database.reading() as tx:
+        assert senders.get(tx, "290009").organisation == "x"
         assert senders.faults(tx, desk.trial.pen.key) == {}
         assert desk.keyring.pools() == [1]
     assert shell("keys", "list").code == 0

@@ -35,6 +35,7 @@ LIMITS = Limits(
     parts=("desk", "courier"),
     breaker=200,
     disk_free_bytes=200_000_000,
+    low_stock=20,
 )
 SECOND = timedelta(seconds=1)
 
@@ -51,7 +52,7 @@ def healthy(name: str) -> StepSigns:
 
 
 INTAKE, ANSWER, DELIVER = healthy("intake:uc"), healthy("answer"), healthy("deliver")
-CALM = Signs(founded_at=ago(days=30), steps=(INTAKE, ANSWER, DELIVER))
+CALM = Signs(founded_at=ago(days=30), steps=(INTAKE, ANSWER, DELIVER), free_pairs=20)
 
 
 def with_step(step: StepSigns) -> Signs:
@@ -274,6 +275,21 @@ def standing(
 )
 def test_a_kind_is_told_once_an_hour_with_news_and_else_once_a_day(rows: list[Standing], told: bool) -> None:
     assert due(rows, NOW) == ({AlarmKind.DISK_LOW} if told else set())
+
+
+@pytest.mark.parametrize(
+    ("free", "low_stock", "low"),
+    [
+        pytest.param(20, 20, False, id="just-enough"),
+        pytest.param(19, 20, True, id="one-too-few"),
+        pytest.param(0, 20, True, id="none"),
+        pytest.param(0, 0, False, id="logins-do-not-come-from-a-pool"),
+    ],
+)
+@pytest.mark.parametrize("since", [ago(hours=3), None], ids=["the-record-knows-since-when", "it-does-not"])
+def test_the_pool_is_low_with_fewer_pairs_than_its_limit(free: int, low_stock: int, low: bool, since: datetime | None) -> None:
+    alarm = watch(replace(CALM, free_pairs=free, pool_low_since=since), replace(LIMITS, low_stock=low_stock), NOW)
+    assert alarm == ([Alarm(kind=AlarmKind.POOL_LOW, since=since or NOW, numbers={"free": free})] if low else [])
 
 
 def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:

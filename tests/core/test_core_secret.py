@@ -1,9 +1,11 @@
 import copy
+import itertools
 import json
 import math
 import pickle
 import random
 import re
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,7 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.core.secret import PROFILES, UNMISTAKABLE, Profile, Secret, entropy_bits, groups, named_login, opaque_login, password
+from mailer.core.secret import (
+    PROFILES,
+    UNMISTAKABLE,
+    Profile,
+    Secret,
+    entropy_bits,
+    groups,
+    login_mark,
+    named_login,
+    opaque_login,
+    password,
+    readings,
+)
 
 CANARY = "bdfghjkmnrstuvwz34"
 LOOKS_LIKE_CYRILLIC = set("ABCEHKMOPTXYaceopxy")
@@ -141,13 +155,81 @@ def test_a_broken_source_of_chance_is_noticed() -> None:
         password(PROFILES["mixed"], lambda below: 0)
 
 
-def test_symbols_are_uniform() -> None:
-    """Chi-squared over 20 symbols, 19 degrees of freedom: 43.8 is passed once in a thousand seeds, and this seed is fixed."""
-    chance = seeded(1)
-    counts = Counter("".join(password(PROFILES["default"], chance).reveal() for _ in range(2000)))
-    expected = 2000 * 18 / 20
-    assert set(counts) == set(UNMISTAKABLE)
-    assert sum((count - expected) ** 2 / expected for count in counts.values()) < 43.8
+def once_in_a_billion(freedom: int) -> float:
+    """What chi-squared exceeds with a probability of 1e-9 (Wilson and Hilferty's cube of a normal variable, z = 5.998)."""
+    spread = 2 / (9 * freedom)
+    return freedom * (1 - spread + 5.998 * math.sqrt(spread)) ** 3
+
+
+def shares(profile: Profile) -> dict[str, float]:
+    """How likely each symbol is at any one place: counted, since passwords that lack a class are thrown away."""
+
+    def allowed(length: int, classes: list[str]) -> int:
+        parts = [(chosen, (-1) ** len(chosen)) for n in range(len(classes) + 1) for chosen in itertools.combinations(classes, n)]
+        return sum(sign * len(set(profile.alphabet).difference(*lacking)) ** length for lacking, sign in parts)
+
+    left = {symbol: [one for one in profile.classes if symbol not in one] for symbol in profile.alphabet}
+    whole = allowed(profile.length, list(profile.classes))
+    return {symbol: allowed(profile.length - 1, classes) / whole for symbol, classes in left.items()}
+
+
+def chi_squared(counts: Counter[str], expected: dict[str, float], total: int) -> float:
+    return sum((counts[symbol] - total * share) ** 2 / (total * share) for symbol, share in expected.items())
+
+
+@pytest.mark.parametrize("source", [seeded(1), seeded(2), secrets.randbelow], ids=["seed 1", "seed 2", "the real source"])
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_every_symbol_is_as_likely_as_it_must_be_at_every_place(profile: Profile, source: Callable[[int], int]) -> None:
+    made = [password(profile, source).reveal() for _ in range(4000)]
+    expected, freedom = shares(profile), len(profile.alphabet) - 1
+    assert sum(expected.values()) == pytest.approx(1)
+    for place in range(profile.length):
+        counts = Counter(text[place] for text in made)
+        assert chi_squared(counts, expected, len(made)) < once_in_a_billion(freedom), f"place {place}"
+    pairs = Counter(text[place : place + 2] for text in made for place in range(0, profile.length, 2))
+    both = {a + b: expected[a] * expected[b] for a in expected for b in expected}
+    if not profile.classes:  # with classes neighbours are not quite independent
+        assert chi_squared(pairs, both, len(made) * profile.length // 2) < once_in_a_billion(len(both) - 1)
+
+
+def test_the_test_sees_a_source_that_leans() -> None:
+    """One symbol in twenty taken modulo a byte: 256 is no multiple of 20, the usual mistake."""
+    chance = random.Random(1)
+    made = [password(PROFILES["default"], lambda below: chance.randrange(256) % below).reveal() for _ in range(40000)]
+    counts = Counter("".join(made))
+    assert chi_squared(counts, shares(PROFILES["default"]), len(made) * 18) > once_in_a_billion(19)
+
+
+def test_logins_are_drawn_evenly() -> None:
+    counts = Counter("".join(opaque_login("", secrets.randbelow) for _ in range(5000)))
+    assert chi_squared(counts, dict.fromkeys(UNMISTAKABLE, 1 / 20), 40000) < once_in_a_billion(19)
+
+
+@pytest.mark.parametrize(
+    ("written", "other_layout"),
+    [
+        pytest.param("bdfghjkmnrstuvwz34", False, id="as it is"),
+        pytest.param("bdfghj kmnrst uvwz34", False, id="in groups"),
+        pytest.param(" bdfghj-kmnrst\u2011uvwz34\u00a0\n", False, id="hyphens, a no-break space, a line end"),
+        pytest.param("ивапро льткые гмця34", True, id="on the Russian layout"),
+        pytest.param("ивaпро-bdf", None, id="something else"),
+    ],
+)
+def test_a_password_as_people_type_it(written: str, other_layout: bool | None) -> None:
+    right = [other for reading, other in readings(written) if reading == Secret(CANARY)]
+    assert right == ([] if other_layout is None else [other_layout])
+
+
+def test_the_other_layout_changes_nothing_that_was_latin() -> None:
+    assert len(readings(CANARY)) == 1
+    assert [reading.reveal() for reading, _ in readings("ЙцуQwe123")] == ["ЙцуQwe123", "QweQwe123"]
+
+
+def test_a_mark_tells_nothing_and_case_parts_no_logins() -> None:
+    mark = login_mark(b"k" * 32, "tmp-29-bdfghjkm")
+    assert re.fullmatch("[0-9a-f]{64}", mark)
+    assert mark == login_mark(b"k" * 32, "TMP-29-bdfghjkm")
+    assert len({mark, login_mark(b"j" * 32, "tmp-29-bdfghjkm"), login_mark(b"k" * 32, "tmp-29-bdfghjkn")}) == 3
 
 
 @given(text=st.text(alphabet=UNMISTAKABLE, min_size=1, max_size=40))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final
 
+from mailer.core.keeping import DAILY, Group
+from tests.crash.hands import Hands
 from tests.crash.moments import Moment, Part, Place, Way
-from tests.crash.office import PATIENCE_SECONDS, REGISTERED, STEPS, CampaignError, Office
+from tests.crash.office import PATIENCE_SECONDS, REGISTERED, CampaignError, Office
 from tests.crash.post import Post, Posted, Sort
 
 DAY: Final = 86400
@@ -26,32 +24,20 @@ PROVOKED_BY: Final = {
     "reply.doubted": Sort.MUTE,
     "reply.postponed": Sort.LATER,
     "reply.failed": Sort.NEVER,
+    "credential.suspended": Sort.NEVER,
 }
+UNREADABLE_SHARE: Final = DAILY[Group.UNREADABLE].letters
 ONCE: Final = {"lease taken", "login", "select", "greeting", "EHLO"}  # a process passes these once, or as often as it likes
-REACH_SECONDS: Final = 120.0
-PROVOKE_EVERY_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kill:
-    at: float  # monotonic
-    part: Part
-    where: str  # a moment, or "at random"
-
-
-class Deeds:
+class Deeds(Hands):
     """Everything that is done to the office, and what was done so far."""
 
     def __init__(self, office: Office, post: Post, chance: Random, on_kill: Callable[[], None]) -> None:
-        self._office = office
-        self._post = post
-        self._chance = chance
-        self._on_kill = on_kill
-        self._units: dict[Part, subprocess.Popen[bytes]] = {}
-        self._renumbered = 0  # letters that the server numbered once more
+        super().__init__(office, post, chance, on_kill)
         self._days_ahead = 0
+        self._looks = 0  # for alarms, each some hours after the one before
         self.imports = 0
-        self.kills: list[Kill] = []
         self.longest_orphan = 0.0
 
     @property
@@ -59,16 +45,25 @@ class Deeds:
         """How many rows the register of senders must hold."""
         return REGISTERED + self.imports
 
-    def killed(self, part: Part, where: str) -> None:
-        self.kills.append(Kill(at=time.monotonic(), part=part, where=where))
-        self._on_kill()
-
     def named(self, moments: Sequence[Moment]) -> None:
         """Die at each of these moments, one after the other; afterwards no unit runs."""
         special = {
             "letter.renumbered": self._renumbering,
             "letter.quarantined": self._quarantine,
             "letter.observed": self._observing,
+            "letter.unreachable": self._unreachable,
+            "filing.refused": self._refusing_moves,
+            "filing.resumed": self._refusing_moves,
+            "intake.capped": self._capping,
+            "reply.bounced": self._bouncing,
+            "delivery.paused": self._away,
+            "delivery.resumed": self._away,
+            "alarm.raised": self._alarming,
+            "alarm.cleared": self._alarming,
+            "notice.queued": self._alarming,
+            "letter.retried": self._taking_up,
+            "letter.dropped": self._taking_up,
+            "letter.exported": self._exporting,
             "issuing.paused": self._pausing,
             "issuing.resumed": self._pausing,
             "key written": self._new_day,
@@ -81,6 +76,11 @@ class Deeds:
             "senders.imported": self._importing,
             "rules.activated": self._activating,
             "credential.revoked": self._revoking,
+            "pool.imported": self._filling,
+            "pool.low": self._drawing,
+            "pool.skipped": self._drawing,
+            "credential.check-failed": self._mistyping,
+            "account.disabled": self._reconciling,
         }
         for moment in moments:
             special.get(moment.name, self._plain)(moment)
@@ -106,7 +106,9 @@ class Deeds:
             self._doom(moment, options=ahead, steps="expire", provoke=lambda: None)
         last = self._office.start(self._office.doomed(ahead, "run", "--only", "expire"))
         self._office.wait_for(
-            lambda: not self._office.count("SELECT count(*) FROM credentials WHERE state = 'active'"), "all logins to end", 60
+            lambda: not self._office.count("SELECT count(*) FROM credentials WHERE state IN ('active', 'suspended')"),
+            "all logins to end",
+            60,
         )
         last.send_signal(signal.SIGTERM)
         last.wait(PATIENCE_SECONDS)
@@ -131,14 +133,98 @@ class Deeds:
         self._doom(moment, provoke=lambda: None)
 
     def _quarantine(self, moment: Moment) -> None:
+        self._poison()
+        self._doom(moment, provoke=lambda: None)
+
+    def _poison(self) -> Posted:
         """A letter that four processes die of: once in company, three times alone."""
         self._settle()
         self._kill_unit(Part.DESK)
-        self._post.drop(Sort.POISON)
+        posted = self._post.drop(Sort.POISON)
         killer = Moment(part=Part.DESK, place=Place.COMMIT, name="request.approved", way=Way.FAILED)
         for _ in range(4):
             self._doom(killer, provoke=lambda: None)
+        return posted
+
+    def _taking_up(self, moment: Moment) -> None:
+        """A person has a quarantined letter read once more, or gives it up, and looks afterwards whether that was done."""
+        word, sort = {"letter.retried": ("retry", Sort.RETRIED), "letter.dropped": ("drop", Sort.DROPPED)}[moment.name]
+        posted = next((one for one in self._post.posted if one.sort is Sort.POISON), None) or self._poison()
+        self._settle()
+        letter = self._kept(posted)
+        posted.sort = sort
+        words = ("letters", word, str(letter), "--reason", "crash campaign")
+        self._command(moment, *words)
+        if self._office.count(f"SELECT count(*) FROM letters WHERE state = 'quarantined' AND id = {letter}"):
+            self._office.mailer(*words)
+
+    def _exporting(self, moment: Moment) -> None:
+        self._command(moment, "letters", "export", str(self._kept(self._answered())), "-")
+
+    def _bouncing(self, moment: Moment) -> None:
+        """The answer with a login comes back from the recipient's server."""
+        posted = self._answered()
+        replies = self._office.rows(
+            "SELECT o.message_id FROM replies o JOIN requests r ON r.id = o.request_id JOIN personal p ON p.id = r.person_id "
+            f"WHERE p.value = '{posted.person}' AND o.state = 'sent'"
+        )
+        posted.sort, posted.login = Sort.RETURNED, "suspended"
+        self._doom(moment, provoke=lambda: self._post.bounce(posted.sender, str(replies[0]["message_id"])))
+
+    def _unreachable(self, moment: Moment) -> None:
+        """Whoever asks for this one letter loses the line, three times; the next desk finds it mended."""
+        self._settle()
+        self._kill_unit(Part.DESK)
+        self._post.drop(Sort.PLAIN)
+        self._office.relay.drops_headers = True
         self._doom(moment, provoke=lambda: None)
+        self._office.relay.drops_headers = False
+
+    def _refusing_moves(self, moment: Moment) -> None:
+        self._kill_unit(Part.DESK)  # or it meets the refusal first
+        before = self._told("filing.refused")
+        self._office.relay.refuses_moves = True
+
+        def provoke() -> None:
+            if self._told("filing.refused") > before:
+                self._office.relay.refuses_moves = False
+            self._post.drop(Sort.PLAIN)
+
+        self._doom(moment, provoke=provoke)
+        self._office.relay.refuses_moves = False
+
+    def _capping(self, moment: Moment) -> None:
+        """More unreadable letters than a day's share; the desk knows the share of the day before it died."""
+        spent = any(one.sort is Sort.UNREADABLE for one in self._post.posted)
+        self._doom(moment, provoke=lambda: None, before=lambda: self._post.unreadable(1 if spent else UNREADABLE_SHARE + 1))
+
+    def _away(self, moment: Moment) -> None:
+        """The mail server takes nothing until that is told; the next courier, a while later, sends what had to wait."""
+        self._kill_unit(Part.COURIER)  # or it meets the closed door first
+        before = self._told("delivery.paused")
+        self._start(Part.DESK)
+        self._office.sink.is_away = lambda: self._told("delivery.paused") == before
+        options = ["--ahead", "120", "--ahead-once", "delivery.paused"] if moment.name == "delivery.resumed" else []
+        self._doom(moment, options=options, provoke=lambda: self._post.drop(Sort.PLAIN))
+        self._office.sink.is_away = lambda: False
+        if self._office.finish(self._office.doomed(["--ahead", "120"], "run", "--only", "deliver", "--until-idle")):
+            raise CampaignError(f"the courier after the pause failed\n{self._office.log_end()}")
+
+    def _alarming(self, moment: Moment) -> None:
+        """The disk is called full, and then it is not; each time some hours later, or no letter would tell of it."""
+        self._looks += 1
+        look = ["--look-often", "--ahead", str(self._looks * 7200)]
+        cleared = moment.name == "alarm.cleared"
+        standing = "SELECT count(*) FROM alarms WHERE cleared_at IS NULL AND kind = 'disk-low'"
+        self._kill_unit(Part.DESK)
+        unit = self._office.start(self._office.doomed(look, "run", "--only", "alarm", config="alarmed" if cleared else "mailer"))
+        self._office.wait_for(
+            lambda: self.is_at_work(unit.pid) and bool(self._office.count(standing)) == cleared, "the alarm before the moment"
+        )
+        unit.send_signal(signal.SIGTERM)
+        unit.wait(PATIENCE_SECONDS)
+        look[-1] = str(self._looks * 7200 + 3700)
+        self._doom(moment, config="mailer" if cleared else "alarmed", options=look, steps="alarm", provoke=lambda: None)
 
     def _observing(self, moment: Moment) -> None:
         self._settle()
@@ -206,113 +292,50 @@ class Deeds:
         self._command(moment, "rules", "activate")
         self._office.mailer("rules", "activate")
 
+    def _filling(self, moment: Moment) -> None:
+        self._office.write_pairs()
+        self._command(moment, "accounts", "import", "pairs.csv")
+
+    def _drawing(self, moment: Moment) -> None:
+        """A desk that issues from the pool, right after an import; one of the pairs is damaged."""
+        self._office.write_pairs()
+        self._office.mailer("accounts", "import", "pairs.csv")
+        next_free = "(SELECT min(number) FROM pool_pairs WHERE state = 'free')"
+        self._office.change(f"UPDATE pool_pairs SET mark = 'damaged ' || id WHERE number = {next_free}")
+        self._doom(moment, config="pool", provoke=lambda: self._post.drop(Sort.PLAIN))
+        self._office.mailer("run", "--until-idle", "--only", "intake,answer,issue", config="pool")
+
+    def _mistyping(self, moment: Moment) -> None:
+        """Somebody types a login that nobody has; the record hears of it when the minute is over."""
+        self._office.finish(self._office.command("credentials", "check", "nobody"))
+        self._doom(moment, options=["--ahead", "70"], steps="expire", provoke=lambda: None)
+
+    def _reconciling(self, moment: Moment) -> None:
+        """A revoked login is made to work again behind the program's back; the comparison finds and ends it."""
+        posted = self._answered()
+        posted.login = "revoked"
+        row = self._credential(posted)
+        self._office.mailer("credentials", "revoke", str(row["login"]), "--reason", "crash campaign")
+        for table in ("accounts_local", "pool_pairs"):
+            self._office.change(f"UPDATE {table} SET enabled = true WHERE credential_id = '{row['id']}'")
+        words = ("accounts", "reconcile", "--disable-orphans", "--reason", "crash campaign")
+        self._command(moment, *words)
+        self._office.finish(self._office.command(*words))
+
     def _revoking(self, moment: Moment) -> None:
         """A person ends a login, and looks afterwards whether it has ended."""
         posted = self._answered()
         posted.login = "revoked"
-        (row,) = self._office.rows(
-            "SELECT c.login FROM credentials c JOIN requests r ON r.id = c.request_id JOIN personal p ON p.id = c.person_id "
-            f"WHERE p.value = '{posted.person}'"
-        )
+        row = self._credential(posted)
         words = ("credentials", "revoke", str(row["login"]), "--reason", "crash campaign")
         self._command(moment, *words)
         if not self._office.count(f"SELECT count(*) FROM credentials WHERE state = 'revoked' AND login = '{row['login']}'"):
             self._office.mailer(*words)
 
-    def _command(self, moment: Moment, *words: str) -> None:
-        code = self._office.finish(self._office.doomed(["--at", moment.name, "--way", moment.way], *words))
-        self._must_have_died(moment, code)
-
-    def _answered(self) -> Posted:
-        """An answered letter whose login may still be replaced or revoked."""
-        for part in STEPS:
-            self._start(part)
-        self._post.drop(Sort.PLAIN)
-        found: list[Posted] = []
-
-        def look() -> bool:
-            people = {
-                row["value"]
-                for row in self._office.rows(
-                    "SELECT p.value FROM requests r JOIN personal p ON p.id = r.person_id WHERE r.state = 'answered'"
-                )
-            }
-            found[:] = [
-                one
-                for one in self._post.posted
-                if one.sort is Sort.PLAIN and one.twin is None and one.login == "active" and one.person in people
-            ]
-            return bool(found)
-
-        self._office.wait_for(look, "an answered letter")
-        return self._chance.choice(found)
-
-    def _settle(self) -> None:
-        """Both units work until every letter is in the ledger and nothing is left to do."""
-        for part in STEPS:
-            self._start(part)
-        self._office.come_to_rest(self._post.arrivals + self._renumbered)
-
-    def _start_other(self, part: Part) -> None:
-        self._start(Part.COURIER if part is Part.DESK else Part.DESK)
-
-    def _start(self, part: Part) -> None:
-        unit = self._units.get(part)
-        if unit is None or unit.poll() is not None:
-            self._units[part] = self._office.start(self._office.command("run", "--only", STEPS[part]))
-
-    def _kill_unit(self, part: Part) -> None:
-        """A unit that runs is killed wherever it is just now, while letters arrive."""
-        unit = self._units.pop(part, None)
-        if unit is None:
-            return
-        time.sleep(self._chance.uniform(0.0, 0.2))
-        if unit.poll() is not None:
-            raise CampaignError(f"the {part} ended by itself with {unit.returncode}\n{self._office.log_end()}")
-        unit.kill()
-        unit.wait()
-        self.killed(part, "at random")
-
-    def _doom(
-        self,
-        moment: Moment,
-        *,
-        provoke: Callable[[], object],
-        before: Callable[[], object] = lambda: None,
-        nth: int = 1,
-        config: str = "mailer",
-        steps: str = "",
-        options: Sequence[str] = (),
-        ask_to_stop: bool = False,
-    ) -> None:
-        """Start the part whose moment it is, provoke the moment until it has died of it."""
-        self._kill_unit(moment.part)
-        before()
-        inside = moment.place in {Place.COMMIT, Place.CALL}
-        at = ["--at", moment.name, "--way", moment.way, "--nth", str(nth)] if inside else []
-        process = self._office.start(
-            self._office.doomed([*at, *options], "run", "--only", steps or STEPS[moment.part], config=config)
+    def _credential(self, posted: Posted) -> dict[str, Any]:
+        """Id and login of the one that this letter's person has."""
+        (row,) = self._office.rows(
+            "SELECT c.id, c.login FROM credentials c JOIN requests r ON r.id = c.request_id JOIN personal p ON p.id = c.person_id "
+            f"WHERE p.value = '{posted.person}'"
         )
-        if not inside:
-            self._office.trap.set(moment.place, moment.name, moment.way, nth, process.kill)
-        end = time.monotonic() + REACH_SECONDS
-        while process.poll() is None and time.monotonic() < end:
-            provoke()
-            if ask_to_stop:
-                self._office.wait_for(lambda: self.is_at_work(process.pid), f"the {moment.part} to take its leases")
-                process.send_signal(signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(PROVOKE_EVERY_SECONDS)
-        self._office.trap.clear()
-        if process.poll() is None:
-            raise CampaignError(f"never reached: {moment}\n{self._office.log_end()}")
-        self._must_have_died(moment, process.returncode)
-
-    def is_at_work(self, pid: int) -> bool:
-        """Whether a process holds a lease."""
-        return any(f":{pid}:" in str(row["owner"]) for row in self._office.rows("SELECT owner FROM leases"))
-
-    def _must_have_died(self, moment: Moment, code: int) -> None:
-        if code != -signal.SIGKILL:
-            raise CampaignError(f"ended with {code} instead of dying: {moment}\n{self._office.log_end()}")
-        self.killed(moment.part, str(moment))
+        return row

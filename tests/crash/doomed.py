@@ -4,6 +4,7 @@
 
 Everything behind `--` is mailer's own command line. Before it starts, the functions at the named moments are wrapped, in this
 process alone; nothing in the program knows of it. Death is SIGKILL: no handler, no `finally`, no goodbye.
+`--look-often` has the step that raises alarms look at once and every second, not after 20 seconds and every minute.
 `--ahead SECONDS` sets the program's clock forward, from the start or, with `--ahead-once EVENT`, from the commit that tells it.
 """
 
@@ -22,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mailer.cli import main
+from mailer.flow import alarm
 from mailer.service import idle, office
 from mailer.store import audit
 from mailer.store.db import Database, Tx
@@ -124,6 +126,7 @@ def run() -> None:
     parser.add_argument("--nth", type=int, default=1)
     parser.add_argument("--ahead", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--ahead-once", default="", metavar="EVENT")
+    parser.add_argument("--look-often", action="store_true")
     parser.add_argument("words", nargs="+")
     given = parser.parse_args()
     doom = Doom(given.at, given.way, given.nth, timedelta(seconds=given.ahead), given.ahead_once)
@@ -131,6 +134,8 @@ def run() -> None:
     watch_calls(doom)
     office.clock = doom.clock
     idle.clock = doom.clock
+    if given.look_often:
+        vars(alarm).update(EVERY=timedelta(seconds=1), FIRST_AFTER=timedelta(0))
     sys.argv = ["mailer", *given.words]
     main()
 

@@ -15,9 +15,10 @@ from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from tests.crash.deeds import Deeds, Kill
+from tests.crash.deeds import Deeds
+from tests.crash.hands import Kill
 from tests.crash.lines import Copy
 from tests.crash.office import DONE_FOLDER, Office, numbers
 from tests.crash.post import Post, Posted
@@ -64,6 +65,13 @@ class Evidence:
     faults: Sequence[str] = field(default_factory=list)  # what was found wrong while gathering
 
 
+# A pair of the pool has no verifier: its password is known.
+ACCOUNTS: Final = """
+SELECT credential_id, login, verifier, enabled FROM accounts_local
+UNION ALL SELECT p.credential_id, c.login, NULL, p.enabled FROM pool_pairs p JOIN credentials c ON c.id = p.credential_id
+"""
+
+
 def gather(office: Office, post: Post, deeds: Deeds) -> Evidence:
     letters = office.rows("SELECT id, state, verdict, rule_id, content FROM letters ORDER BY id")
     record_key = _key(office.home / "keys" / "record.key")
@@ -77,9 +85,9 @@ def gather(office: Office, post: Post, deeds: Deeds) -> Evidence:
         inbox=office.letters_in("INBOX"),
         done=office.letters_in(DONE_FOLDER),
         letters=[row | {"number": next(iter(numbers([row["content"]])), 0)} for row in letters],
-        requests=office.rows("SELECT id, letter_id, state FROM requests"),
+        requests=office.rows("SELECT id, letter_id, reissue_of, state FROM requests"),
         credentials=office.rows("SELECT id, request_id, login, state FROM credentials"),
-        accounts=office.rows("SELECT credential_id, login, verifier, enabled FROM accounts_local"),
+        accounts=office.rows(ACCOUNTS),
         replies=office.rows("SELECT id, request_id, message_id, state, sends FROM replies"),
         told=[_told(row) for row in records],
         came=[read_reply(copy) for copy in office.sink.copies],

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from tests.crash.case import Case
 from tests.crash.evidence import Came, Evidence, Row
 from tests.crash.moments import Part
-from tests.crash.post import ENDS, End, Posted, Sort
+from tests.crash.office import password_of
+from tests.crash.post import ENDS, OFFICER, End, Posted, Sort
 
-DECISIONS: Final = {"letter.ignored", "letter.observed", "request.held", "request.refused", "request.approved"}
+DECISIONS: Final = {"letter.ignored", "letter.observed", "request.held", "request.refused", "request.approved", "reply.bounced"}
 BY_ITSELF: Final = {
     "letters": {"kept"},
     "requests": {"approved"},
@@ -38,34 +40,6 @@ class Verdict:
     faults: Sequence[str]
 
 
-class Case:
-    """The evidence, sorted by letter."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
-        self.requests = {row["letter_id"]: row for row in evidence.requests}
-        self.credentials: dict[int, list[Row]] = defaultdict(list)
-        self.replies: dict[int, list[Row]] = defaultdict(list)
-        self.letters: dict[int, list[Row]] = defaultdict(list)
-        self.came: dict[int | None, list[Came]] = defaultdict(list)
-        for row in evidence.credentials:
-            self.credentials[row["request_id"]].append(row)
-        for row in evidence.replies:
-            self.replies[row["request_id"]].append(row)
-        for row in evidence.letters:
-            self.letters[row["number"]].append(row)
-        for one in evidence.came:
-            self.came[one.number].append(one)
-
-    def end(self, letter: Row) -> tuple[str, str | None, str | None, int, tuple[str, ...]]:
-        """What became of a kept letter: its state, verdict, request, number of credentials, states of replies."""
-        request = self.requests.get(letter["id"])
-        if request is None:
-            return letter["state"], letter["verdict"], None, 0, ()
-        replies = tuple(sorted(row["state"] for row in self.replies[request["id"]]))
-        return letter["state"], letter["verdict"], request["state"], len(self.credentials[request["id"]]), replies
-
-
 def judge(evidence: Evidence, after: Evidence) -> Verdict:
     """`after` was gathered once more when all terms were over."""
     case = Case(evidence)
@@ -84,6 +58,7 @@ def judge(evidence: Evidence, after: Evidence) -> Verdict:
         *_decision_faults(case),
         *_reply_faults(case),
         *_login_faults(case),
+        *_undelivered_faults(case),
         *_waiting_faults(case),
         *evidence.faults,
         *(f"after the terms: {fault}" for fault in _term_faults(after)),
@@ -115,11 +90,15 @@ def _is_safe(posted: Posted, case: Case) -> bool:
 
 
 def _place_faults(case: Case) -> Iterator[str]:
-    """Each letter lies once in the mailbox: requests that were taken in the done folder, all others where they were."""
+    """Each letter lies once in the mailbox: requests that were taken in the done folder, all others where they were.
+
+    One that was put aside while it was taken in stays where it was.
+    """
     for posted in case.evidence.posted:
         files = _files(posted, case.evidence)
         moved = ENDS[posted.sort].moved
-        allowed = ([] if moved else [(files, 0)]) + ([] if moved is False else [(0, files)])
+        aside = any(row["state"] == "quarantined" for row in case.letters[posted.number])
+        allowed = ([] if moved and not aside else [(files, 0)]) + ([(0, files)] if moved else [])
         found = (case.evidence.inbox.get(posted.number, 0), case.evidence.done.get(posted.number, 0))
         if found not in allowed:
             yield f"letter {posted.number} ({posted.sort}): files in inbox and done folder {found}, expected {allowed}"
@@ -130,9 +109,11 @@ def _end_faults(case: Case) -> Iterator[str]:
     for posted in case.evidence.posted:
         if posted.twin is not None and posted.twin < posted.number:
             continue  # judged with its twin
+        if ENDS[posted.sort].kept is None and not case.letters[posted.number]:
+            continue
         group = [posted, *(one for one in case.evidence.posted if one.number == posted.twin)]
         rows = [row for one in group for row in case.letters[one.number]]
-        expected = [_expected(ENDS[one.sort]) for one in group if ENDS[one.sort].kept]
+        expected = [_expected(ENDS[one.sort]) for one in group if ENDS[one.sort].kept is not False]
         found = [case.end(row) for row in rows if posted.sort is Sort.POISON or row["state"] != "quarantined"]
         left = Counter(map(_forgiving, found)) - Counter(map(_forgiving, expected))
         if left or len(rows) != len(expected):
@@ -155,11 +136,9 @@ def _forgiving(end: tuple[str, str | None, str | None, int, tuple[str, ...]]) ->
 def _before_a_person(case: Case) -> tuple[int, int]:
     sorts = {posted.number: posted.sort for posted in case.evidence.posted}
     letters = {row["id"]: row for row in case.evidence.letters}
-    of_request = {row["id"]: letters[row["letter_id"]] for row in case.evidence.requests}
+    of_request = {request["id"]: sorts[letters[letter]["number"]] for letter, request in case.requests.items()}
     doubted = [
-        row
-        for row in case.evidence.replies
-        if row["state"] == "unknown" and sorts[of_request[row["request_id"]]["number"]] is not Sort.MUTE
+        row for row in case.evidence.replies if row["state"] == "unknown" and of_request.get(row["request_id"]) is not Sort.MUTE
     ]
     quarantined = [row for row in letters.values() if row["state"] == "quarantined" and sorts[row["number"]] is not Sort.POISON]
     return len(doubted), len(quarantined)
@@ -170,6 +149,8 @@ def _decision_faults(case: Case) -> Iterator[str]:
     for one in case.evidence.told:
         if one.event in DECISIONS or one.event == "letter.quarantined":
             told[one.details["letter"]].append(one.event)
+        if one.event == "letter.retried":
+            told[one.details["letter"]].remove("letter.quarantined")
     for row in case.evidence.letters:
         if len(told[row["id"]]) != 1:
             yield f"letter {row['number']} was decided {len(told[row['id']])} times: {told[row['id']]}"
@@ -224,19 +205,22 @@ def _reply_faults(case: Case) -> Iterator[str]:
     by_message_id = _by_message_id(case.evidence)
     for message_id, came in by_message_id.items():
         asked = posted.get(came[0].number or 0)
-        if message_id not in known or asked is None:
+        if message_id in known and known[message_id]["request_id"] is None:
+            if came[0].number is not None or came[0].copy.recipients != (OFFICER,):
+                yield f"{message_id} is for the officer and went to {came[0].copy.recipients}"
+        elif message_id not in known or asked is None:
             yield f"{message_id} came, and no letter asked for it"
         elif came[0].copy.recipients != (asked.sender,):
             yield f"{message_id} went to {came[0].copy.recipients}, not to {asked.sender}"
         if len(came) > MAX_SENDS:
             yield f"{message_id} was sent {len(came)} times"
     for message_id, row in known.items():
-        if row["state"] == "sent" and message_id not in by_message_id:
-            yield f"{message_id} is called sent and never came"
+        if row["state"] in {"sent", "bounced"} and message_id not in by_message_id:
+            yield f"{message_id} is called {row['state']} and never came"
         if row["state"] == "unknown" and row["sends"] != MAX_SENDS:
             yield f"{message_id} stands before a person after {row['sends']} sends"
     for number, replies in case.came.items():
-        if len({one.message_id for one in replies}) > 1:
+        if number is not None and len({one.message_id for one in replies}) > 1:
             yield f"letter {number} was answered by different replies"
 
 
@@ -245,6 +229,7 @@ def _login_faults(case: Case) -> Iterator[str]:
     fate = {one.number: one.login for one in case.evidence.posted}
     states = {row["login"]: row["state"] for row in case.evidence.credentials}
     accounts = {row["login"]: row for row in case.evidence.accounts}
+    asked_by: dict[str, int | None] = {}
     for one in case.evidence.came:
         if one.login is None:
             continue
@@ -252,12 +237,31 @@ def _login_faults(case: Case) -> Iterator[str]:
         if account is None or one.password is None:
             yield f"the login {one.login} is in a letter and opens nothing"
             continue
+        if one.login in asked_by and asked_by[one.login] != one.number:
+            yield f"the login {one.login} went out for two letters"
+        asked_by[one.login] = one.number
         spoken = (account["credential_id"] + one.password).encode()
-        if hmac.new(case.evidence.pepper, spoken, hashlib.sha256).digest() != bytes(account["verifier"]):
+        mac = hmac.new(case.evidence.pepper, spoken, hashlib.sha256).digest()
+        right = one.password == password_of(one.login) if account["verifier"] is None else mac == bytes(account["verifier"])
+        if not right:
             yield f"the password beside {one.login} is wrong"
         expected = fate.get(one.number or 0, "active")
         if states.get(one.login) != expected or bool(account["enabled"]) != (expected == "active"):
             yield f"the login {one.login} is {states.get(one.login)}, expected {expected}"
+
+
+def _undelivered_faults(case: Case) -> Iterator[str]:
+    """A login whose answer did not arrive is blocked, and one request that repeats it stands before a person; no other is there."""
+    enabled = {row["credential_id"]: bool(row["enabled"]) for row in case.evidence.accounts}
+    reissues = Counter(row.get("reissue_of") for row in case.evidence.requests if row["state"] == "held")
+    for request in case.evidence.requests:
+        came_back = {reply["state"] for reply in case.replies[request["id"]]} & {"failed", "bounced"}
+        logins = case.credentials[request["id"]] if came_back else []
+        if reissues[request["id"]] != len(logins):
+            yield f"requests: {request['id']} is repeated {reissues[request['id']]} times, expected {len(logins)}"
+        for login in logins:
+            if login["state"] != "suspended" or enabled.get(login["id"], False):
+                yield f"the login {login['login']} is {login['state']} although its answer did not arrive"
 
 
 def _waiting_faults(case: Case) -> Iterator[str]:
@@ -282,7 +286,7 @@ def _waiting_faults(case: Case) -> Iterator[str]:
 def _term_faults(after: Evidence) -> Iterator[str]:
     yield from after.faults
     for row in after.credentials:
-        if row["state"] in {"active", "reserved"}:
+        if row["state"] in {"active", "suspended", "reserved"}:
             yield f"the login {row['login']} is still {row['state']}"
     for row in after.accounts:
         if row["enabled"]:

@@ -69,6 +69,8 @@ class ImapRelay:
     def __init__(self, server_port: int, trap: Trap) -> None:
         self._server_port = server_port
         self._trap = trap
+        self.refuses_moves = False
+        self.drops_headers = False  # who asks for headers loses the line
         self._started: Future[int] = Future()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -98,7 +100,7 @@ class ImapRelay:
             return
         done: dict[bytes, str] = {}  # how the server's answer to a command begins -> the command
         pumps = [
-            asyncio.ensure_future(self._ask(reader, to_server, done)),
+            asyncio.ensure_future(self._ask(reader, writer, to_server, done)),
             asyncio.ensure_future(self._answer(from_server, writer, done)),
         ]
         with suppress(asyncio.CancelledError):  # the relay stops while a client is still connected
@@ -109,12 +111,20 @@ class ImapRelay:
             side.close()
         await asyncio.gather(*pumps, return_exceptions=True)
 
-    async def _ask(self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, done: dict[bytes, str]) -> None:
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_server: asyncio.StreamWriter, done: dict[bytes, str]
+    ) -> None:
         while line := await reader.readline():
             name = next((name for name, form in COMMANDS if form.match(line)), None)
             if name is not None:
                 if self._trap.passes(Place.IMAP, name, Way.FAILED):
                     return
+                if name == "headers" and self.drops_headers:
+                    return
+                if name == "move" and self.refuses_moves:
+                    writer.write(line.split(b" ", 1)[0] + b" NO [NOPERM] not allowed\r\n")
+                    await writer.drain()
+                    continue
                 done[b"+ " if name == "idle" else line.split(b" ", 1)[0] + b" "] = name
             to_server.write(line)
             await to_server.drain()
@@ -152,6 +162,7 @@ class CrashSink(Sink):
         self.mute = mute  # the letter is taken, and the line dropped without a word
         self.tried: set[bytes] = set()
         self.copies: list[Copy] = []
+        self.is_away: Callable[[], bool] = lambda: False  # then it takes nothing from anybody
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.CancelledError):
@@ -178,6 +189,9 @@ class _Line(Conversation):
         name, _, address = step.partition(" ")
         if name != "dot" and self._sink.trap.passes(Place.SMTP, name, Way.FAILED):
             raise ConnectionAbortedError("killed")
+        if name == "greeting" and self._sink.is_away():
+            await super().reply(step, "421 4.3.2 not now")
+            raise ConnectionAbortedError("away")
         if name == "RCPT" and address == self._sink.never:
             usual = "550 5.1.1 no such mailbox"
         if name == "dot":

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -24,7 +25,7 @@ from sqlalchemy import make_url
 
 from tests.crash.lines import CrashSink, ImapRelay, Trap
 from tests.crash.moments import Part
-from tests.crash.post import CLINICS, LATER, MAX_BYTES, MUTE, NEVER
+from tests.crash.post import CLINICS, LATER, MAX_BYTES, MUTE, NEVER, OFFICER
 from tests.servers.dovecot import Dovecot
 from tests.servers.processes import runs
 
@@ -37,6 +38,7 @@ mode = "{mode}"
 name = "ТФОМС АО"
 from = "uc@fond.example"
 portal_url = "https://portal.example/"
+officer = "{officer}"
 
 [database]
 url = "{url}"
@@ -65,9 +67,19 @@ address_replies_daily = 100000
 replies_daily = 100000
 issues_per_10_minutes = {breaker}
 
+[alarms]
+disk_free_bytes = {disk}
+
 [rules]
 directory = "rules"
 """
+# Any stock is low, so that each draw after an import tells it.
+POOL: Final = """
+[accounts]
+kind = "pool"
+low_stock = 100000
+"""
+FULL_DISK: Final = 10**15  # bytes that must be free for no alarm: nobody has them
 # So that a login can be replaced within the campaign: the packaged rules take a second request within 15 minutes for a repetition.
 AGAIN_RULE: Final = """
 [[rule]]
@@ -80,7 +92,7 @@ why = "Повторная выдача: фамилия записана в ка�
 REGISTER: Final = (*CLINICS, LATER, NEVER, MUTE)
 REGISTERED: Final = len(REGISTER)
 PATIENCE_SECONDS: Final = 120.0  # what takes longer, even on a busy machine, will not come at all
-STEPS: Final = {Part.DESK: "intake,answer,issue,expire", Part.COURIER: "deliver"}
+STEPS: Final = {Part.DESK: "intake,answer,bounce,issue,expire,alarm", Part.COURIER: "deliver"}
 
 # Nothing is left that the program could still do without a person, or before its time.
 WORK_LEFT: Final = """
@@ -102,26 +114,35 @@ class Office:
         self.dovecot = dovecot
         self.trap = Trap()
         self.sink = CrashSink(self.trap, Random(chance.random()), later=LATER, never=NEVER, mute=MUTE)
-        self._relay = ImapRelay(dovecot.port, self.trap)
+        self.relay = ImapRelay(dovecot.port, self.trap)
         self._url = url or f"sqlite:///{self.home / 'mailer.db'}"
         self._log = (self.home / "run.log").open("ab")
         self._started: list[subprocess.Popen[bytes]] = []
         self._activations = 0
+        self._pairs = 0
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")} | {
             "PYTHONPATH": str(ROOT)
         }
 
     def __enter__(self) -> Office:
         self.sink.__enter__()
-        self._relay.__enter__()
+        self.relay.__enter__()
         (self.home / "imap.password").write_text("desk-password\n")
         shutil.copytree(ROOT / "rules", self.home / "rules")
         (self.home / "rules" / "25-again.toml").write_text(AGAIN_RULE, encoding="utf-8")
-        for name, mode, breaker in (("mailer", "answer", 100000), ("observe", "observe", 100000), ("narrow", "answer", 1)):
-            text = CONFIG.format(
-                mode=mode, url=self._url, imap=self._relay.port, smtp=self.sink.port, max_bytes=MAX_BYTES, breaker=breaker
-            )
+        usual: dict[str, object] = {"mode": "answer", "breaker": 100000, "disk": 0}
+        configs: dict[str, dict[str, object]] = {
+            "mailer": {},
+            "observe": {"mode": "observe"},
+            "narrow": {"breaker": 1},
+            "alarmed": {"disk": FULL_DISK},
+        }
+        ports = {"imap": self.relay.port, "smtp": self.sink.port}
+        for name, other in configs.items():
+            text = CONFIG.format(url=self._url, max_bytes=MAX_BYTES, officer=OFFICER, **ports, **(usual | other))
             (self.home / f"{name}.toml").write_text(text, encoding="utf-8")
+        pool = (self.home / "mailer.toml").read_text(encoding="utf-8") + POOL
+        (self.home / "pool.toml").write_text(pool, encoding="utf-8")
         self.mailer("init")
         self.write_register(extra=0)
         self.mailer("senders", "import", "senders.csv")
@@ -132,7 +153,7 @@ class Office:
             if process.poll() is None:
                 process.kill()
             process.wait()
-        self._relay.__exit__(None, None, None)
+        self.relay.__exit__(None, None, None)
         self.sink.__exit__(None, None, None)
         self._log.close()
 
@@ -151,6 +172,23 @@ class Office:
         """Rules that say the same in other words: they have another hash and must be activated."""
         self._activations += 1
         (self.home / "rules" / "25-again.toml").write_text(f"# {self._activations}\n{AGAIN_RULE}", encoding="utf-8")
+
+    def write_pairs(self, count: int = 30) -> None:
+        """A file of ready pairs that were never there before; the password of each is `password_of` its login."""
+        logins = [f"uc-{self._pairs + number}" for number in range(count)]
+        self._pairs += count
+        text = "\n".join(["login,password", *(f"{login},{password_of(login)}" for login in logins)])
+        (self.home / "pairs.csv").write_text(text, encoding="utf-8")
+
+    def change(self, statement: str) -> None:
+        """Change what stands in the database, past the program."""
+        if self._url.startswith("sqlite"):
+            with closing(sqlite3.connect(self.home / "mailer.db", timeout=30)) as connection, connection:
+                connection.execute(statement)
+            return
+        url = make_url(self._url)
+        with psycopg.connect(host=str(url.query["host"]), user=url.username, dbname=url.database) as connection:
+            connection.execute(statement)  # type: ignore[arg-type]
 
     def command(self, *words: str, config: str = "mailer") -> list[str]:
         return [sys.executable, "-m", "mailer", "--config", f"{config}.toml", *words]
@@ -218,14 +256,23 @@ class Office:
         return Counter(numbers(self.dovecot.letters(folder)))
 
     def renumber(self) -> None:
-        """The mail server loses its numbers and gives new ones under another UIDVALIDITY. Nobody may be connected."""
+        """The mail server loses its numbers and gives new ones under another UIDVALIDITY.
+
+        It is stopped meanwhile: a session that outlives its client would write new numbers under the old UIDVALIDITY.
+        """
         box = self.dovecot.home / "mail" / "desk"
+        self.dovecot.stop()
         for file in (box / "dovecot-uidlist", *box.glob("dovecot.index*")):
             file.unlink(missing_ok=True)
+        self.dovecot.start()
+
+
+def password_of(login: str) -> str:
+    return f"password-of-{login}"
 
 
 def numbers(letters: Sequence[bytes]) -> list[int]:
-    found = (re.search(rb"^Message-ID: <crash-(\d+)@", letter, re.M) for letter in letters)
+    found = (re.search(rb"^(?:\* )?Message-ID: <crash-(\d+)@", letter, re.M) for letter in letters)
     return [int(match[1]) for match in found if match]
 
 

@@ -15,6 +15,7 @@ from typing import Final
 PHRASE: Final = "Запрос атрибутов временного доступа"
 CLINICS: Final = tuple(f"ib@clinic{number}.example" for number in range(40))
 LATER, NEVER, MUTE = "later@slow.example", "never@gone.example", "mute@deaf.example"
+OFFICER: Final = "ib@fond.example"
 STRANGER: Final = "somebody@elsewhere.example"
 MAX_BYTES: Final = 64 * 1024
 STRANGERS: Final = 150  # of 200 whose headers are kept a day
@@ -42,14 +43,21 @@ class Sort(StrEnum):
     BOUNCE = "delivery report"
     OBSERVED = "request, only observed"
     POISON = "request that four processes died of"
+    RETRIED = "request that four processes died of, read once more"
+    DROPPED = "request that four processes died of, given up"
+    RETURNED = "request, answer comes back"
+    UNREADABLE = "letter with unreadable headers"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Where a letter must be at the end. `kept`: by the program; `moved`: in the done folder, else in the inbox; None: either."""
+    """Where a letter must be at the end. `kept`: by the program, None: as far as the day's share goes.
 
-    kept: bool = True
-    moved: bool | None = True
+    `moved`: in the done folder, else in the inbox.
+    """
+
+    kept: bool | None = True
+    moved: bool = True
     verdict: str | None = None
     request: str | None = None  # its state; None: no request
     credential: bool = False
@@ -76,8 +84,12 @@ ENDS: Final = {
     Sort.UNKNOWN: End(verdict="hold", request="held", moved=False),
     Sort.MACHINE: End(verdict="hold", request="held", moved=False),
     Sort.BOUNCE: IGNORED,
-    Sort.OBSERVED: End(verdict="issue", moved=None),  # stays, until its number changes while the office answers
+    Sort.OBSERVED: End(verdict="issue", moved=False),
     Sort.POISON: End(letter="quarantined"),
+    Sort.RETRIED: ANSWERED,
+    Sort.DROPPED: End(letter="dropped"),
+    Sort.RETURNED: End(verdict="issue", request="answered", credential=True, reply="bounced"),
+    Sort.UNREADABLE: End(kept=None, moved=False, verdict="hold", request="held"),
 }
 # The steady stream, by weight.
 STREAM: Final = (
@@ -94,6 +106,23 @@ STREAM: Final = (
     Sort.MACHINE,
     Sort.BOUNCE,
 )
+REPORT: Final = """
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.elsewhere.example
+
+Final-Recipient: rfc822; {recipient}
+Action: failed
+Status: 5.1.1
+
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: {message_id}
+
+--b--
+"""
 SENDERS: Final = {Sort.LATER: LATER, Sort.NEVER: NEVER, Sort.MUTE: MUTE, Sort.UNKNOWN: STRANGER}
 
 
@@ -144,6 +173,15 @@ class Post:
         self._put([_written(posted)])
         return posted
 
+    def bounce(self, recipient: str, message_id: str) -> Posted:
+        """The recipient's server gives a reply back."""
+        posted = self._new(Sort.BOUNCE)
+        self._put([_written(posted) + REPORT.format(recipient=recipient, message_id=message_id).replace("\n", "\r\n").encode()])
+        return posted
+
+    def unreadable(self, count: int) -> None:
+        self._put([_written(self._new(Sort.UNREADABLE)) for _ in range(count)])
+
     def _new(self, sort: Sort, *, like: Posted | None = None) -> Posted:
         number = len(self.posted) + 1
         sender = like.sender if like else SENDERS.get(sort) or self._chance.choice(CLINICS)
@@ -178,11 +216,13 @@ def _written(posted: Posted) -> bytes:
             headers = "Auto-Submitted: auto-generated\r\n"
         case Sort.BOUNCE:
             subject = "Undelivered Mail Returned to Sender"
-            headers = "Return-Path: <>\r\n"
+            headers = 'Return-Path: <>\r\nContent-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n'
         case Sort.LARGE:
             body = "вложение\r\n" * 1500
         case Sort.TOO_LARGE:
             body = "вложение\r\n" * 5000
+    if posted.sort is Sort.UNREADABLE:  # no header has a blank in its name
+        return f"* Message-ID: <crash-{posted.number}@letters.example>\r\n\r\n{body}".encode()
     sender = "MAILER-DAEMON@post.example" if posted.sort is Sort.BOUNCE else posted.sender
     return (
         f"{headers}From: {sender}\r\nTo: uc@fond.example\r\nSubject: {subject}\r\nDate: Mon, 23 Nov 2026 12:00:00 +0300\r\n"

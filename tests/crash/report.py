@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.crash.deeds import Kill
 from tests.crash.evidence import Evidence
+from tests.crash.hands import Kill
 from tests.crash.judge import Verdict
 from tests.crash.moments import ALL
 from tests.crash.post import Sort

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.crash.deeds import Kill
 from tests.crash.evidence import Came, Evidence, Told, read_reply
+from tests.crash.hands import Kill
 from tests.crash.judge import judge
 from tests.crash.lines import Copy
 from tests.crash.moments import Part
-from tests.crash.post import Posted, Sort
+from tests.crash.post import OFFICER, Posted, Sort
 
 NOON = datetime(2026, 11, 23, 9, tzinfo=UTC)
 PEPPER = b"p" * 32
@@ -99,6 +99,44 @@ def instead(**fields: Any) -> Callable[[Evidence], Evidence]:
     return lambda evidence: replace(evidence, **fields)
 
 
+REPEATED = {"id": 9, "letter_id": None, "reissue_of": 1, "state": "held"}
+NOTICE = b"Message-ID: <nn@fond.example>\nSubject: alarm\n\nalarm\n"
+
+
+def came_back(*, state: str = "suspended") -> Callable[[Evidence], Evidence]:
+    """The first answer came back after it was sent."""
+
+    def change(evidence: Evidence) -> Evidence:
+        evidence = rows_with("accounts", 0, enabled=False)(rows_with("credentials", 0, state=state)(evidence))
+        posted = [replace(ASKED, sort=Sort.RETURNED, login="suspended"), *evidence.posted[1:]]
+        return replace(more("requests", REPEATED)(rows_with("replies", 0, state="bounced")(evidence)), posted=posted)
+
+    return change
+
+
+def notice(recipient: str) -> Callable[[Evidence], Evidence]:
+    """A letter about an alarm went to an address."""
+    row = {"id": "nn", "request_id": None, "message_id": "<nn@fond.example>", "state": "sent", "sends": 1}
+    return lambda evidence: more("came", came(NOTICE, at=15, recipient=recipient))(more("replies", row)(evidence))
+
+
+def put_aside() -> Callable[[Evidence], Evidence]:
+    """The second letter took several desks with it while it was taken in: it stays in the inbox, and nobody answered it."""
+
+    def change(evidence: Evidence) -> Evidence:
+        return replace(
+            rows_with("letters", 1, state="quarantined", verdict=None)(evidence),
+            inbox={2: 1, 3: 1},
+            done={1: 1},
+            requests=evidence.requests[:1],
+            replies=evidence.replies[:1],
+            told=[*evidence.told[:1], told("letter.quarantined", letter=2), *evidence.told[2:4]],
+            came=evidence.came[:2],
+        )
+
+    return change
+
+
 def over() -> Evidence:
     """The same office when all terms are over."""
     return rows_with("accounts", 0, enabled=False)(rows_with("credentials", 0, state="expired")(sound()))
@@ -110,6 +148,20 @@ def test_a_sound_outcome_has_no_fault() -> None:
     assert (verdict.lost, verdict.double_credentials, verdict.differing, verdict.unexplained) == (0, 0, 0, 0)
     assert verdict.copies == {1: 1, 2: 1}
     assert (verdict.doubted, verdict.quarantined) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        came_back(),
+        notice(OFFICER),
+        more("told", told("letter.quarantined", letter=1), told("letter.retried", letter=1)),
+        put_aside(),
+    ],
+    ids=["an answer came back", "an alarm was told", "a letter was read once more", "a letter was put aside at intake"],
+)
+def test_what_may_be_is_no_fault(change: Callable[[Evidence], Evidence]) -> None:
+    assert judge(change(sound()), over()).faults == []
 
 
 SECOND_LETTER = ISSUED.replace(b"secret", b"other")
@@ -167,6 +219,21 @@ BROKEN = {
     "reply waits": (rows_with("replies", 0, state="sending"), "replies: aa still sending"),
     "issued and unanswered": (rows_with("requests", 0, state="issued"), "requests: 1 is issued and its answer is"),
     "doubted too soon": (rows_with("replies", 0, state="unknown", sends=2), "stands before a person after 2 sends"),
+    "came back, not blocked": (came_back(state="active"), "the login tmp-1 is active although its answer did not arrive"),
+    "came back, not shut": (
+        lambda evidence: rows_with("accounts", 0, enabled=True)(came_back()(evidence)),
+        "the login tmp-1 is suspended although its answer did not arrive",
+    ),
+    "came back, not repeated": (
+        lambda evidence: replace(came_back()(evidence), requests=evidence.requests),
+        "requests: 1 is repeated 0 times, expected 1",
+    ),
+    "repeated for nothing": (more("requests", REPEATED), "requests: 1 is repeated 1 times, expected 0"),
+    "an alarm to another": (notice("ib@clinic1.example"), "<nn@fond.example> is for the officer and went to"),
+    "read once more and not decided": (
+        more("told", told("letter.quarantined", letter=1), told("letter.retried", letter=1), told("letter.quarantined", letter=1)),
+        "letter 1 was decided 2 times",
+    ),
     "seen while gathering": (instead(faults=["the record has gaps"]), "the record has gaps"),
 }
 

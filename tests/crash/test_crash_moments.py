@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_event_of_the_record_is_a_moment() -> None:
     flow = (ROOT / "docs/flow.md").read_text(encoding="utf-8").partition("\n## Transactions and the record\n")[2]
-    assert set(re.findall(r"^\| `([a-z.]+)` \|", flow, re.M)) == set(EVENTS) | set(TOLD_WITH)
+    assert set(re.findall(r"^\| `([a-z.-]+)` \|", flow, re.M)) == set(EVENTS) | set(TOLD_WITH)
     assert set(TOLD_WITH.values()) <= set(EVENTS)
 
 

@@ -17,6 +17,7 @@ from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
+from mailer.edge.handed import HandedOutFile
 from mailer.edge.keys import Keyring
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
@@ -28,10 +29,12 @@ from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian
-from mailer.store import accounts_local, audit
+from mailer.store import audit, office, places
 from mailer.store.accounts_local import LocalAccounts
+from mailer.store.accounts_pool import PoolAccounts
 from mailer.store.db import Tx
 from mailer.store.facts import Limits
+from mailer.store.logins import Logins
 from mailer.store.work import Worker
 from tests.e2e.bureau import body
 from tests.fakes import FakeCommand, FakeMailbox, FakePostman, FakeSurroundings
@@ -63,6 +66,8 @@ class Desk:
     bounce_address: str | None = None
     address: str = "uc@fond.example"
     batch: int = 100
+    kind: str = "local"
+    low_stock: int = 0
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
@@ -72,14 +77,20 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
-        self.keyring = Keyring(self.home / "keys")
+        with self.trial.database.reading() as tx:
+            self.keyring = Keyring(self.home / "keys", instance=office.name(tx))
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
         self.trial.register(CLINIC, DENTIST)
         with self.trial.database.reading() as tx:
             self._begun_at = audit.head(tx)
         self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
-        self.accounts = LocalAccounts(peppers={1: b"p" * 32}, algorithm="hmac-sha256")
+        handed_out = HandedOutFile(self.home / "keys")
+        handed_out.make()
+        pepper = self.keyring.secret("pepper")
+        self.logins = Logins(key=pepper, handed_out=handed_out)
+        self.local = LocalAccounts(peppers={1: pepper}, algorithm="hmac-sha256")
+        self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
         self.stationery = Stationery(
             templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
             sealer=self.keyring,
@@ -131,34 +142,49 @@ class Desk:
 
     def bounced(self, worker: Worker | None = None) -> Bounced:
         settings = BouncedSettings(bounce_address=self.bounce_address, observe=self.observe)
-        return Bounced(worker or self.trial.worker("bounce"), accounts_local, settings, on_trouble=self.trouble, watched=unwatched)
+        return Bounced(worker or self.trial.worker("bounce"), places, settings, on_trouble=self.trouble, watched=unwatched)
 
     def issue(self) -> Issue:
         settings = IssueSettings(
-            months=3, max_days=None, login="opaque", login_prefix="tmp-29-", profile=PROFILES["default"], breaker=self.breaker
+            months=3,
+            max_days=None,
+            login="opaque",
+            login_prefix="tmp-29-",
+            profile=PROFILES["default"],
+            breaker=self.breaker,
+            low_stock=self.low_stock,
         )
         chance = random.Random(self.trial.chance.random())
         return Issue(
             self.trial.worker(),
             self.stationery,
-            self.accounts,
+            self.pool if self.kind == "pool" else self.local,
+            self.logins,
             settings,
+            stock=self.pool if self.kind == "pool" else None,
             randbelow=chance.randrange,
             on_trouble=self.trouble,
         )
 
     def deliver(self) -> Deliver:
         settings = DeliverSettings(instance=INSTANCE, connections=4)
-        return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, accounts_local, settings, jitter=lambda: 0.0)
+        return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, places, settings, jitter=lambda: 0.0)
 
     def expire(self) -> Expire:
-        return Expire(self.trial.worker("expire"), accounts_local)
+        return Expire(self.trial.worker("expire"), places)
 
     def alarm(self, *, officer: str | None = OFFICER, silence: timedelta = timedelta(days=99)) -> AlarmStep:
         """Its stopwatch runs with the trial clock; of the service no part is missed, and its mailbox only after `silence`."""
         self.surroundings.uptime = self._uptime_seconds
         settings = AlarmSettings(
-            limits=AlarmLimits(silence={"uc": silence}, stopped=silence, parts=(), breaker=self.breaker, disk_free_bytes=1000),
+            limits=AlarmLimits(
+                silence={"uc": silence},
+                stopped=silence,
+                parts=(),
+                breaker=self.breaker,
+                disk_free_bytes=1000,
+                low_stock=self.low_stock if self.kind == "pool" else 0,
+            ),
             officer=officer,
             replies_daily=self.replies_daily,
             address_replies_daily=60,

@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from mailer.core import evidence
+from mailer.core.accounts import Standing
 from mailer.core.lifecycle import RequestEvent
 from mailer.core.secret import Secret
-from mailer.flow import override, report
+from mailer.flow import report
+from mailer.flow.override import credentials as override
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests
@@ -102,7 +104,7 @@ def told(desk: Desk, event: str) -> list[dict[str, Any]]:
 
 def world(desk: Desk) -> list[Any]:
     """Everything that a bounce could change, besides its own letter."""
-    tables = ("requests", "credentials", "replies", "accounts_local", "senders", "personal")
+    tables = ("requests", "credentials", "replies", "accounts_local", "pool_pairs", "senders", "personal")
     with desk.trial.database.reading() as tx:
         return [sorted(map(str, tx.execute(text(f"SELECT * FROM {table}")))) for table in tables]
 
@@ -173,10 +175,10 @@ def test_the_login_of_a_bounced_answer_is_no_longer_valid(desk: Desk) -> None:
     reply_id = answered(desk)
     login, password = password_in(desk.postman.sent[0][1])
     with desk.trial.database.reading() as tx:
-        assert desk.accounts.check(tx, login, Secret(password), desk.trial.clock())
+        assert desk.local.check(tx, login, Secret(password), desk.trial.clock()) is Standing.VALID
     returned(desk, bounce(reply_id))
     with desk.trial.database.reading() as tx:
-        assert not desk.accounts.check(tx, login, Secret(password), desk.trial.clock())
+        assert desk.local.check(tx, login, Secret(password), desk.trial.clock()) is Standing.ENDED
 
 
 def only_report(reply_id: str) -> bytes:

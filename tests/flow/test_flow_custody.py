@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.core.accounts import Order, Standing
 from mailer.core.custody import KeyKind
 from mailer.core.secret import Secret
 from mailer.edge.keys import Keyring, PairBinding
@@ -111,17 +112,21 @@ def test_replies_are_sealed_to_a_rotated_epoch_at_once_and_older_ones_still_leav
 
 def test_a_rotated_pepper_checks_new_and_old_verifiers(desk: Desk) -> None:
     worker, keyring, now = desk.trial.worker(), desk.keyring, desk.trial.clock()
+
+    def order(credential_id: str, login: str, password: str) -> Order:
+        return Order(credential_id=credential_id, login=login, password=Secret(password), expires_at=now)
+
     desk.take(request("Пришва А.А.", CLINIC.answer_to, 1), request("Ли К.", CLINIC.answer_to, 2))
     desk.run()
     with worker.writing() as unit:
         (first, second) = [row.id for row in unit.tx.exec_driver_sql("SELECT id FROM credentials ORDER BY request_id")]
-        LocalAccounts(peppers=keyring.peppers(), algorithm="hmac-sha256").create(unit.tx, first, "old", Secret("p" * 18), now)
+        LocalAccounts(peppers=keyring.peppers(), algorithm="hmac-sha256").create(unit.tx, order(first, "old", "p" * 18))
     assert custody.rotate(worker, keyring, KeyKind.PEPPER) == "2"
     accounts = LocalAccounts(peppers=keyring.peppers(), algorithm="hmac-sha256")
     with worker.writing() as unit:
-        accounts.create(unit.tx, second, "new", Secret("q" * 18), now)
-        assert accounts.check(unit.tx, "old", Secret("p" * 18), now)
-        assert accounts.check(unit.tx, "new", Secret("q" * 18), now)
+        accounts.create(unit.tx, order(second, "new", "q" * 18))
+        assert accounts.check(unit.tx, "old", Secret("p" * 18), now) is Standing.VALID
+        assert accounts.check(unit.tx, "new", Secret("q" * 18), now) is Standing.VALID
         only_first = LocalAccounts(peppers={1: accounts.peppers[1]}, algorithm="hmac-sha256")
         with pytest.raises(SetupError, match=r"pepper-2\.key is missing"):
             only_first.check(unit.tx, "new", Secret("q" * 18), now)
@@ -148,7 +153,7 @@ def test_the_record_tells_nothing_of_a_keys_bytes(desk: Desk) -> None:
     custody.tell_founded(desk.trial.worker(), desk.keyring)
     for kind in (KeyKind.EPOCH, KeyKind.PEPPER, KeyKind.POOL):
         custody.rotate(desk.trial.worker(), desk.keyring, kind)
-    keys = [path.read_text().strip() for path in (desk.home / "keys").rglob("*") if path.is_file()]
+    keys = [path.read_text().strip() for path in (desk.home / "keys").rglob("*.[kp][eu][yb]")]
     with desk.trial.database.reading() as tx:
         told = b"".join(one.header + one.details for one in audit.page(tx, after=0, limit=1000)).decode()
     assert desk.events().count("key.made") == 4

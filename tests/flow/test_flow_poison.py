@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from mailer.core.keeping import DAILY, Group
 from mailer.errors import EdgeError, NotFoundError, RefusedError
-from mailer.flow import override, report
+from mailer.flow import report
+from mailer.flow.override import letters as override
 from mailer.model import Head
 from mailer.states import LetterState
 from mailer.store import audit, letters, tries
@@ -167,36 +168,36 @@ def test_a_quarantined_letter_is_read_once_more_and_answered(desk: Desk) -> None
     number = quarantined(desk)
     with desk.trial.database.writing() as tx:
         tx.execute(text("UPDATE letters SET digest = :digest"), {"digest": digest_of(desk, number)})
-    (kept,) = override.retry_letters(desk.trial.worker(), [number], reason="исправлено")
+    (kept,) = override.retry(desk.trial.worker(), [number], reason="исправлено")
     assert (kept.state, kept.attempts, kept.batches) == (LetterState.KEPT, 0, 1)
     desk.run()
     assert len(desk.postman.sent) == 1
     with pytest.raises(RefusedError):
-        override.retry_letters(desk.trial.worker(), [number], reason="ещё раз")
+        override.retry(desk.trial.worker(), [number], reason="ещё раз")
 
 
 def test_a_letter_that_fails_again_is_quarantined_again(desk: Desk) -> None:
     number = quarantined(desk)
-    override.retry_letters(desk.trial.worker(), [number], reason="вдруг")
+    override.retry(desk.trial.worker(), [number], reason="вдруг")
     until_done(desk.answer())
     assert desk.events().count("letter.quarantined") == 2
 
 
 def test_a_dropped_letter_is_never_read_and_can_still_be_exported(desk: Desk) -> None:
     number = quarantined(desk)
-    override.drop_letters(desk.trial.worker(), [number, number], reason="не нужно")
+    override.drop(desk.trial.worker(), [number, number], reason="не нужно")
     until_done(desk.answer())
-    kept = override.export_letter(desk.trial.worker(), number, reason=None)
+    kept = override.export(desk.trial.worker(), number, reason=None)
     assert (kept.state, kept.content) == (LetterState.DROPPED, request("Пришва А.А.", ADDRESS, 1))
     assert desk.events()[-2:] == ["letter.dropped", "letter.exported"]
     with pytest.raises(RefusedError):
-        override.retry_letters(desk.trial.worker(), [number], reason="всё же")
+        override.retry(desk.trial.worker(), [number], reason="всё же")
 
 
 def test_one_wrong_number_changes_none(desk: Desk) -> None:
     number = quarantined(desk)
     before = desk.events()
-    for change in (override.retry_letters, override.drop_letters):
+    for change in (override.retry, override.drop):
         with pytest.raises(NotFoundError):
             change(desk.trial.worker(), [number, 99], reason="нет такого")
     assert (in_state(desk, LetterState.QUARANTINED), desk.events()) == ([number], before)

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from mailer.core.accounts import Standing
 from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
 from mailer.errors import EdgeError, RecordError, SetupError
-from mailer.flow import override, report
+from mailer.flow import report
+from mailer.flow.override import credentials as override
+from mailer.flow.override import register
 from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests
@@ -56,8 +59,8 @@ def test_one_letter_goes_the_whole_way(desk: Desk) -> None:
     assert header(content, "Subject") == "Логин и пароль: Пришва А.А."
     login, password = password_in(content)
     with desk.trial.database.reading() as tx:
-        assert desk.accounts.check(tx, login, Secret(password), desk.trial.clock())
-        assert not desk.accounts.check(tx, login, Secret(password[:-1] + "b"), desk.trial.clock())
+        assert desk.local.check(tx, login, Secret(password), desk.trial.clock()) is Standing.VALID
+        assert desk.local.check(tx, login, Secret(password[:-1] + "b"), desk.trial.clock()) is not Standing.VALID
         (reply,) = outbox.of_request(tx, 1)
     assert (reply.state, reply.sealed) == (ReplyState.SENT, None)
     assert list(desk.mailbox.filed) == [1]
@@ -194,7 +197,7 @@ def test_the_older_login_ends_only_when_the_new_answer_has_left(desk: Desk) -> N
     assert credential_states(desk) == [CredentialState.SUPERSEDED, CredentialState.ACTIVE]
     login, password = password_in(desk.postman.sent[0][1])
     with desk.trial.database.reading() as tx:
-        assert not desk.accounts.check(tx, login, Secret(password), desk.trial.clock())
+        assert desk.local.check(tx, login, Secret(password), desk.trial.clock()) is not Standing.VALID
 
 
 def test_a_repeat_within_15_minutes_is_ignored(desk: Desk) -> None:
@@ -211,7 +214,7 @@ def test_a_credential_expires_and_is_never_valid_longer(desk: Desk) -> None:
     login, password = password_in(desk.postman.sent[0][1])
     desk.trial.clock.move(days=93)
     with desk.trial.database.reading() as tx:
-        assert not desk.accounts.check(tx, login, Secret(password), desk.trial.clock()), "before any sweep"
+        assert desk.local.check(tx, login, Secret(password), desk.trial.clock()) is not Standing.VALID, "before any sweep"
     until_done(desk.expire())
     assert credential_states(desk) == [CredentialState.EXPIRED]
     assert desk.events()[-1] == "credential.expired"
@@ -223,7 +226,7 @@ def test_a_revoked_login_is_no_longer_valid_and_the_reason_is_told(desk: Desk) -
     login, password = password_in(desk.postman.sent[0][1])
     override.revoke(desk.trial.worker(), accounts_local, login, reason="уволен")
     with desk.trial.database.reading() as tx:
-        assert not desk.accounts.check(tx, login, Secret(password), desk.trial.clock())
+        assert desk.local.check(tx, login, Secret(password), desk.trial.clock()) is not Standing.VALID
     assert desk.events()[-1] == "credential.revoked"
 
 
@@ -231,7 +234,7 @@ def test_a_changed_answer_address_is_held(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     desk.run()
     desk.trial.clock.move(hours=1)
-    override.import_senders(desk.trial.worker(), [replace(CLINIC, answer_to="other@clinic.example")], file_digest="0")
+    register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to="other@clinic.example")], file_digest="0")
     desk.take(request("Пришва А.А.", ADDRESS, 2))
     desk.run()
     assert states(desk)[0] == ("held", "address-changed")

@@ -80,11 +80,19 @@ def test_two_workers_share_the_letters_that_senders_take_turns_with(desk: Desk) 
     """What one has in hand but has not committed is skipped, not waited for."""
     first, second = colleague(desk, "first"), colleague(desk, "second")
     desk.take(*(request(f"Ли {letter}.", ADDRESS, n) for n, letter in enumerate("АБВГДЕ")))
-    with first._tray._worker.writing() as unit:
-        mine = letters.claim(unit.tx, 4, first._tray._lease, unit.at, bounces=False)
-        yours = second._tray.claim()
+    with first._tray._worker.writing() as one, second._tray._worker.writing() as other:
+        mine = letters.claim(one.tx, 4, first._tray._lease, one.at, bounces=False)
+        yours = letters.claim(other.tx, 4, second._tray._lease, other.at, bounces=False)
     assert (len(mine), len(yours)) == (4, 2)
     assert not {kept.id for kept in mine} & {kept.id for kept in yours}
+
+
+def test_nothing_is_taken_in_hand_while_another_is_at_its_turn(desk: Desk) -> None:
+    first, second = colleague(desk, "first"), colleague(desk, "second")
+    desk.take(*(request(person, ADDRESS, n) for n, person in enumerate(PEOPLE)))
+    with first._tray._worker.writing(alone=True):
+        assert not second.step()
+    assert second.step()
 
 
 def test_two_workers_read_bounces_and_each_is_matched_once(desk: Desk) -> None:

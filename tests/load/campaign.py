@@ -71,7 +71,7 @@ def large(count: int, seconds: float) -> Measured:
     with bureau() as office:
         body = b"A" * (25 * 1024 * 1024)
         for n in range(count):
-            office.dovecot.drop([request(_person(n), SENDERS[n % len(SENDERS)], n) + body])
+            office.dovecot.drop([request(person(n), SENDERS[n % len(SENDERS)], n) + body])
         measured = _watch(f"{count} letters of 25 MB", office, seconds)
         assert measured.database_bytes < 10 * 1024 * 1024, "their bodies were kept"
         return measured
@@ -83,7 +83,7 @@ def flood(count: int, seconds: float) -> Measured:
         for start in range(0, count, 1000):
             office.dovecot.drop(
                 [
-                    b"\x00\xff" * 200 if n % 3 == 0 else request(_person(n), f"stranger{n}@elsewhere.example", n)
+                    b"\x00\xff" * 200 if n % 3 == 0 else request(person(n), f"stranger{n}@elsewhere.example", n)
                     for n in range(start, min(start + 1000, count))
                 ]
             )
@@ -111,14 +111,14 @@ def _keep(bureau: Bureau, count: int) -> None:
     for start in range(0, count, 500):
         with worker.writing() as unit:
             for n in range(start, min(start + 500, count)):
-                content = request(_person(n), SENDERS[n % len(SENDERS)], n)
+                content = request(person(n), SENDERS[n % len(SENDERS)], n)
                 raw = RawLetter(
                     mailbox="uc", epoch=1, item=n + 1, received_at=clock(), size_bytes=len(content), content=content, whole=True
                 )
                 letter = mime.read(content)
                 kind = kinds.judge(letter, form, Own(message_id_domain="fond.example", reply_subjects=())).kind
                 digest = hashlib.sha256(content).hexdigest()
-                kept = letters.keep(unit.tx, raw, letter, kind=kind, proven=True, digest=digest, at=unit.at)
+                kept = letters.keep(unit.tx, raw, letter, kind=kind, proven=True, sender_code=None, digest=digest, at=unit.at)
                 unit.tell("letter.kept", letter=kept, digest=digest, proven=True, kind=kind.value)
     office.close()
 
@@ -159,7 +159,7 @@ def _most(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
-def _person(n: int) -> str:
+def person(n: int) -> str:
     """Some 100,000 different ones."""
     n, first = divmod(n, 18)
     n, second = divmod(n, 18)

@@ -63,7 +63,7 @@ def row(trial: Trial) -> StepSigns:
 
 
 def test_a_lease_that_is_taken_again_and_again_is_a_fight(trial: Trial) -> None:
-    limits = Limits(silence={}, stopped=leases.TERM, parts=(), breaker=1, disk_free_bytes=0)
+    limits = Limits(silence={}, stopped=leases.TERM, parts=(), breaker=1, disk_free_bytes=0, low_stock=0)
     step = loop(trial)
     for losses in (1, 2, 3):
         lease = acquire(trial, "first")

@@ -1,0 +1,171 @@
+"""`mailer accounts`: where logins are valid: the pool of ready pairs, and whether all accounts agree with what was issued."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailer.cli.opened import office_of, operator
+from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.errors import SetupError, SetupErrors
+
+if TYPE_CHECKING:
+    from mailer.core.accounts import Differences
+    from mailer.core.pairs import Pair
+    from mailer.service.office import Office
+
+
+def add_to(app: typer.Typer) -> None:
+    noun = typer.Typer(help=_("Where logins are valid: the pool of ready pairs, and all accounts."), no_args_is_help=True)
+    noun.command("list", help=_("Count the accounts and the pairs of the pool."))(_list)
+    noun.command("import", help=_("Fill the pool from a CSV file; a file with a bad row changes nothing."))(_import)
+    noun.command("reconcile", help=_("Hold the accounts against the issued credentials; exit 1 when they differ."))(_reconcile)
+    app.add_typer(noun, name="accounts")
+
+
+def _list(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False) -> None:
+    from mailer.flow import report
+    from mailer.service.office import clock
+
+    with office_of(context) as office, office.database.reading() as tx:
+        found = report.account_counts(tx, clock())
+    if as_json:
+        print_json({"kind": office.config.accounts.kind, **{"local": found.local, "pool": found.pool}})
+        return
+    say(_("new logins are of kind {kind}").format(kind=office.config.accounts.kind))
+    say(_("in our own database: {enabled} enabled, {ended} ended").format(enabled=found.local.enabled, ended=found.local.ended))
+    pool = found.pool
+    say(
+        _("pool: {free} pairs free, {ending} end too soon, {taken} taken, {handed} handed out").format(
+            free=pool.free, ending=pool.ending, taken=pool.taken, handed=pool.handed
+        )
+    )
+    if pool.spent_before or pool.damaged:
+        say(
+            _("put aside: {spent_before} went out before a backup was restored, {damaged} do not open").format(
+                spent_before=pool.spent_before, damaged=pool.damaged
+            )
+        )
+
+
+def _import(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE.csv")],
+    remove_file: Annotated[bool, typer.Option("--remove-file", help=_("Overwrite and remove the file afterwards."))] = False,
+    expires_column: Annotated[
+        str, typer.Option("--expires-column", help=_("The column with the pair's end, if the file has one."), metavar="NAME")
+    ] = "expires",
+) -> None:
+    from mailer.flow import places
+
+    if remove_file and file == "-":
+        raise typer.BadParameter(_("there is no file to remove"), param_hint="--remove-file")
+    content = _read(file)
+    with office_of(context) as office:
+        rows = _checked(office, file, content, expires_column)
+        places.import_pairs(office.worker(operator()), office.keyring, office.logins(), rows, randbytes=os.urandom)
+    say(_("{count} pairs imported").format(count=len(rows)))
+    if remove_file:
+        _remove(Path(file), len(content))
+        say(_("{path}: overwritten and removed; copies elsewhere (mail, backups) are yours to remove").format(path=safe_text(file)))
+
+
+def _read(file: str) -> bytes:
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read()
+        path = Path(file)
+        if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRGRP | stat.S_IROTH):
+            typer.echo(
+                _("warning: {path} can be read by other users of this machine: chmod 600").format(path=safe_text(file)), err=True
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise SetupError("the file {path} cannot be read: {why}", path=file, why=error.strerror) from error
+
+
+def _checked(office: Office, file: str, content: bytes, expires_column: str) -> Sequence[Pair]:
+    from mailer.core import pairs
+    from mailer.flow import places
+    from mailer.service.office import clock
+    from mailer.store.accounts_pool import SHORTEST
+
+    rows, problems = pairs.read(content, expires_column=expires_column, zone=office.config.zone, not_before=clock() + SHORTEST)
+    with office.database.reading() as tx:
+        problems += places.conflicts(tx, office.logins(), rows)
+    if not rows and not problems:
+        problems = [SetupError("the file holds no pairs")]
+    if problems:
+        problems.sort(key=lambda problem: int(str(problem.values.get("line", 0))))
+        raise SetupErrors([*problems, SetupError("{path}: nothing was imported", path=file)])
+    return rows
+
+
+def _remove(path: Path, size_bytes: int) -> None:
+    """Zeros over the bytes where the file system keeps them in place; journals and snapshots may keep others."""
+    try:
+        with path.open("r+b") as file:
+            file.write(b"\0" * size_bytes)
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except OSError as error:
+        raise SetupError(
+            "the pairs are imported, but {path} cannot be removed: {why}; remove it yourself", path=path, why=error.strerror
+        ) from error
+
+
+def _reconcile(
+    context: typer.Context,
+    disable: Annotated[bool, typer.Option("--disable-orphans", help=_("End accounts that nothing living stands behind."))] = False,
+    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+) -> int:
+    from mailer.flow import places
+    from mailer.service.office import clock
+
+    if disable and not reason.strip():
+        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
+    with office_of(context) as office:
+        if disable:
+            found = places.disable_orphans(office.worker(operator()), office.places(), reason=reason.strip())
+        else:
+            with office.database.reading() as tx:
+                found = places.reconcile(tx, office.places(), clock())
+    if as_json:
+        print_json(found)
+    else:
+        _show(found, office, disabled=disable)
+    return 1 if found else 0
+
+
+def _show(found: Differences, office: Office, *, disabled: bool) -> None:
+    zone = office.config.zone
+    if not found:
+        say(_("accounts and credentials agree"))
+        return
+    orphans = _("account without a living credential, disabled now") if disabled else _("account without a living credential")
+    what = [
+        *((orphans, one.login, one.expires_at, one.credential_id) for one in found.without_credential),
+        *(
+            (_("credential whose login does not work"), one.login, one.valid_until, one.credential_id)
+            for one in found.without_account
+        ),
+        *(
+            (_("account ends at another time than was told"), one.login, one.valid_until, one.credential_id)
+            for one in found.other_end
+        ),
+        *((_("to be blocked by hand where it was made"), one.login, one.expires_at, one.credential_id) for one in found.by_hand),
+    ]
+    table(
+        [_("difference"), _("login"), _("valid until"), _("credential")],
+        ((text, login, local(until, zone), credential) for text, login, until, credential in what),
+        empty="",
+    )

@@ -1,0 +1,41 @@
+"""What may an officer do with a login that was issued?"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mailer.core import evidence
+from mailer.core.lifecycle import CREDENTIAL, CredentialEvent
+from mailer.errors import RefusedError
+from mailer.store import credentials
+from mailer.store.credentials import Credential
+from mailer.store.db import Tx
+from mailer.store.work import Worker
+
+
+class Disabler(Protocol):
+    """The part of the places of validity that ends a login; it takes the open transaction."""
+
+    def disable(self, tx: Tx, credential_id: str) -> None: ...
+
+
+def revoke(worker: Worker, accounts: Disabler, written: str, *, reason: str) -> Credential:
+    """End a credential now, wherever it is valid. RefusedError when it has ended already, NotFoundError when there is none."""
+    with worker.writing() as unit:
+        credential = credentials.find(unit.tx, written)
+        if (credential.state, CredentialEvent.REVOKED) not in CREDENTIAL:
+            raise RefusedError(
+                "the credential {login} is {state} and cannot be revoked", login=credential.login, state=credential.state.value
+            )
+        credentials.move(unit.tx, credential, CredentialEvent.REVOKED, at=unit.at)
+        accounts.disable(unit.tx, credential.id)
+        unit.tell(
+            "credential.revoked",
+            sender=credential.sender_code,
+            request=credential.request_id,
+            importance="notice",
+            credential=credential.id,
+            reason=reason,
+            valid_until=evidence.instant(credential.valid_until),
+        )
+        return credentials.get(unit.tx, credential.id)

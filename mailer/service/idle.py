@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailer.flow import report
-from mailer.flow.report import Backlog
+from mailer.flow.report import house
+from mailer.flow.report.house import Backlog
 from mailer.service.office import Office, clock
 from mailer.store import audit, credentials, leases
 from mailer.store.credentials import BREAKER_WINDOW
@@ -56,7 +56,7 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
             troubles[name] = holding.trouble
         elif not through:
             return None
-    backlog = report.backlog(tx, clock())
+    backlog = house.backlog(tx, clock())
     limit = office.config.limits.issues_per_10_minutes
     paused = backlog.to_issue if credentials.issued_since(tx, clock() - BREAKER_WINDOW) >= limit else 0
     if not _done(backlog, steps, observe=office.config.mode == "observe", paused=bool(paused)):

@@ -11,7 +11,19 @@ from mailer.core import evidence, kinds, mime
 from mailer.core.evidence import Sealed
 from mailer.model import Form, Letter, Own, Reading
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import accounts_local, accounts_pool, audit, credentials, leases, letters, outbox, personal, requests, senders
+from mailer.store import (
+    accounts_local,
+    accounts_pool,
+    audit,
+    credentials,
+    leases,
+    letters,
+    outbox,
+    pauses,
+    personal,
+    requests,
+    senders,
+)
 from mailer.store.accounts_local import LocalCounts
 from mailer.store.accounts_pool import PoolCounts
 from mailer.store.credentials import Credential
@@ -19,6 +31,7 @@ from mailer.store.db import Tx
 from mailer.store.leases import Holding
 from mailer.store.letters import Kept
 from mailer.store.outbox import Backoff, Reply
+from mailer.store.pauses import Pause
 from mailer.store.requests import Request
 
 
@@ -63,6 +76,7 @@ class Status:
     senders: int
     records: int
     leases: Sequence[Holding]
+    pauses: Sequence[Pause]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +186,7 @@ def status(tx: Tx, now: datetime) -> Status:
         senders=senders.count(tx),
         records=audit.head(tx),
         leases=leases.every(tx),
+        pauses=pauses.every(tx),
     )
 
 

@@ -106,6 +106,8 @@ EVENTS: Final[Mapping[str, Part]] = {
     "letter.retried": Part.PERSON,
     "letter.dropped": Part.PERSON,
     "letter.exported": Part.PERSON,
+    "step.paused": Part.PERSON,
+    "step.resumed": Part.PERSON,
 }
 
 # Commits that tell nothing: name -> the function of the store that does the writing.

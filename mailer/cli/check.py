@@ -79,14 +79,14 @@ def _keys(office: Office) -> str:
 
 
 def _accounts(office: Office) -> str:
-    from mailer.flow import report
+    from mailer.flow.report import house
     from mailer.service.office import clock
 
     office.logins()
     if office.config.accounts.kind == "local":
         return _("in our own database")
     with office.database.reading() as tx:
-        pool = report.account_counts(tx, clock()).pool
+        pool = house.account_counts(tx, clock()).pool
     return _("pool: {free} pairs free, {ending} end too soon").format(free=pool.free, ending=pool.ending)
 
 

@@ -42,7 +42,7 @@ def _list(
     quarantined: Annotated[bool, typer.Option("--quarantined", help=_("Only those that could not be read three times."))] = False,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import letters as report
     from mailer.store import letters
 
     with office_of(context) as office, office.database.reading() as tx:
@@ -65,12 +65,13 @@ def _show(
     letter: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import letters as report
+    from mailer.flow.report import records
     from mailer.store import letters
 
     with office_of(context) as office, office.database.reading() as tx:
         kept = letters.get(tx, letter)
-        view, timeline = report.letter_view(kept), report.timeline(tx, letter)
+        view, timeline = report.letter_view(kept), records.timeline(tx, letter)
         reading = report.reread(kept, office.active_rules().form, office.own())
     if as_json:
         print_json({"letter": view, "reading": reading, "timeline": timeline})

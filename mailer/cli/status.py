@@ -15,7 +15,7 @@ from mailer.cli.show import local, print_json, safe_text, say
 
 if TYPE_CHECKING:
     from mailer.core.alarms import Alarm
-    from mailer.flow.report import Status
+    from mailer.flow.report.house import Status
     from mailer.store.outbox import Backoff
 
 
@@ -25,12 +25,12 @@ def add_to(app: typer.Typer) -> None:
         context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False
     ) -> int:
         with office_of(context) as office, office.database.reading() as tx:
-            from mailer.flow import report
             from mailer.flow.needs import needs
+            from mailer.flow.report import house
             from mailer.service.office import clock
 
             now = clock()
-            found = report.status(tx, now)
+            found = house.status(tx, now)
             wanting = needs(tx, office.alarm_limits(), now)
             if as_json:
                 print_json({"status": found, "needs_a_person": [_as_object(alarm) for alarm in wanting]})

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailer.flow import report
-from mailer.flow.report import Backlog
+from mailer.flow.report import house
+from mailer.flow.report.house import Backlog
 from mailer.service.office import Office, clock
 from mailer.store import audit, credentials, leases, pauses
 from mailer.store.credentials import BREAKER_WINDOW
@@ -63,7 +63,7 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
             return None
     standing_still = [pause for pause in pauses.every(tx) if pause.step.value in steps]
     steps = [step for step in steps if not pauses.holds(tx, step)]
-    backlog = report.backlog(tx, clock())
+    backlog = house.backlog(tx, clock())
     limit = office.config.limits.issues_per_10_minutes
     paused = backlog.to_issue if credentials.issued_since(tx, clock() - BREAKER_WINDOW) >= limit else 0
     if not _done(backlog, steps, observe=office.config.mode == "observe", paused=bool(paused)):

@@ -15,8 +15,8 @@ from mailer.core import evidence
 from mailer.core.accounts import Standing
 from mailer.core.lifecycle import RequestEvent
 from mailer.core.secret import Secret
-from mailer.flow import report
 from mailer.flow.override import credentials as override
+from mailer.flow.report import requests as report
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests, senders

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.core import rules
-from mailer.flow import report
+from mailer.flow.report import requests as report
 from mailer.model import Sender
 from mailer.states import CredentialState
 from mailer.store import credentials, letters, senders

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mailer.errors import EdgeError
-from mailer.flow import report
 from mailer.flow.intake import NUMBER_MAX, epoch_of
+from mailer.flow.report import requests as report
 from mailer.model import Sender
 from mailer.store import senders
 from tests.e2e.bureau import request

@@ -20,8 +20,9 @@ from mailer.core.pairs import Pair
 from mailer.core.secret import Secret
 from mailer.edge.handed import HandedOutFile
 from mailer.errors import EdgeError, LeaseLostError, SetupErrors
-from mailer.flow import places, report
+from mailer.flow import places
 from mailer.flow.override import credentials as override
+from mailer.flow.report import house
 from mailer.store import accounts_pool, audit, credentials, db
 from mailer.store import places as inside
 from mailer.store.schema import accounts_local
@@ -427,5 +428,5 @@ def test_counts_of_accounts(desk: Desk) -> None:
     ask(desk, "Пришва А.А.")
     desk.run()
     with desk.trial.database.reading() as tx:
-        found = report.account_counts(tx, desk.trial.clock())
+        found = house.account_counts(tx, desk.trial.clock())
     assert (found.local.enabled, found.pool.free, found.pool.handed) == (0, 1, 1)

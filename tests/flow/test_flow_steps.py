@@ -13,8 +13,8 @@ from mailer.core.accounts import Standing
 from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
 from mailer.errors import EdgeError, RecordError, SetupError
-from mailer.flow import report
 from mailer.flow.override import credentials as override
+from mailer.flow.report import requests as report
 from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests, senders

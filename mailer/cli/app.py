@@ -42,6 +42,8 @@ COMMANDS: Final = (
     "doctor",
     "run",
     "status",
+    "pause",
+    "resume",
     "explain",
     "senders",
     "accounts",

@@ -152,6 +152,6 @@ def _upgrade(context: typer.Context) -> None:
             custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
         with opened.database.writing() as tx:
             opened.logins().spend_all(tx)
-        if before is not None and before < "0004":  # from then on rows of the register count only as the record tells of them
+        if before is not None and before < "0005":  # from then on rows of the register count only as the record tells of them
             register.adopt(opened.worker(operator()))
     say(_("the database has version {version}").format(version=schema.VERSION))

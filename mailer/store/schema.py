@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0004"  # the newest migration: a database of another version is refused
+VERSION: Final = "0005"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -350,6 +350,16 @@ alarms = Table(
     Column("told_count", Integer, nullable=False, server_default="0"),  # the count they gave
     Column("count", Integer, nullable=False),
     Column("numbers", Text, nullable=False),  # JSON, nothing that strangers wrote
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("step", String(10), primary_key=True),  # what a person has stand still: intake, issue, deliver
+    Column("mailbox", String(40), primary_key=True),  # "" for all of them
+    Column("since", Instant, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 leases = Table(

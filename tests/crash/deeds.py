@@ -64,6 +64,8 @@ class Deeds(Hands):
             "letter.retried": self._taking_up,
             "letter.dropped": self._taking_up,
             "letter.exported": self._exporting,
+            "step.paused": self._standing_still,
+            "step.resumed": self._standing_still,
             "issuing.paused": self._pausing,
             "issuing.resumed": self._pausing,
             "key written": self._new_day,
@@ -331,6 +333,17 @@ class Deeds(Hands):
         self._command(moment, *words)
         if not self._office.count(f"SELECT count(*) FROM credentials WHERE state = 'revoked' AND login = '{row['login']}'"):
             self._office.mailer(*words)
+
+    def _standing_still(self, moment: Moment) -> None:
+        """A person has a step stand still and go on; when he dies of either, he looks, and does it again if it was not done."""
+        pause, resume = (("pause", "issue", "--reason", "crash campaign"), ("resume", "issue", "--reason", "crash campaign"))
+        if moment.name == "step.paused":
+            self._command(moment, *pause)
+        else:
+            self._office.mailer(*pause)
+            self._command(moment, *resume)
+        if self._office.count("SELECT count(*) FROM pauses"):
+            self._office.mailer(*resume)
 
     def _credential(self, posted: Posted) -> dict[str, Any]:
         """Id and login of the one that this letter's person has."""

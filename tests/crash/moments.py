@@ -110,6 +110,8 @@ EVENTS: Final[Mapping[str, Part]] = {
     "letter.retried": Part.PERSON,
     "letter.dropped": Part.PERSON,
     "letter.exported": Part.PERSON,
+    "step.paused": Part.PERSON,
+    "step.resumed": Part.PERSON,
 }
 
 # Events that are told only in the commit of another one.

@@ -21,9 +21,7 @@ def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
     noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
-    noun.command("declare-restore", help=_("Say that the database was brought back from a backup; then the record is signed again."))(
-        _declare_restore
-    )
+    noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
     app.add_typer(noun, name="audit")
@@ -134,7 +132,7 @@ def _declare_restore(
         signer = office.record_signer(worker)
         kept, lost = override.declare_restore(worker, signer, reason=reason)
         say(
-            _("declared: published checkpoints hold up to record {kept}, what was signed beyond it, up to {lost}, is given up").format(
+            _("declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, is given up").format(
                 kept=kept, lost=lost
             )
         )

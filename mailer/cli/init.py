@@ -93,7 +93,7 @@ def _set_up(context: typer.Context) -> None:
         database.close()
     say(_("{url}: tables made").format(url=config.database.url.split("@")[-1]))
     say(
-        _("{path}: keys made (keep a copy of record.key, pepper.key and checkpoint.key, never one of courier/)").format(
+        _("{path}: keys made (keep a copy of record.key, pepper.key, checkpoint.key and issuing/, never one of courier/)").format(
             path=config.keys_directory
         )
     )
@@ -123,9 +123,11 @@ def _make_file(url: str) -> None:
 
 def _activate(context: typer.Context) -> None:
     from mailer.core import rules
+    from mailer.flow import custody
     from mailer.flow.override import policy as override
 
     with office_of(context) as opened:
+        custody.tell_founded(opened.worker(operator()), opened.keyring)
         texts = opened.rule_texts()
         ruleset = rules.load(texts)
         override.activate(opened.worker(operator()), ruleset, texts)
@@ -136,8 +138,10 @@ def _activate(context: typer.Context) -> None:
 def _upgrade(context: typer.Context) -> None:
     import secrets
 
+    from mailer.core.custody import KeyKind
     from mailer.edge.handed import HandedOutFile
-    from mailer.edge.keys import Keyring
+    from mailer.flow import custody
+    from mailer.flow.override import register
     from mailer.store import db, schema
     from mailer.store.migrate import upgrade
 
@@ -145,12 +149,16 @@ def _upgrade(context: typer.Context) -> None:
     database = db.Database(config.owner_url)
     if database.sqlite and not Path(database.url.database or "").exists():
         raise SetupError("there is no database to upgrade: `mailer init` makes a new one")
+    before = db.version(database)
     database.close()
     upgrade(config.owner_url)
     HandedOutFile(config.keys_directory).make()
-    Keyring(config.keys_directory).open_pool(secrets.token_bytes)
     with office_of(context) as opened:
         opened.signing_key().make(secrets.token_bytes)
+        if not opened.keyring.pools():
+            custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
         with opened.database.writing() as tx:
             opened.logins().spend_all(tx)
+        if before is not None and before < "0005":  # from then on rows of the register count only as the record tells of them
+            register.adopt(opened.worker(operator()))
     say(_("the database has version {version}").format(version=schema.VERSION))

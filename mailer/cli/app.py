@@ -51,6 +51,7 @@ COMMANDS: Final = (
     "requests",
     "credentials",
     "rules",
+    "keys",
     "audit",
     "demo",
 )

@@ -104,7 +104,7 @@ def _supervise(context: typer.Context, office: Office, *, until_idle: bool) -> i
 
 def _refuse_wrong_setup(office: Office) -> None:
     """Everything the children will need is opened once here, so that a wrong setup ends the command at once and with a message."""
-    office.open_epoch()
+    office.open_epoch(office.worker("mailer-courier"))
     office.stationery(office.running_rules())
     office.pen()
     office.accounts()

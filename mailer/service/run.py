@@ -9,7 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import time
+from datetime import date, time
 from time import monotonic
 from typing import Final
 
@@ -17,6 +17,7 @@ from mailer.config.sections import Mailbox
 from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.errors import EdgeError, SetupError
+from mailer.flow import custody
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
@@ -100,7 +101,7 @@ class House:
         office, observe = self._office, self._office.config.mode == "observe"
         ruleset = office.running_rules()
         if "deliver" in steps:
-            office.open_epoch()
+            office.open_epoch(self._around.worker)
         stationery = office.stationery(ruleset)
         tasks = []
         if "intake" in steps:
@@ -175,13 +176,23 @@ class House:
         smtp = office.config.smtp
         settings = DeliverSettings(instance=office.instance, connections=smtp.connections if smtp else 1)
         office.postman()  # a wrong setup is told at the start, not at the first reply
+        at_the_keys = threading.Lock()  # several workers deliver; one of them at a time makes or destroys a key
+        swept: date | None = None
 
         def build(worker: Worker) -> Running:
             deliver = Deliver(worker, office.postman(), office.keyring, places, settings, jitter=jitter)
 
             def step() -> bool:
-                office.open_epoch()
-                return deliver.step()
+                nonlocal swept
+                with at_the_keys:
+                    office.open_epoch(worker)
+                if deliver.step():
+                    return True
+                with at_the_keys:
+                    if swept != worker.clock().date():
+                        custody.destroy_expired(worker, office.keyring)
+                        swept = worker.clock().date()
+                return False
 
             return Running(step=step, rest=None, close=deliver.close)
 

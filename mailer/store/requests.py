@@ -78,6 +78,12 @@ def move(tx: Tx, request: Request, event: RequestEvent, *, reason: str | None = 
     tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
 
 
+def issued(tx: Tx, done: Sequence[Request]) -> None:
+    """The credentials of these approved requests were issued."""
+    for state in {lifecycle.after_request(request.state, RequestEvent.ISSUED).value for request in done}:
+        tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
+
+
 def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime) -> int:
     """Open a held request for the same person and address as this one, without a letter of its own; its id."""
     values = {
@@ -134,6 +140,11 @@ def get(tx: Tx, request_id: int) -> Request:
     if row is None:
         raise NotFoundError("there is no request {id}", id=request_id)
     return _read(row)
+
+
+def several(tx: Tx, request_ids: Sequence[int]) -> dict[int, Request]:
+    """These requests by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(requests).where(requests.c.id.in_(request_ids)))}
 
 
 def origin(tx: Tx, request: Request) -> int | None:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0005"  # the newest migration: a database of another version is refused
+VERSION: Final = "0006"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -95,6 +95,7 @@ senders = Table(
     Column("organisation", Text, nullable=False),
     Column("answer_to", String(320), nullable=False),
     Column("blocked", Boolean, nullable=False, default=False),
+    Column("salt", LargeBinary),  # of the row's digest in the record; None: written by nobody who could tell the record
 )
 
 sender_addresses = Table(
@@ -327,6 +328,8 @@ records = Table(
     Index("ix_records_request_id", "request_id", "seq"),
     Index("ix_records_event", "event", "seq"),
 )
+_REGISTERED: Final = records.c.event == "sender.registered"
+Index("ix_records_registered", records.c.sender_code, records.c.seq, sqlite_where=_REGISTERED, postgresql_where=_REGISTERED)
 
 audit_head = Table(
     "audit_head",

@@ -69,6 +69,10 @@ class Deeds(Hands):
             "issuing.paused": self._pausing,
             "issuing.resumed": self._pausing,
             "key written": self._new_day,
+            "key.made": self._new_day,
+            "key.destroyed": self._destroying,
+            "key.rotated": self._rotating,
+            "sender.registered": self._importing,
             "lease left": self._leaving,
             "credential.superseded": self._replacing,
             "senders.imported": self._importing,
@@ -243,10 +247,26 @@ class Deeds(Hands):
     def _new_day(self, moment: Moment) -> None:
         """The first courier of another day makes its keys: the private half, then the public one."""
         keys = self._office.home / "keys"
-        if (keys / "epochs" / f"{self._day()}.pub").exists():
+        while (keys / "epochs" / f"{self._day()}.pub").exists():  # a person may have had several made ahead
             self._days_ahead += 1
-        nth = 1 if (keys / "courier" / f"{self._day()}.key").exists() else self._chance.choice((1, 2))
+        once = moment.place is Place.COMMIT or (keys / "courier" / f"{self._day()}.key").exists()
+        nth = 1 if once else self._chance.choice((1, 2))
         self._doom(moment, nth=nth, options=["--ahead", str(self._days_ahead * DAY)], provoke=lambda: None)
+
+    def _destroying(self, moment: Moment) -> None:
+        """Couriers of two later days make a pair each; two days after the second one nobody can be sealing to the first."""
+        for part in list(self._units):
+            self._kill_unit(part)
+        for days in (1, 1, 2):
+            self._days_ahead += days
+            ahead = ["--ahead", str(self._days_ahead * DAY)]
+            if days == 1:
+                self._office.finish(self._office.doomed(ahead, "run", "--only", "deliver", "--until-idle"))
+        self._doom(moment, options=ahead, provoke=lambda: None)
+
+    def _rotating(self, moment: Moment) -> None:
+        self._command(moment, "keys", "rotate", "epoch")
+        self._office.mailer("keys", "rotate", "epoch")
 
     def _day(self) -> str:
         return (datetime.now(UTC) + timedelta(days=self._days_ahead)).date().isoformat()

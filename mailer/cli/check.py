@@ -39,6 +39,7 @@ def add_to(app: typer.Typer) -> None:
             (_("rules"), lambda: _("{count} rules, active").format(count=len(office.running_rules().rules))),
             (_("templates"), lambda: _templates(office)),
             (_("keys"), lambda: _keys(office)),
+            (_("record"), lambda: _record(office)),
             (_("accounts"), lambda: _accounts(office)),
             (_("register"), lambda: _register(office)),
             *((f"IMAP {mailbox.name}", _imap_check(office, mailbox)) for mailbox in config.mailbox),
@@ -46,6 +47,11 @@ def add_to(app: typer.Typer) -> None:
             (_("alarms"), lambda: _alarms(office)),
         ]
         good = [_line(name, one) for name, one in checks]
+        if not _is_published_outside(office):
+            say(
+                "! "
+                + _("record: no checkpoint leaves this machine: set [fund] officer, or [audit] checkpoints to a network folder")
+            )
         office.close()
         return 0 if all(good) else 2
 
@@ -76,6 +82,25 @@ def _keys(office: Office) -> str:
     return _("record key, pepper, {count} epochs, the last of {day}; passwords of {bits:.0f} bits").format(
         count=len(epochs), day=epochs[-1] if epochs else "-", bits=entropy_bits(profile)
     )
+
+
+def _record(office: Office) -> str:
+    from mailer.service import published
+
+    office.signing_key().signer()
+    history = published.history(office)
+    last = history and history.last
+    if last is None:
+        return _("its key signs; nothing was signed yet")
+    return _("its key signs; the last checkpoint is of {count} records, code {code}").format(
+        count=last.checkpoint.size, code=last.code
+    )
+
+
+def _is_published_outside(office: Office) -> bool:
+    """Whether a checkpoint goes where this machine's administrator cannot reach it: by letter, or to a folder of the network."""
+    mailed = office.config.fund.officer is not None and office.config.mode == "answer"
+    return mailed or office.checkpoint_file().is_on_another_machine()
 
 
 def _accounts(office: Office) -> str:

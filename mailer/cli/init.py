@@ -62,6 +62,7 @@ def _set_up(context: typer.Context) -> None:
     import secrets
 
     from mailer.core import checkpoints
+    from mailer.edge.checkpoints import CheckpointFile
     from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
     from mailer.edge.signing import SigningKey
@@ -85,6 +86,7 @@ def _set_up(context: typer.Context) -> None:
             HandedOutFile(config.keys_directory).make()
             name = secrets.token_hex(16)
             SigningKey(directory=config.keys_directory, origin=checkpoints.origin(name)).make(secrets.token_bytes)
+            CheckpointFile(path=config.checkpoints_path).make()
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
@@ -155,6 +157,7 @@ def _upgrade(context: typer.Context) -> None:
     HandedOutFile(config.keys_directory).make()
     with office_of(context) as opened:
         opened.signing_key().make(secrets.token_bytes)
+        opened.checkpoint_file().make()
         if not opened.keyring.pools():
             custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
         with opened.database.writing() as tx:

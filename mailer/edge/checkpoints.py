@@ -28,6 +28,10 @@ class CheckpointFile:
     def exists(self) -> bool:
         return self.path.exists()
 
+    def make(self) -> None:
+        """An empty file, unless it is there."""
+        self.path.touch(mode=0o644, exist_ok=True)
+
     def text(self) -> str:
         """All of it; empty when it is not there. SetupError when it cannot be read."""
         try:

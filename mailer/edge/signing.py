@@ -88,6 +88,8 @@ class SigningKey:
             new = path.with_suffix(f"{path.suffix}.new")
             new.unlink(missing_ok=True)
             _write(new, content + "\n", mode=mode)
+            owner = path.stat()
+            os.chown(new, owner.st_uid, owner.st_gid)  # whoever changes the key, the desk must be able to read it
             new.replace(path)
 
     def _read_private(self) -> Signer:

@@ -44,8 +44,13 @@ if TYPE_CHECKING:
     from mailer.store.logins import Logins
     from mailer.store.work import Worker
 
-# How the subjects of the packaged templates begin.
-REPLY_SUBJECTS = ("Логин и пароль", "Отказ:", "Требуется внимание:", "Контрольная точка журнала")
+REPLY_SUBJECTS = (
+    "Логин и пароль",
+    "Отказ:",
+    "Требуется внимание:",
+    "Контрольная точка журнала",
+    "Сводка приёма запросов за",
+)  # how the subjects of the packaged templates begin
 
 
 def clock() -> datetime:

@@ -35,10 +35,11 @@ class Pen:
     randbytes: Callable[[int], bytes]
 
 
-def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
-    """Write records in their order, gapless. RecordError: they cannot be written, so the whole transaction must not happen."""
+def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> range:
+    """Write records in their order, gapless; their seqs. RecordError: they cannot be written, so the whole transaction must not
+    happen."""
     if not told:
-        return
+        return range(0)
     try:
         before = _edge(tx.execute(select(audit_head).with_for_update()).one())
         sealed = [
@@ -52,6 +53,7 @@ def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
         raise RecordError("the record cannot be written: {why}", why=error) from error
     except DBAPIError as error:
         raise RecordError("the record cannot be written: {why}", why=str(error.orig).strip()) from error
+    return range(before.size + 1, after.size + 1)
 
 
 def latest(tx: Tx, *events: str) -> str | None:

@@ -48,10 +48,7 @@ def add_to(app: typer.Typer) -> None:
         ]
         good = [_line(name, one) for name, one in checks]
         if not _is_published_outside(office):
-            say(
-                "! "
-                + _("record: no checkpoint leaves this machine: set [fund] officer, or [audit] checkpoints to a network folder")
-            )
+            say("! " + _("record: no checkpoint leaves this machine: set [fund] officer and digest_at, or [audit] checkpoints"))
         office.close()
         return 0 if all(good) else 2
 
@@ -89,7 +86,7 @@ def _record(office: Office) -> str:
 
     office.signing_key().signer()
     history = published.history(office)
-    last = history and history.last
+    last = history.last if history else None
     if last is None:
         return _("its key signs; nothing was signed yet")
     return _("its key signs; the last checkpoint is of {count} records, code {code}").format(
@@ -98,8 +95,9 @@ def _record(office: Office) -> str:
 
 
 def _is_published_outside(office: Office) -> bool:
-    """Whether a checkpoint goes where this machine's administrator cannot reach it: by letter, or to a folder of the network."""
-    mailed = office.config.fund.officer is not None and office.config.mode == "answer"
+    """Whether checkpoints go where this machine's administrator cannot reach them: in the digest, or to a folder of the network."""
+    fund = office.config.fund
+    mailed = fund.officer is not None and bool(fund.digest_at) and office.config.mode == "answer"
     return mailed or office.checkpoint_file().is_on_another_machine()
 
 

@@ -48,7 +48,6 @@ REPLY_SUBJECTS = (
     "Логин и пароль",
     "Отказ:",
     "Требуется внимание:",
-    "Контрольная точка журнала",
     "Сводка приёма запросов за",
 )  # how the subjects of the packaged templates begin
 

@@ -348,7 +348,6 @@ checkpoints = Table(
     Column("hashes", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # with its signatures
     Column("code", String(19), nullable=False, index=True),  # `core.checkpoints.code`: stands in letters
-    Column("mailed_at", Instant),  # a letter to the officer held it
 )
 
 alarms = Table(

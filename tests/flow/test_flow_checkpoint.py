@@ -22,7 +22,6 @@ from mailer.flow.signing import Signer
 from mailer.store import audit, verification
 from mailer.store import checkpoints as kept
 from mailer.store.verification import Fault, Outcome, Verdict
-from tests.flow.desks import ZONE
 from tests.store.offices import INSTANCE, Trial
 from tests.store.test_store_verification import run, unguard
 
@@ -50,8 +49,6 @@ class House:
         return CheckpointStep(
             self.trial.worker("checkpoint"),
             self.signer(),
-            zone=ZONE,
-            letter=None,
             on_trouble=lambda what, error: self.troubles.append(f"{what}: {error}"),
         )
 

@@ -67,12 +67,23 @@ class Postgres:
         """Create an empty database and return its address in SQLAlchemy's form."""
         name = f"test_{next(self._numbers)}"
         self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return f"postgresql+psycopg://{ROLE}@/{name}?host={self._home}"
+        return self._address(name)
+
+    def copy(self, url: str) -> str:
+        """Create a database like this one, to which nobody may be connected; its address."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(make_url(url).database or ""))
+        )
+        return self._address(name)
 
     def drop(self, url: str) -> None:
-        """Drop a database that `fresh` made, whoever is still connected: an empty one weighs 7 MB."""
+        """Drop a database that `fresh` or `copy` made, whoever is still connected: an empty one weighs 7 MB."""
         name = make_url(url).database or ""
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _address(self, name: str) -> str:
+        return f"postgresql+psycopg://{ROLE}@/{name}?host={self._home}"
 
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(host=str(self._home), user=ROLE, dbname="postgres", autocommit=True) as connection:

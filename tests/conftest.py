@@ -17,13 +17,12 @@ from tests.servers.postgres import Postgres
 from tests.servers.services import last_lines, needed
 from tests.store.offices import Trial, found, set_up
 
-
 MEMORY: Final = Path("/dev/shm")
 MEMORY_NEEDED_BYTES: Final = 2 << 30  # each process of the tests has a PostgreSQL of 100 MB there
 
 
 def pytest_configure() -> None:
-    """The tests' databases and mailboxes lie in memory where there is room: a commit need not wait for a disk that the test ignores."""
+    """Databases and mailboxes of the tests lie in memory where there is room: no test asks whether the disk has them."""
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 

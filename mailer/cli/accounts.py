@@ -31,11 +31,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _list(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import house
     from mailer.service.office import clock
 
     with office_of(context) as office, office.database.reading() as tx:
-        found = report.account_counts(tx, clock())
+        found = house.account_counts(tx, clock())
     if as_json:
         print_json({"kind": office.config.accounts.kind, **{"local": found.local, "pool": found.pool}})
         return

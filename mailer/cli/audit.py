@@ -24,11 +24,11 @@ def _list(
     limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import records
     from mailer.store import audit
 
     with office_of(context) as office, office.database.reading() as tx:
-        entries = [report.entry(sealed) for sealed in audit.last(tx, limit)]
+        entries = [records.entry(sealed) for sealed in audit.last(tx, limit)]
     if as_json:
         for entry in entries:
             print_json(entry)

@@ -35,7 +35,7 @@ def _list(
     state: Annotated[list[CredentialState] | None, typer.Option("--state", help=_("Only in this state; may be repeated."))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import credentials as report
 
     with office_of(context) as office, office.database.reading() as tx:
         lines = report.credential_lines(tx, limit, states=state or ())
@@ -68,7 +68,7 @@ def _show(
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
     from mailer.cli.requests import show_request
-    from mailer.flow import report
+    from mailer.flow.report import requests as report
     from mailer.store import credentials
 
     with office_of(context) as office, office.database.reading() as tx:

@@ -13,7 +13,7 @@ from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, t
 from mailer.states import RequestState
 
 if TYPE_CHECKING:
-    from mailer.flow.report import RequestLine, RequestView
+    from mailer.flow.report.requests import RequestLine, RequestView
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def _list(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import requests as report
 
     with office_of(context) as office, office.database.reading() as tx:
         lines = report.request_lines(tx, limit, states=state or (), undelivered=undelivered)
@@ -60,7 +60,7 @@ def _show(
     request: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
-    from mailer.flow import report
+    from mailer.flow.report import requests as report
 
     with office_of(context) as office, office.database.reading() as tx:
         view = report.show_request(tx, request)

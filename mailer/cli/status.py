@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import office_of
+from mailer.cli.pause import pause_line
 from mailer.cli.show import local, print_json, safe_text, say
 
 if TYPE_CHECKING:
     from mailer.core.alarms import Alarm
-    from mailer.flow.report import Status
+    from mailer.flow.report.house import Status
     from mailer.store.outbox import Backoff
 
 
@@ -24,12 +25,12 @@ def add_to(app: typer.Typer) -> None:
         context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False
     ) -> int:
         with office_of(context) as office, office.database.reading() as tx:
-            from mailer.flow import report
             from mailer.flow.needs import needs
+            from mailer.flow.report import house
             from mailer.service.office import clock
 
             now = clock()
-            found = report.status(tx, now)
+            found = house.status(tx, now)
             wanting = needs(tx, office.alarm_limits(), now)
             if as_json:
                 print_json({"status": found, "needs_a_person": [_as_object(alarm) for alarm in wanting]})
@@ -60,6 +61,8 @@ def _show(found: Status, zone: ZoneInfo, mode: str) -> None:
     )
     if found.backoff is not None:
         _show_backoff(found.backoff, zone)
+    for pause in found.pauses:
+        say(pause_line(pause, zone))
     for holding in found.leases:
         worked = local(holding.worked_at, zone) or _("not yet")
         say(_("{name}: last went through {worked}").format(name=holding.name, worked=worked))

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from mailer.cli.show import brief, local, safe_text
 from mailer.demo.letters import Posted
 from mailer.demo.witness import Flaw, Story
-from mailer.flow.report import Entry
+from mailer.flow.report.records import Entry
 from mailer.model import Verdict
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from mailer.errors import TamperedError
 
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HEADER_KEYS: Final = ("version", "seq", "at", "event", "importance", "actor", "sender", "request", "outcome")
 
 
@@ -103,12 +104,12 @@ def fault(sealed: Sealed, key: bytes) -> TamperedError | None:
 
 
 def read_header(sealed: Sealed) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(sealed.header)
+    header: dict[str, Any] = json.loads(sealed.header.decode())
     return header
 
 
 def read_details(sealed: Sealed) -> dict[str, Any]:
-    details: dict[str, Any] = json.loads(sealed.details)
+    details: dict[str, Any] = json.loads(sealed.details.decode())
     return details
 
 
@@ -118,7 +119,7 @@ def instant(at: datetime) -> str:
 
 
 def _json(content: Mapping[str, object]) -> bytes:
-    return _nfc(json.dumps(content, ensure_ascii=False, separators=(",", ":"))).encode()
+    return _nfc(_ENCODER.encode(content)).encode()
 
 
 def _nfc(text: str) -> str:

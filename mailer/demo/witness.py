@@ -23,9 +23,12 @@ from mailer.demo.letters import Ending, Posted
 from mailer.demo.place import FUND_ADDRESS, MAILBOX
 from mailer.demo.reader import HOST, TIMEOUT, letters_of
 from mailer.demo.servers import PASSWORD, Ports
-from mailer.flow import report
 from mailer.flow.explain import Channel, Explanation, explain
-from mailer.flow.report import Entry, RequestView
+from mailer.flow.report import letters as seen_letters
+from mailer.flow.report import records as seen_records
+from mailer.flow.report import requests as seen_requests
+from mailer.flow.report.records import Entry
+from mailer.flow.report.requests import RequestView
 from mailer.model import Own, Reading, Verdict
 from mailer.states import LetterState, ReplyState, RequestState
 from mailer.store import leases, ledger, letters, requests
@@ -92,6 +95,7 @@ class Witness:
     ruleset: Ruleset
     own: Own
     limits: Limits
+    key: bytes
     accounts: LocalAccounts
     ports: Ports
 
@@ -111,6 +115,7 @@ class Witness:
                 own=self.own,
                 limits=self.limits,
                 now=datetime.now(UTC),
+                key=self.key,
             )
 
     def follow(self, posted: Posted, foreseen: Explanation) -> Story:
@@ -164,18 +169,18 @@ class Witness:
 
     def _story(self, tx: Tx, posted: Posted, kept: Kept, seconds: float) -> Story:
         opened = requests.of_letter(tx, kept.id)
-        request = report.show_request(tx, opened.id) if opened else None
+        request = seen_requests.show_request(tx, opened.id) if opened else None
         verdict = Verdict(kept.verdict) if kept.verdict else None
         return Story(
             posted=posted,
-            reading=kinds.judge(report.read_kept(kept), self.ruleset.form, self.own),
+            reading=kinds.judge(seen_letters.read_kept(kept), self.ruleset.form, self.own),
             kept=True,
             verdict=verdict,
             rule_id=kept.rule_id or "",
             reason=kept.reason,
             why=next((rule.why for rule in self.ruleset.rules if (rule.id, rule.verdict) == (kept.rule_id, verdict)), ""),
             request=request,
-            timeline=report.timeline(tx, kept.id),
+            timeline=seen_records.timeline(tx, kept.id),
             reply=self._arrived(request) if request else None,
             at_rest=_is_at_rest(kept, request),
             seconds=seconds,
@@ -219,7 +224,7 @@ def _left_alone(posted: Posted, foreseen: Explanation, seconds: float) -> Story:
 
 def _find(tx: Tx, posted: Posted) -> Kept | None:
     for kept in letters.newest(tx, NEWEST):
-        letter = report.read_kept(kept)
+        letter = seen_letters.read_kept(kept)
         if letter is not None and letter.message_id == posted.message_id:
             return kept
     return None

@@ -168,7 +168,7 @@ class PoolAccounts:
                 changes.append({"pair": row.number, "new_state": state.value, "new_credential": credential_id})
             tx.execute(_CHANGE, changes)
         if seen[PairState.DAMAGED] and not drawn:
-            raise SetupError("no pair of the pool opens with pool.key: is it the key to which they were sealed?")
+            raise SetupError("no pair of the pool opens: are the keys in keys/issuing those to which they were sealed?")
         return Draw(
             drawn=drawn, left=count_free(tx, now), spent_before=seen[PairState.SPENT_BEFORE], damaged=seen[PairState.DAMAGED]
         )

@@ -5,7 +5,7 @@ Other tables and the record point here: the record by `Personal.told()`, a salte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,6 +59,11 @@ def find_address(tx: Tx, sender_code: str, written: str) -> Personal | None:
 
 def get(tx: Tx, personal_id: int) -> Personal:
     return _read(tx.execute(select(personal).where(personal.c.id == personal_id)).one())
+
+
+def several(tx: Tx, personal_ids: Sequence[int]) -> dict[int, Personal]:
+    """These rows by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(personal).where(personal.c.id.in_(personal_ids)))}
 
 
 def _find(tx: Tx, kind: str, sender_code: str, key: str) -> Personal | None:

@@ -78,6 +78,12 @@ def move(tx: Tx, request: Request, event: RequestEvent, *, reason: str | None = 
     tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
 
 
+def issued(tx: Tx, done: Sequence[Request]) -> None:
+    """The credentials of these approved requests were issued."""
+    for state in {lifecycle.after_request(request.state, RequestEvent.ISSUED).value for request in done}:
+        tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
+
+
 def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime) -> int:
     """Open a held request for the same person and address as this one, without a letter of its own; its id."""
     values = {
@@ -136,6 +142,11 @@ def get(tx: Tx, request_id: int) -> Request:
     return _read(row)
 
 
+def several(tx: Tx, request_ids: Sequence[int]) -> dict[int, Request]:
+    """These requests by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(requests).where(requests.c.id.in_(request_ids)))}
+
+
 def origin(tx: Tx, request: Request) -> int | None:
     """The letter that is answered: the request's own, or that of the request it repeats; None when a person asked for it.
 
@@ -164,6 +175,10 @@ def undelivered(tx: Tx, limit: int) -> list[Request]:
     replied = select(replies.c.request_id).where(replies.c.state.in_(doubtful))
     query = select(requests).where(requests.c.id.in_(replied)).order_by(requests.c.id.desc()).limit(limit)
     return [_read(row) for row in tx.execute(query)]
+
+
+def count_of(tx: Tx, state: RequestState) -> int:
+    return tx.execute(select(func.count()).where(requests.c.state == state.value)).scalar_one()
 
 
 def counts(tx: Tx) -> dict[RequestState, int]:

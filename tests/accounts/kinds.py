@@ -19,6 +19,7 @@ from mailer.flow.issue import Accounts
 from mailer.store import accounts_pool, credentials, requests
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.accounts_pool import NewPair, PoolAccounts
+from mailer.store.credentials import Intent
 from mailer.store.db import Tx
 from mailer.store.logins import Logins
 from mailer.store.schema import personal
@@ -84,14 +85,13 @@ def reserve(trial: Trial, tx: Tx, login: str) -> str:
         .returning(requests_table.c.id)
     ).scalar_one()
     credential_id = trial.randbytes(16).hex()
-    credentials.reserve(
-        tx, requests.get(tx, request_id), credential_id=credential_id, login=login, term=term(START, ZONE, 3, None), at=START
-    )
+    intent = Intent(request=requests.get(tx, request_id), credential_id=credential_id, login=login, term=term(START, ZONE, 3, None))
+    credentials.reserve(tx, [intent], at=START)
     return credential_id
 
 
 def local(trial: Trial, home: Path) -> Kind:
-    place = LocalAccounts(pepper=PEPPER, algorithm="hmac-sha256")
+    place = LocalAccounts(peppers={1: PEPPER}, algorithm="hmac-sha256")
 
     def order(tx: Tx) -> Order:
         login = opaque_login("tmp-29-", trial.chance.randrange)

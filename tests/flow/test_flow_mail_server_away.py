@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.flow import report
 from mailer.flow.deliver import Deliver
+from mailer.flow.report import house, requests
 from mailer.model import Delivery
 from mailer.states import ReplyState
 from mailer.store import audit, outbox
@@ -48,7 +48,7 @@ def queue(desk: Desk, *initials: str) -> None:
 
 def replies(desk: Desk) -> list[outbox.Reply]:
     with desk.trial.database.reading() as tx:
-        lines = report.request_lines(tx, 100)
+        lines = requests.request_lines(tx, 100)
         return [reply for line in reversed(lines) for reply in outbox.of_request(tx, line.id)]
 
 
@@ -80,7 +80,7 @@ def test_of_many_replies_only_a_handful_ask_a_server_that_is_away(desk: Desk) ->
     told = desk.events()[before:]
     assert told == ["reply.leased"] * CONNECTIONS + ["delivery.paused"] + ["reply.postponed"] * CONNECTIONS
     with desk.trial.database.reading() as tx:
-        backlog = report.backlog(tx, desk.trial.clock())
+        backlog = house.backlog(tx, desk.trial.clock())
     assert (backlog.to_send, backlog.to_send_later) == (0, 20)
     assert backlog.next_send is not None
     assert (backlog.next_send - desk.trial.clock()).total_seconds() == 60
@@ -182,7 +182,7 @@ def test_a_queue_that_is_full_for_an_hour_is_asked_six_times(desk: Desk, courier
     for _ in range(64):
         until_done(courier)
         with desk.trial.database.reading() as tx:
-            next_send = report.backlog(tx, desk.trial.clock()).next_send
+            next_send = house.backlog(tx, desk.trial.clock()).next_send
         if next_send is not None and (not seen or seen[-1] != next_send):
             seen.append(next_send)
         desk.trial.clock.move(minutes=1)

@@ -20,8 +20,9 @@ from mailer.core.pairs import Pair
 from mailer.core.secret import Secret
 from mailer.edge.handed import HandedOutFile
 from mailer.errors import EdgeError, LeaseLostError, SetupErrors
-from mailer.flow import places, report
+from mailer.flow import places
 from mailer.flow.override import credentials as override
+from mailer.flow.report import house
 from mailer.store import accounts_pool, audit, credentials, db
 from mailer.store import places as inside
 from mailer.store.schema import accounts_local
@@ -292,8 +293,8 @@ def test_a_login_stays_used_when_everything_about_its_person_is_erased(local_des
         tx.execute(delete(accounts_local))
         tx.execute(update(credentials.credentials).values(login="erased"))
         (local_desk.home / "keys" / "handed-out.log").write_text("")
-        assert replace(local_desk.logins, handed_out=HandedOutFile(local_desk.home / "keys")).is_used(tx, login)
-        assert not local_desk.logins.is_used(tx, "tmp-29-other")
+        assert replace(local_desk.logins, handed_out=HandedOutFile(local_desk.home / "keys")).any_used(tx, [login])
+        assert not local_desk.logins.any_used(tx, ["tmp-29-other"])
 
 
 def check(desk: Desk, login: str, written: str) -> places.Checked:
@@ -427,5 +428,5 @@ def test_counts_of_accounts(desk: Desk) -> None:
     ask(desk, "Пришва А.А.")
     desk.run()
     with desk.trial.database.reading() as tx:
-        found = report.account_counts(tx, desk.trial.clock())
+        found = house.account_counts(tx, desk.trial.clock())
     assert (found.local.enabled, found.pool.free, found.pool.handed) == (0, 1, 1)

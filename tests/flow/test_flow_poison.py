@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from mailer.core.keeping import DAILY, Group
 from mailer.errors import EdgeError, NotFoundError, RefusedError
-from mailer.flow import report
 from mailer.flow.override import letters as override
+from mailer.flow.report import letters as report
 from mailer.model import Head
 from mailer.states import LetterState
 from mailer.store import audit, letters, tries

@@ -125,7 +125,7 @@ def _keep(bureau: Bureau, count: int) -> None:
 
 
 def _watch(trial: str, bureau: Bureau, seconds: float) -> Measured:
-    """Run the service for some time after its first answer; at most ten times as long for that, and two minutes on a busy machine."""
+    """Run the service for some time after its first answer; for that it has ten times as long, or two minutes."""
     started = time.monotonic()
     service = bureau.start()
     first: float | None = None

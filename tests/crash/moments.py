@@ -110,6 +110,7 @@ EVENTS: Final[Mapping[str, Part]] = {
     "letter.retried": Part.PERSON,
     "letter.dropped": Part.PERSON,
     "letter.exported": Part.PERSON,
+    "command.refused": Part.PERSON,
     "step.paused": Part.PERSON,
     "step.resumed": Part.PERSON,
 }

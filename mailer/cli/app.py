@@ -52,6 +52,7 @@ COMMANDS: Final = (
     "credentials",
     "rules",
     "keys",
+    "personal",
     "audit",
     "demo",
 )

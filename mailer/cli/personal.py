@@ -145,7 +145,10 @@ def _carry_out(office: Office, worker: Worker, order: Order, acts: Path | None, 
         _show_erased(held, [], living, as_json=as_json)
         return
     if not (order.person_ids or order.letter_ids or order.again):
-        say(_("there is nothing to destroy"))
+        if as_json:
+            print_json({"erased": {}, "letters": [], "requests": [], "papers": [], "hindering": []})
+        else:
+            say(_("there is nothing to destroy"))
         return
     owner = db.Database(office.config.owner_url)
     try:

@@ -37,7 +37,6 @@ from mailer.store.schema import (
     senders,
 )
 
-NO_LOGIN: Final = "erased:"  # with the credential's id behind it, where the login stood: no login holds a colon
 _OWNERS: Final = {requests: requests.c.id, credentials: credentials.c.request_id, replies: replies.c.request_id}
 
 
@@ -129,13 +128,14 @@ def blank(tx: Tx, held: Holdings, *, at: datetime) -> None:
     for page in chunks([row.id for row in (*held.people, *held.addresses)]):
         tx.execute(update(personal).where(personal.c.id.in_(page)).values(**nothing))
     for page in chunks([row.id for row in held.people]):
+        erased = literal(issued.no_login(""))
         given = select(credentials.c.id).where(credentials.c.person_id.in_(page))
         tx.execute(
             update(accounts_local)
             .where(accounts_local.c.credential_id.in_(given))
-            .values(login=literal(NO_LOGIN) + accounts_local.c.credential_id)
+            .values(login=erased + accounts_local.c.credential_id)
         )
-        tx.execute(update(credentials).where(credentials.c.person_id.in_(page)).values(login=literal(NO_LOGIN) + credentials.c.id))
+        tx.execute(update(credentials).where(credentials.c.person_id.in_(page)).values(login=erased + credentials.c.id))
     for page in chunks(sorted(held.requests)):
         tx.execute(update(replies).where(replies.c.request_id.in_(page)).values(sealed=null(), outcome=null()))
 
@@ -255,6 +255,7 @@ def old_people(tx: Tx, before: datetime) -> list[int]:
     """Persons of whom nothing was asked since then, nothing waits, and whose last login ended before then."""
     person = personal.c.id
     lives = credentials.c.state.not_in([state.value for state in ENDED]) | (credentials.c.valid_until >= before)
+    lives |= credentials.c.disabling_since.is_not(None)
     open_request = requests.c.state.not_in([state.value for state in OVER]) | (requests.c.created_at >= before)
     waiting = select(replies.c.id).join(requests, requests.c.id == replies.c.request_id)
     waiting = waiting.where(requests.c.person_id == person, replies.c.state.not_in([state.value for state in DONE]))

@@ -20,6 +20,7 @@ from mailer.edge import office as texts
 from mailer.edge.erased import ErasedFile
 from mailer.edge.papers import Papers
 from mailer.errors import RefusedError
+from mailer.flow import places as accounts_held
 from mailer.flow.override import destruction, personal
 from mailer.flow.override.destruction import Bureau, Order
 from mailer.flow.override.personal import Asked, Found
@@ -137,6 +138,8 @@ def test_everything_of_a_person_is_found_and_nothing_of_it_stays(desk: Desk) -> 
     assert traces(desk, "Пришва"), "another person stays"
     with desk.trial.database.reading() as tx:
         assert audit.verify(tx, desk.trial.pen.key).why is None
+        differences = accounts_held.reconcile(tx, [desk.local, desk.pool], desk.trial.clock(), key=desk.trial.pen.key)
+        assert (differences.distrusted, differences.without_account, differences.without_credential) == ([], [], [])
         states = dict(tx.execute(select(credentials.c.person_id, credentials.c.state)).all())
         assert [states[row.id] for row in here.held.people] == ["revoked"]
     again = found(desk)

@@ -158,7 +158,9 @@ def compacted(worker: Worker) -> None:
 
 
 def _living(held: Holdings) -> list[Living]:
-    return erasing.living(
+    """What `erasing.living` says, and logins that have ended but could not be disabled everywhere yet."""
+    pending = (one for one in held.credentials if one.state in erasing.ENDED and one.disabling_since is not None)
+    return [Living(kind="credential", name=one.login, state=one.state, endable=False) for one in pending] + erasing.living(
         letters={letter.id: letter.state for letter in held.letters},
         requests=held.requests,
         others=held.elsewhere,

@@ -54,6 +54,7 @@ COMMANDS: Final = (
     "credentials",
     "rules",
     "keys",
+    "personal",
     "audit",
     "demo",
     "help",

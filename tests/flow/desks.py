@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply, rules
@@ -77,6 +77,7 @@ class Desk:
     batch: int = 100
     kind: str = "local"
     low_stock: int = 0
+    login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
@@ -157,7 +158,7 @@ class Desk:
         settings = IssueSettings(
             months=3,
             max_days=None,
-            login="opaque",
+            login=self.login,
             login_prefix="tmp-29-",
             profile=PROFILES["default"],
             breaker=self.breaker,

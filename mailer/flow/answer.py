@@ -28,7 +28,7 @@ from mailer.model import (
     Verdict,
 )
 from mailer.states import RequestState
-from mailer.store import facts, letters, personal, requests, senders
+from mailer.store import checkpoints, facts, letters, personal, requests, senders
 from mailer.store.facts import Arrival, Limits
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
@@ -160,6 +160,7 @@ class Answer:
             organisation=sender.organisation,
             request_number=request_id,
             received_at=local_moment(kept.received_at, fund.zone),
+            checkpoint_code=checkpoints.newest_code(unit.tx) or "",
         )
         self._stationery.write(
             unit,

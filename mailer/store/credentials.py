@@ -194,7 +194,10 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
 
 
 def of_request(tx: Tx, request_id: int) -> Credential | None:
-    row = tx.execute(select(credentials).where(credentials.c.request_id == request_id)).one_or_none()
+    """The request's credential; where it has none, the last one that was abandoned."""
+    abandoned = credentials.c.state == CredentialState.ABANDONED.value
+    query = select(credentials).where(credentials.c.request_id == request_id)
+    row = tx.execute(query.order_by(abandoned, credentials.c.reserved_at.desc()).limit(1)).one_or_none()
     return None if row is None else _read(row)
 
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0006"  # the newest migration: a database of another version is refused
+VERSION: Final = "0007"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -199,16 +199,17 @@ requests = Table(
     Column("ruleset_hash", String(64), nullable=False),
     Column("facts", Text, nullable=False),  # JSON, no personal data
     Column("created_at", Instant, nullable=False),
+    Column("decided_at", Instant, nullable=False),  # the last time, by rules or a person
     Column("issue_after", Instant),
     Index("ix_requests_state", "state", "id"),
-    Index("ix_requests_sender_code", "sender_code", "created_at"),
+    Index("ix_requests_sender_code", "sender_code", "decided_at"),
 )
 
 credentials = Table(
     "credentials",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, unique=True),  # one letter, one credential
+    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, index=True),
     Column("sender_code", String(40), nullable=False),
     Column("person_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("answer_to_id", Number, ForeignKey("personal.id"), nullable=False),
@@ -224,6 +225,14 @@ credentials = Table(
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
     Index("ix_credentials_reserved_at", "reserved_at"),
+    # One letter, one credential: another only where the first was never made.
+    Index(
+        "uq_credentials_request_id",
+        "request_id",
+        unique=True,
+        sqlite_where=text("state <> 'abandoned'"),
+        postgresql_where=text("state <> 'abandoned'"),
+    ),
     # The login of an abandoned one never went out: a pair of the pool goes back and may be taken for another.
     Index(
         "uq_credentials_login",

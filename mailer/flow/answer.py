@@ -14,7 +14,6 @@ from mailer.core import kinds, mime
 from mailer.core.decide import decide
 from mailer.core.rules import Ruleset
 from mailer.flow import approving, refusing
-from mailer.flow.refusing import Why
 from mailer.flow.stationery import Stationery
 from mailer.flow.tray import Tray
 from mailer.model import (
@@ -82,12 +81,9 @@ class Answer:
         letters.decided(unit.tx, kept, decision, sender.code if sender else None)
         if settings.observe or decision.verdict is Verdict.IGNORE:
             event = "letter.observed" if settings.observe else "letter.ignored"
-            unit.tell(
-                event,
-                sender=sender.code if sender else None,
-                letter=kept.id,
-                decided=approving.told_of(decision, known, settings.ruleset.hash),
-            )
+            told = approving.told_of(decision, known, settings.ruleset.hash)
+            told |= {"template": decision.reply} if settings.observe else {}
+            unit.tell(event, sender=sender.code if sender else None, letter=kept.id, decided=told)
             return
         self._open_request(unit, kept, letter, reading=reading, sender=sender, facts_known=known, decision=decision)
 
@@ -146,6 +142,6 @@ class Answer:
                 answer_to=answer_to,
                 received_at=kept.received_at,
                 name=decision.reply,
-                why=Why.of(reading),
+                reading=reading,
                 answered=letter,
             )

@@ -5,30 +5,14 @@ Not a step: answer and the officer's commands refuse through it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Self
 
 from mailer.core.reply import local_moment
-from mailer.core.replyvalues import TEMPLATES, RefusedValues, ReplyValues
+from mailer.core.replyvalues import ReplyValues, refusal
 from mailer.flow.stationery import Stationery
-from mailer.model import Letter, Mistake, Reading, Reason, Sender
+from mailer.model import Letter, Reading, Sender
 from mailer.store.personal import Personal
 from mailer.store.work import Unit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Why:
-    """What the letter `refused` explains; without a reason it asks to get in touch."""
-
-    reason: Reason | None = None
-    written: str = ""
-    surname_hint: str = ""
-    mistake: Mistake | None = None
-
-    @classmethod
-    def of(cls, reading: Reading) -> Self:
-        return cls(reason=reading.reason, written=reading.written, surname_hint=reading.surname_hint, mistake=reading.mistake)
 
 
 def write(
@@ -40,12 +24,12 @@ def write(
     answer_to: Personal,
     received_at: datetime,
     name: str,
-    why: Why,
+    reading: Reading,
     answered: Letter | None,
 ) -> None:
-    """Write and queue the refusal `name` of this request."""
+    """Write and queue the refusal `name` of this request. `reading`: what it explains; without a reason it asks to get in touch."""
     fund = stationery.fund
-    values: ReplyValues = ReplyValues(
+    values = ReplyValues(
         fund_name=fund.name,
         contact=fund.contact,
         portal_url=fund.portal_url,
@@ -53,10 +37,12 @@ def write(
         request_number=request_id,
         received_at=local_moment(received_at, fund.zone),
     )
-    if TEMPLATES[name] is RefusedValues:
-        values = RefusedValues(
-            **asdict(values), reason=why.reason, written=why.written, surname_hint=why.surname_hint, mistake=why.mistake
-        )
     stationery.write(
-        unit, request_id=request_id, sender_code=sender.code, recipient=answer_to, name=name, values=values, answered=answered
+        unit,
+        request_id=request_id,
+        sender_code=sender.code,
+        recipient=answer_to,
+        name=name,
+        values=refusal(name, values, reading),
+        answered=answered,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, literal, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
@@ -20,11 +20,17 @@ from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 PAGE: Final = 1000
+# As written: partial indexes need it.
+_NOT_ABANDONED: Final = credentials.c.state != literal(CredentialState.ABANDONED.value, literal_execute=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """`valid_until` is the last instant (UTC), `last_day` its day in the fund's zone, `term_rule` the rule that made them."""
+    """`valid_until` is the last instant (UTC), `last_day` its day in the fund's zone, `term_rule` the rule that made them.
+
+    `warned_days`: the last letter about its end was the one due so many days before. `disabling_since`: it has ended, and its
+    account could not be disabled since then; that is tried again at `disabling_next`.
+    """
 
     id: str
     request_id: int
@@ -38,6 +44,9 @@ class Credential:
     valid_until: datetime
     last_day: date
     term_rule: str
+    warned_days: int | None
+    disabling_since: datetime | None
+    disabling_next: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +60,7 @@ class Intent:
 
 
 def reserve(tx: Tx, intents: Sequence[Intent], *, at: datetime) -> None:
-    """Store intents to issue; unique by request, so one letter can never have two."""
+    """Store intents to issue; unique by request, so one letter can never have two that live."""
     if not intents:
         return
     tx.execute(
@@ -194,10 +203,8 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
 
 
 def of_request(tx: Tx, request_id: int) -> Credential | None:
-    """The request's credential; where it has none, the last one that was abandoned."""
-    abandoned = credentials.c.state == CredentialState.ABANDONED.value
-    query = select(credentials).where(credentials.c.request_id == request_id)
-    row = tx.execute(query.order_by(abandoned, credentials.c.reserved_at.desc()).limit(1)).one_or_none()
+    """The one that was issued for it, or is about to be; what was abandoned is none."""
+    row = tx.execute(select(credentials).where(credentials.c.request_id == request_id, _NOT_ABANDONED)).one_or_none()
     return None if row is None else _read(row)
 
 

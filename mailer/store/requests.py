@@ -18,8 +18,7 @@ from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, replies, requests
 
-# As written, no parameter: SQLite's partial index needs it.
-_ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)
+_ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
 _BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != _ABANDONED)
 
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0007"  # the newest migration: a database of another version is refused
+VERSION: Final = "0008"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -209,7 +209,7 @@ credentials = Table(
     "credentials",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, index=True),
+    Column("request_id", Number, ForeignKey("requests.id"), nullable=False),
     Column("sender_code", String(40), nullable=False),
     Column("person_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("answer_to_id", Number, ForeignKey("personal.id"), nullable=False),
@@ -220,12 +220,21 @@ credentials = Table(
     Column("valid_until", Instant, nullable=False),
     Column("last_day", Date, nullable=False),
     Column("term_rule", String(100), nullable=False),
+    Column("warned_days", Integer),  # how many days before its end the last letter about it was due
+    Column("disabling_since", Instant),  # it has ended, and its account could not be disabled yet
+    Column("disabling_next", Instant),  # when that is tried again
     Index("ix_credentials_person_id", "person_id", "state"),
     Index("ix_credentials_sender_code", "sender_code", "state"),
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
     Index("ix_credentials_reserved_at", "reserved_at"),
-    # One letter, one credential: another only where the first was never made.
+    Index(
+        "ix_credentials_disabling",
+        "disabling_next",
+        sqlite_where=text("disabling_since IS NOT NULL"),
+        postgresql_where=text("disabling_since IS NOT NULL"),
+    ),
+    # One letter, one credential; an abandoned one never went out, and its request may be approved again.
     Index(
         "uq_credentials_request_id",
         "request_id",

@@ -7,6 +7,7 @@ import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 from mailer.core import evidence, reply, rules
 from mailer.core.alarms import Limits as AlarmLimits
 from mailer.core.caution import Caution
+from mailer.core.reply import Templates
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
@@ -53,6 +55,13 @@ DENTIST = Sender(
 )
 
 
+@cache
+def packaged() -> tuple[Ruleset, Templates]:
+    """The packaged rules and templates; both are frozen, so that all desks share them."""
+    ruleset = rules.load(texts.rule_texts(None))
+    return ruleset, reply.load(texts.template_texts(None), form=ruleset.form)
+
+
 @dataclass(kw_only=True)
 class Desk:
     """The steps, and what they work with. `observe`, `breaker` and `limits` as configured."""
@@ -86,7 +95,7 @@ class Desk:
         self.trial.register(CLINIC, DENTIST)
         with self.trial.database.reading() as tx:
             self._begun_at = audit.head(tx)
-        self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
+        self.ruleset, templates = packaged()
         handed_out = HandedOutFile(self.home / "keys")
         handed_out.make()
         pepper = self.keyring.secret("pepper")
@@ -94,7 +103,7 @@ class Desk:
         self.local = LocalAccounts(peppers={1: pepper}, algorithm="hmac-sha256")
         self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
         self.stationery = Stationery(
-            templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
+            templates=templates,
             sealer=self.keyring,
             fund=FundIdentity(
                 name="ТФОМС АО",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from mailer.core import evidence
+from mailer.core import evidence, kinds
 from mailer.core.lifecycle import REQUEST, RequestEvent
 from mailer.core.replyvalues import TEMPLATES, RefusedValues
 from mailer.errors import N_, RefusedError
@@ -19,9 +19,8 @@ from mailer.flow import approving, refusing
 from mailer.flow.approving import PERSON
 from mailer.flow.override import grounds
 from mailer.flow.override.grounds import Ground, Policy
-from mailer.flow.refusing import Why
 from mailer.flow.stationery import Stationery
-from mailer.model import Reason, Sender, Verdict
+from mailer.model import Kind, Reading, Reason, Sender, Verdict
 from mailer.states import CredentialState, RequestState
 from mailer.store import credentials, leases, personal, proof, requests
 from mailer.store.db import Tx
@@ -127,10 +126,17 @@ def refuse(
                 answer_to=answer_to,
                 received_at=ground.kept.received_at if ground.kept else request.created_at,
                 name=refusal.template,
-                why=Why(reason=refusal.reason),
+                reading=_explained(ground, policy, refusal.reason),
                 answered=ground.letter,
             )
     return sheet.done()
+
+
+def _explained(ground: Ground, policy: Policy, reason: Reason | None) -> Reading:
+    """The letter as it reads, or as the officer says that it does."""
+    nothing = Reading(kind=Kind.NEAR_SUBJECT)  # asked for without a letter
+    read = kinds.judge(ground.letter, policy.ruleset.form, policy.own) if ground.letter else nothing
+    return read if reason in {None, read.reason} else replace(read, person=None, reason=reason, mistake=None)
 
 
 def put_refused(unit: Unit, ground: Ground, whose: tuple[Sender, Personal], decided: Mapping[str, object]) -> Decided:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0008"  # the newest migration: a database of another version is refused
+VERSION: Final = "0009"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -175,6 +175,7 @@ letters = Table(
     Column("verdict", String(10)),
     Column("rule_id", String(60)),
     Column("reason", String(60)),
+    Column("erased_at", Instant),  # its bytes were destroyed; size and digests stay
     UniqueConstraint("mailbox", "epoch", "item"),
     Index("ix_letters_turns", "state", "kind", "batches", "sender_code", "id", "read_after"),  # all that a claim looks at
     Index("ix_letters_attempts", "state", "attempts"),
@@ -256,6 +257,12 @@ used_logins = Table(
     "used_logins",
     metadata,
     Column("mark", String(64), primary_key=True),  # `core.secret.login_mark`: stays when the person is erased
+)
+
+erased_marks = Table(
+    "erased_marks",
+    metadata,
+    Column("mark", String(64), primary_key=True),  # `core.erasing.mark`; the same stand outside the database
 )
 
 accounts_local = Table(

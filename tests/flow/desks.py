@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply, rules
@@ -79,6 +79,7 @@ class Desk:
     kind: str = "local"
     low_stock: int = 0
     delay: timedelta = timedelta(seconds=30)
+    login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
@@ -166,7 +167,7 @@ class Desk:
         settings = IssueSettings(
             months=3,
             max_days=None,
-            login="opaque",
+            login=self.login,
             login_prefix="tmp-29-",
             profile=PROFILES["default"],
             breaker=self.breaker,

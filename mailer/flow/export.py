@@ -1,6 +1,7 @@
 """How does the record leave the house? In a form for people or programs, or as a bundle that proves itself. Told before it is read.
 
-Reads by pages, each in a transaction of its own, up to the record that told of the export; memory stays the same however long it is.
+Reads by pages, each in a transaction of its own, up to the record that told of the export; memory stays the same however long that
+takes.
 """
 
 from __future__ import annotations
@@ -94,10 +95,11 @@ def journal_rows(
     while True:
         with worker.reading() as tx:
             page = issued.page(tx, after=after, since=since, until=until)
-        for number, one in enumerate(page, number + 1):
-            table.add(journal.line(number, one, zone, word))
         if not page:
             return number
+        for one in page:
+            number += 1
+            table.add(journal.line(number, one, zone, word))
         after = page[-1].request
 
 

@@ -63,6 +63,7 @@ def _set_up(context: typer.Context) -> None:
 
     from mailer.core import checkpoints
     from mailer.edge.checkpoints import CheckpointFile
+    from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
     from mailer.edge.signing import SigningKey
@@ -87,6 +88,7 @@ def _set_up(context: typer.Context) -> None:
             name = secrets.token_hex(16)
             SigningKey(directory=config.keys_directory, origin=checkpoints.origin(name)).make(secrets.token_bytes)
             CheckpointFile(path=config.checkpoints_path).make()
+            ErasedFile(config.keys_directory).make()
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
@@ -141,6 +143,7 @@ def _upgrade(context: typer.Context) -> None:
     import secrets
 
     from mailer.core.custody import KeyKind
+    from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
     from mailer.flow import custody
     from mailer.flow.override import register
@@ -155,6 +158,7 @@ def _upgrade(context: typer.Context) -> None:
     database.close()
     upgrade(config.owner_url)
     HandedOutFile(config.keys_directory).make()
+    ErasedFile(config.keys_directory).make()
     with office_of(context) as opened:
         opened.signing_key().make(secrets.token_bytes)
         opened.checkpoint_file().make()

@@ -135,6 +135,7 @@ class Fund(_Section):
     message_id_domain: Annotated[str, Field(pattern=rf"^(?:{DOMAIN})?$")] = ""
     portal_url: Text
     contact: Annotated[str, AfterValidator(_line)] = ""
+    postal_address: Annotated[str, AfterValidator(_line)] = ""
     officer: Address | None = None
     digest_at: Annotated[str, AfterValidator(_hour)] = "08:00"
     bounce_address: str | None = None
@@ -257,6 +258,14 @@ class Audit(_Section):
     checkpoints: Annotated[str, Field(min_length=1)] | None = None
 
 
+class Retention(_Section):
+    """How long names are kept, and what the papers of a destruction say. Of letters: `[letters] keep_days`."""
+
+    names_days: Count | None = None
+    acts: Text = "acts"
+    system: Text = "mailer"
+
+
 class Config(_Section):
     """The whole of `mailer.toml`. `base` is the file's own folder: every relative path in it starts there."""
 
@@ -275,6 +284,7 @@ class Config(_Section):
     keys: Keys = Keys()
     audit: Audit = Audit()
     alarms: Alarms = Alarms()
+    retention: Retention = Retention()
     rules: Directory = Directory()
     templates: Directory = Directory()
 

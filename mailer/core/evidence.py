@@ -90,7 +90,7 @@ def mac(key: bytes, seq: int, sealed_leaf: bytes) -> bytes:
 
 def personal_digest(salt: bytes, value: str) -> str:
     """How a name or an address stands in a record: lower-case hexadecimal. Without the salt it tells nothing."""
-    return hmac.new(salt, _nfc(value).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(salt, _nfc(value).encode(), "sha256").hex()
 
 
 def fault(sealed: Sealed, key: bytes) -> TamperedError | None:

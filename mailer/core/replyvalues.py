@@ -9,7 +9,7 @@ from typing import Final
 
 from mailer.core.letterhead import refuse_controls
 from mailer.core.secret import UNMISTAKABLE, Secret
-from mailer.model import Mistake, PersonName, Reason
+from mailer.model import Mistake, PersonName, Reading, Reason
 
 _STRANGERS_WROTE: Final = frozenset({"written", "surname_hint"})
 
@@ -85,16 +85,6 @@ class AlarmValues(LetterValues):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CheckpointValues(LetterValues):
-    """What the day's letter with a checkpoint may say besides. `note`: its lines, as they are to be kept."""
-
-    records: int
-    signed_at: str
-    code: str
-    note: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class DigestLine:
     """A request of the digest: its number, the sender's code ("" when he is not in the register), and a time or a day."""
 
@@ -108,7 +98,10 @@ class DigestLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DigestValues(LetterValues):
-    """What the daily digest may say besides. Counts are of `since` to `until`, or of what waits now; no names anywhere."""
+    """What the daily digest may say besides. Counts are of `since` to `until`, or of what waits now; no names anywhere.
+
+    `checkpoint`: the lines of the newest signed one, to be kept with the letter; none before the first.
+    """
 
     day: str
     since: str
@@ -132,6 +125,7 @@ class DigestValues(LetterValues):
     to_send: int
     pauses: tuple[AlarmLine, ...]
     alarms: tuple[AlarmLine, ...]
+    checkpoint: tuple[str, ...]
 
 
 TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
@@ -141,7 +135,6 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
         "alarm": AlarmValues,
-        "checkpoint": CheckpointValues,
         "digest": DigestValues,
     }
 )
@@ -149,6 +142,19 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
 
 REFUSALS: Final = tuple(name for name in TEMPLATES if name.startswith("refused"))
 """What a rule may name as its reply to a refused request."""
+
+
+def refusal(name: str, values: ReplyValues, reading: Reading) -> ReplyValues:
+    """What the refusal `name` is filled with, for a letter that was read so."""
+    if TEMPLATES[name] is not RefusedValues:
+        return values
+    return RefusedValues(
+        **asdict(values),
+        reason=reading.reason,
+        written=reading.written,
+        surname_hint=reading.surname_hint,
+        mistake=reading.mistake,
+    )
 
 
 _SAMPLE: Final = ReplyValues(
@@ -183,24 +189,10 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             return (usual, *by_reason, *by_mistake)
         case "alarm":
             return (_sample_alarms(1), _sample_alarms(3))
-        case "checkpoint":
-            return (_sample_checkpoint(),)
         case "digest":
             return (_sample_digest(1), _sample_digest(0))
         case _:
             return (_SAMPLE,)
-
-
-def _sample_checkpoint() -> CheckpointValues:
-    return CheckpointValues(
-        fund_name=_SAMPLE.fund_name,
-        contact=_SAMPLE.contact,
-        portal_url=_SAMPLE.portal_url,
-        records=1200,
-        signed_at=_SAMPLE.received_at,
-        code="3KQ7-9D2M-XT5V-B8HC",
-        note=("mailer/0123456789abcdef0123456789abcdef", "1200", "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="),
-    )
 
 
 def _sample_alarms(count: int) -> AlarmValues:
@@ -244,4 +236,5 @@ def _sample_digest(count: int) -> DigestValues:
         to_send=count,
         pauses=alarms,
         alarms=alarms,
+        checkpoint=("mailer/0123456789abcdef0123456789abcdef", "1200", "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=")[: 3 * count],
     )

@@ -35,7 +35,7 @@ class CheckpointFile:
     def text(self) -> str:
         """All of it; empty when it is not there. SetupError when it cannot be read."""
         try:
-            return self.path.read_bytes().decode(errors="replace")
+            return self.path.read_bytes().decode(errors="replace").replace("\r\n", "\n")  # a letter's text may have been saved so
         except FileNotFoundError:
             return ""
         except OSError as error:

@@ -3,27 +3,20 @@
 `flow/signing.py` signs; here is when: at the start and the stop, after 100 new records but at most once in 10 seconds, every
 quarter of an hour also when nothing happens. A patrol reads the older records again, a page a second, once a day. Whoever of the
 two finds a fault, nothing is signed: *checkpoint.refused* is told once and raises an alarm; *checkpoint.resumed* when it is mended
-or a restore was declared. Once a day the checkpoint goes to the officer by letter.
+or a restore was declared. The daily digest takes the newest checkpoint to the officer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from mailer.core.checkpoints import Published, is_due
-from mailer.core.reply import local_moment
-from mailer.core.replyvalues import CheckpointValues
-from mailer.errors import SetupError
 from mailer.flow.signing import Signer
-from mailer.flow.stationery import Stationery
-from mailer.store import audit, personal
-from mailer.store import checkpoints as kept
+from mailer.store import audit
 from mailer.store.verification import Fault, Walk
-from mailer.store.work import Unit, Worker
+from mailer.store.work import Worker
 
 PATROL_EACH: Final = timedelta(days=1)
 PAGE_EACH: Final = timedelta(seconds=1)
@@ -32,48 +25,12 @@ REFUSED: Final = "checkpoint.refused"
 RESUMED: Final = "checkpoint.resumed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DayLetter:
-    """The day's checkpoint to the officer, whole, so that it lies with somebody else, too."""
-
-    stationery: Stationery
-    officer: str
-
-    def write(self, unit: Unit, published: Published) -> None:
-        """SetupError when nothing can be sealed now."""
-        self.stationery.ready()
-        fund = self.stationery.fund
-        values = CheckpointValues(
-            fund_name=fund.name,
-            contact=fund.contact,
-            portal_url=fund.portal_url,
-            records=published.checkpoint.size,
-            signed_at=local_moment(published.checkpoint.at, fund.zone),
-            code=published.code,
-            note=tuple(published.signed.splitlines()),
-        )
-        recipient = personal.address(unit.tx, "", self.officer, self.stationery.randbytes)
-        self.stationery.write(
-            unit, request_id=None, sender_code=None, recipient=recipient, name="checkpoint", values=values, answered=None
-        )
-
-
 class CheckpointStep:
-    """The step. `letter` goes to the officer, None where nobody is written to; `zone`: in which his day changes."""
+    """The step. `on_trouble` hears why nothing is signed."""
 
-    def __init__(
-        self,
-        worker: Worker,
-        signer: Signer,
-        *,
-        zone: ZoneInfo,
-        letter: DayLetter | None,
-        on_trouble: Callable[[str, Exception], None],
-    ) -> None:
+    def __init__(self, worker: Worker, signer: Signer, *, on_trouble: Callable[[str, Exception], None]) -> None:
         self._worker = worker
         self._signer = signer
-        self._zone = zone
-        self._letter = letter
         self._on_trouble = on_trouble
         self._patrol = Patrol(worker, signer)
         self._signed: Published | None = None
@@ -115,22 +72,10 @@ class CheckpointStep:
         self._signed, self._signed_at, self._refused_at = found, self._worker.clock(), None
         with self._worker.reading() as tx:
             refused = audit.latest(tx, REFUSED, RESUMED) == REFUSED
-            mailed_at = kept.last_mailed(tx)
         if refused:
             with self._worker.writing() as unit:
                 unit.tell(RESUMED, importance="notice", size=found.checkpoint.size)
-        if self._letter is not None and self._is_of_another_day(mailed_at):
-            self._mail(self._letter, found)
         return True
-
-    def _mail(self, letter: DayLetter, published: Published) -> None:
-        """What hinders the letter is told; it is written with a later checkpoint of the day."""
-        try:
-            with self._worker.writing() as unit:
-                letter.write(unit, published)
-                kept.mailed(unit.tx, published, unit.at)
-        except SetupError as error:
-            self._on_trouble("letter to the officer", error)
 
     def _refuse(self, fault: Fault) -> None:
         self._refused_at = self._worker.clock()
@@ -141,9 +86,6 @@ class CheckpointStep:
         if not told:
             with self._worker.writing() as unit:
                 unit.tell(REFUSED, importance="alarm", outcome="failed", seq=fault.seq, why=fault.why.message)
-
-    def _is_of_another_day(self, mailed_at: datetime | None) -> bool:
-        return mailed_at is None or mailed_at.astimezone(self._zone).date() != self._worker.clock().astimezone(self._zone).date()
 
 
 class Patrol:

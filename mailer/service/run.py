@@ -21,7 +21,7 @@ from mailer.flow import custody
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
-from mailer.flow.checkpoint import CheckpointStep, DayLetter
+from mailer.flow.checkpoint import CheckpointStep
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.digest import DigestSettings, DigestStep
 from mailer.flow.expire import Expire
@@ -120,7 +120,7 @@ class House:
         if "alarm" in steps:
             tasks.append(self._alarm(stationery, observe=observe))
         if "checkpoint" in steps:
-            tasks.append(self._checkpoint(stationery, observe=observe))
+            tasks.append(self._checkpoint())
         return tasks
 
     def _intake(self, settings: Mailbox, ruleset: Ruleset, *, observe: bool) -> Task:
@@ -224,15 +224,13 @@ class House:
 
         return Task(name="alarm", build=build, beat_within=EDGE_SECONDS)
 
-    def _checkpoint(self, stationery: Stationery, *, observe: bool) -> Task:
+    def _checkpoint(self) -> Task:
         office = self._office
         office.signing_key().signer()  # a wrong setup is told at the start
-        officer = None if observe else office.config.fund.officer
-        letter = DayLetter(stationery=stationery, officer=officer) if officer else None
 
         def build(worker: Worker) -> Running:
             signer = office.record_signer(worker)
-            step = CheckpointStep(worker, signer, zone=office.config.zone, letter=letter, on_trouble=self._tell_trouble)
+            step = CheckpointStep(worker, signer, on_trouble=self._tell_trouble)
             return Running(step=step.step, rest=None, close=step.close)
 
         return Task(name="checkpoint", build=build, beat_within=EDGE_SECONDS)

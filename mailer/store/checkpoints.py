@@ -5,12 +5,10 @@ The right edge beside each needs no belief: it is used only where its root is th
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select
 
 from mailer.core import merkle
-from mailer.core.checkpoints import Checkpoint, Published
+from mailer.core.checkpoints import Checkpoint
 from mailer.core.merkle import Range
 from mailer.store.db import Tx
 from mailer.store.schema import checkpoints
@@ -44,12 +42,3 @@ def edge_of(tx: Tx, checkpoint: Checkpoint) -> Range | None:
         if edge.root() == checkpoint.root:
             return edge
     return None
-
-
-def mailed(tx: Tx, published: Published, at: datetime) -> None:
-    tx.execute(update(checkpoints).where(checkpoints.c.code == published.code).values(mailed_at=at))
-
-
-def last_mailed(tx: Tx) -> datetime | None:
-    at: datetime | None = tx.execute(select(func.max(checkpoints.c.mailed_at))).scalar_one()
-    return at

@@ -22,7 +22,6 @@ from mailer.flow.signing import Signer
 from mailer.store import audit, verification
 from mailer.store import checkpoints as kept
 from mailer.store.verification import Fault, Outcome, Verdict
-from tests.flow.desks import ZONE
 from tests.store.offices import INSTANCE, Trial
 from tests.store.test_store_verification import run, unguard
 
@@ -50,8 +49,6 @@ class House:
         return CheckpointStep(
             self.trial.worker("checkpoint"),
             self.signer(),
-            zone=ZONE,
-            letter=None,
             on_trouble=lambda what, error: self.troubles.append(f"{what}: {error}"),
         )
 
@@ -419,6 +416,8 @@ def test_the_old_key_hands_over_and_the_running_desk_follows(signed: House) -> N
     old = signed.key.public()
     override.change_key(signed.trial.worker(), signed.signer(), reason="раз в год")
     assert signed.key.public() != old
+    with signed.trial.database.reading() as tx:
+        assert audit.latest(tx, "audit.key-changed") == "audit.key-changed"
     signed.trial.clock.move(minutes=15)
     assert step.step()
     verdict = signed.verified()

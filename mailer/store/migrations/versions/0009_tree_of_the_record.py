@@ -4,10 +4,9 @@ import sqlalchemy as sa
 from alembic import op
 
 from mailer.core.merkle import Range
-from mailer.store.schema import Instant
 
-revision = "0007"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -24,7 +23,6 @@ def upgrade() -> None:
         sa.Column("hashes", sa.LargeBinary(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("code", sa.String(length=19), nullable=False),
-        sa.Column("mailed_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_checkpoints")),
     )
     op.create_index("ix_checkpoints_code", "checkpoints", ["code"])

@@ -165,7 +165,7 @@ def _another(approval: Told, docket: Docket, request: Request) -> str | None:
     if (approval.details["letter"], approval.details.get("reissue_of")) != (request.letter_id, request.reissue_of):
         return "the record approves another letter"
     for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
-        if row is None or not _same(approval.details[what], docket.people[row]):
+        if row is None or not same(approval.details[what], docket.people[row]):
             return f"the record approves another {what}"
     return None
 
@@ -211,6 +211,7 @@ def holding(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
     return told
 
 
-def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
+def same(told: Mapping[str, object] | None, row: Personal) -> bool:
+    """Whether the record tells of this person or address; one that was erased is the same as none."""
     named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
     return told is not None and named and row.digest() is not None and told["digest"] == row.digest()

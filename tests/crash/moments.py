@@ -119,7 +119,11 @@ EVENTS: Final[Mapping[str, Part]] = {
 TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
 
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
-ELSEWHERE: Final[Mapping[str, str]] = {"credential.distrusted": "tests/flow/test_flow_standing.py"}
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "credential.distrusted": "tests/flow/test_flow_standing.py",
+    "credential.warned": "tests/flow/test_flow_expire.py",
+    "account.disabling-failed": "tests/flow/test_flow_expire.py",
+}
 
 # Commits that tell nothing: name -> the function of the store that does the writing.
 SILENT: Final[Mapping[str, str]] = {

@@ -39,13 +39,17 @@ def add_to(app: typer.Typer) -> None:
             (_("rules"), lambda: _("{count} rules, active").format(count=len(office.running_rules().rules))),
             (_("templates"), lambda: _templates(office)),
             (_("keys"), lambda: _keys(office)),
+            (_("record"), lambda: _record(office)),
             (_("accounts"), lambda: _accounts(office)),
             (_("register"), lambda: _register(office)),
+            (_("erased data"), lambda: _erased(office)),
             *((f"IMAP {mailbox.name}", _imap_check(office, mailbox)) for mailbox in config.mailbox),
             ("SMTP", lambda: _smtp(office)),
             (_("alarms"), lambda: _alarms(office)),
         ]
         good = [_line(name, one) for name, one in checks]
+        if not _is_published_outside(office):
+            say("! " + _("record: no checkpoint leaves this machine: set [fund] officer and digest_at, or [audit] checkpoints"))
         office.close()
         return 0 if all(good) else 2
 
@@ -78,6 +82,26 @@ def _keys(office: Office) -> str:
     )
 
 
+def _record(office: Office) -> str:
+    from mailer.service import published
+
+    office.signing_key().signer()
+    history = published.history(office)
+    last = history.last if history else None
+    if last is None:
+        return _("its key signs; nothing was signed yet")
+    return _("its key signs; the last checkpoint is of {count} records, code {code}").format(
+        count=last.checkpoint.size, code=last.code
+    )
+
+
+def _is_published_outside(office: Office) -> bool:
+    """Whether checkpoints go where this machine's administrator cannot reach them: in the digest, or to a folder of the network."""
+    fund = office.config.fund
+    mailed = fund.officer is not None and bool(fund.digest_at) and office.config.mode == "answer"
+    return mailed or office.checkpoint_file().is_on_another_machine()
+
+
 def _accounts(office: Office) -> str:
     from mailer.flow.report import house
     from mailer.service.office import clock
@@ -107,6 +131,21 @@ def _register(office: Office) -> str:
             ]
         )
     return _("{count} senders").format(count=count) if count else _("empty: mailer senders import FILE.csv")
+
+
+def _erased(office: Office) -> str:
+    from mailer.flow.override import destruction
+
+    with office.database.reading() as tx:
+        left = destruction.unfinished(tx, office.erased())
+    if left.unknown:
+        raise SetupError(
+            "this database is older than a destruction of personal data and may hold it again: "
+            "`mailer personal reapply` destroys it once more"
+        )
+    if left.uncompacted:
+        raise SetupError("erased data may still lie in the files of the database: `mailer personal reapply` writes them anew")
+    return _("none of it is here")
 
 
 def _imap_check(office: Office, settings: Mailbox) -> Callable[[], str]:

@@ -135,6 +135,7 @@ class Fund(_Section):
     message_id_domain: Annotated[str, Field(pattern=rf"^(?:{DOMAIN})?$")] = ""
     portal_url: Text
     contact: Annotated[str, AfterValidator(_line)] = ""
+    postal_address: Annotated[str, AfterValidator(_line)] = ""
     officer: Address | None = None
     digest_at: Annotated[str, AfterValidator(_hour)] = "08:00"
     bounce_address: str | None = None
@@ -254,8 +255,16 @@ class Alarms(_Section):
     command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
 
 
-class _Empty(_Section):
-    """A section that later versions fill."""
+class Audit(_Section):
+    checkpoints: Annotated[str, Field(min_length=1)] | None = None
+
+
+class Retention(_Section):
+    """How long names are kept, and what the papers of a destruction say. Of letters: `[letters] keep_days`."""
+
+    names_days: Count | None = None
+    acts: Text = "acts"
+    system: Text = "mailer"
 
 
 class Config(_Section):
@@ -274,8 +283,9 @@ class Config(_Section):
     accounts: Accounts = Accounts()
     approval: Approval = Approval()
     keys: Keys = Keys()
-    audit: _Empty = _Empty()
+    audit: Audit = Audit()
     alarms: Alarms = Alarms()
+    retention: Retention = Retention()
     rules: Directory = Directory()
     templates: Directory = Directory()
 
@@ -294,6 +304,11 @@ class Config(_Section):
     @property
     def keys_directory(self) -> Path:
         return self.path(self.keys.directory)
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Where checkpoints are published: beside the keys unless set."""
+        return self.path(self.audit.checkpoints) if self.audit.checkpoints else self.keys_directory / "checkpoints.txt"
 
     @property
     def database_url(self) -> str:

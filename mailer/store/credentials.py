@@ -264,6 +264,17 @@ def of_request(tx: Tx, request_id: int) -> Credential | None:
     return None if row is None else _read(row)
 
 
+def no_login(credential_id: str) -> str:
+    """What stands where a login was erased: as unique as the credential is."""
+    return f"erased:{credential_id}"
+
+
+def of_persons(tx: Tx, person_ids: Sequence[int]) -> list[Credential]:
+    """All that these persons ever had, oldest first."""
+    query = select(credentials).where(credentials.c.person_id.in_(person_ids))
+    return [_read(row) for row in tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id))]
+
+
 def count_of(tx: Tx, state: CredentialState) -> int:
     """How many are in this state; of the few, this is quick however many there are in all."""
     return tx.execute(select(func.count()).where(credentials.c.state == state.value)).scalar_one()

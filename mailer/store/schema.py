@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0007"  # the newest migration: a database of another version is refused
+VERSION: Final = "0009"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -175,6 +175,7 @@ letters = Table(
     Column("verdict", String(10)),
     Column("rule_id", String(60)),
     Column("reason", String(60)),
+    Column("erased_at", Instant),  # its bytes were destroyed; size and digests stay
     UniqueConstraint("mailbox", "epoch", "item"),
     Index("ix_letters_turns", "state", "kind", "batches", "sender_code", "id", "read_after"),  # all that a claim looks at
     Index("ix_letters_attempts", "state", "attempts"),
@@ -255,6 +256,12 @@ used_logins = Table(
     "used_logins",
     metadata,
     Column("mark", String(64), primary_key=True),  # `core.secret.login_mark`: stays when the person is erased
+)
+
+erased_marks = Table(
+    "erased_marks",
+    metadata,
+    Column("mark", String(64), primary_key=True),  # `core.erasing.mark`; the same stand outside the database
 )
 
 accounts_local = Table(
@@ -353,6 +360,18 @@ audit_head = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
     Column("seq", BigInteger, nullable=False),  # of the last record
+    Column("hashes", LargeBinary, nullable=False, server_default=text("''")),  # `merkle.Range` of all leaves: the tree's right edge
+)
+
+# What was signed, to look it up and to go on from; only the file outside the database is believed.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),  # with its signatures
+    Column("code", String(19), nullable=False, index=True),  # `core.checkpoints.code`: stands in letters
 )
 
 alarms = Table(

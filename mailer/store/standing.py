@@ -13,7 +13,7 @@ from mailer.core import evidence
 from mailer.core.accounts import Managed
 from mailer.errors import N_
 from mailer.store import audit, proof
-from mailer.store.credentials import Credential
+from mailer.store.credentials import Credential, no_login
 from mailer.store.db import Tx
 from mailer.store.personal import Personal
 from mailer.store.proof import Told
@@ -68,9 +68,10 @@ def _fault(credential: Credential, account: Managed, told: list[Told] | str) -> 
     terms = [one.details["valid_until"] for one in own if one.event in {"credential.issued", "credential.extended"}]
     if not reserved or not terms:
         return N_("the record does not tell that it was issued")
-    if reserved[0] != proof.login_digest(account.login):
-        return N_("its login is not the one that was issued")
     life = [one.event for one in own if one.event in {*BEGINS, *ENDS}]
+    is_erased = account.login == no_login(credential.id) and life[-1] in ENDS
+    if reserved[0] != proof.login_digest(account.login) and not is_erased:
+        return N_("its login is not the one that was issued")
     if account.enabled and life[-1] in ENDS:
         return N_("it works, but the record tells that it has ended")
     if account.expires_at is not None and evidence.instant(account.expires_at) != terms[-1]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply, rules
@@ -32,7 +32,7 @@ from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian
-from mailer.store import audit, office, places
+from mailer.store import audit, office, places, verification
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.accounts_pool import PoolAccounts
 from mailer.store.db import Tx
@@ -80,6 +80,7 @@ class Desk:
     low_stock: int = 0
     warn_days: tuple[int, ...] = ()
     accounts: Disabler | None = None  # None: those inside
+    login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
@@ -160,7 +161,7 @@ class Desk:
         settings = IssueSettings(
             months=3,
             max_days=None,
-            login="opaque",
+            login=self.login,
             login_prefix="tmp-29-",
             profile=PROFILES["default"],
             breaker=self.breaker,
@@ -227,8 +228,7 @@ class Desk:
         for step in (self.intake(), self.answer(), self.bounced(), self.issue(), self.expire()):
             until_done(step)
         self.send()
-        with self.trial.database.reading() as tx:
-            assert audit.verify(tx, self.trial.pen.key).why is None
+        assert verification.verify(self.trial.database, self.trial.pen.key).fault is None
 
     def send(self) -> None:
         deliver = self.deliver()

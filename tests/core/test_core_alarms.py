@@ -308,6 +308,7 @@ def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:
         undelivered=Heap(count=1, since=NOW),
         notices=Heap(count=1, since=NOW),
         lingering=Heap(count=1, since=NOW),
+        refused_since=NOW,
         epochs={"2026-01-01": 1},
     )
     all_of_them = [

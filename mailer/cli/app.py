@@ -51,6 +51,7 @@ COMMANDS: Final = (
     "accounts",
     "letters",
     "requests",
+    "issue",
     "credentials",
     "rules",
     "keys",

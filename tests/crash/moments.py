@@ -131,6 +131,8 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "request.undone": "tests/flow/test_flow_decisions.py",
+    "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 
 # Commits that tell nothing: name -> the function of the store that does the writing.

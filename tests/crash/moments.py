@@ -134,7 +134,6 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.found": "tests/flow/test_flow_personal.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
-    "request.undone": "tests/flow/test_flow_decisions.py",
     "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 

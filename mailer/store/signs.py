@@ -39,7 +39,8 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         quarantined=_heap(tx, letters.c.kept_at, letters.c.state == LetterState.QUARANTINED.value),
         paused=_paused(tx, now, breaker),
         free_pairs=accounts_pool.count_free(tx, now),
-        pool_low_since=_pool_low_since(tx),
+        pool_low_since=_last_told(tx, "pool.low", "pool.imported"),
+        uncompacted_since=_last_told(tx, "personal.erased", "personal.compacted"),
         waiting=_heap(tx, replies.c.created_at, waits & answer),
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
@@ -68,9 +69,9 @@ def _paused(tx: Tx, now: datetime, breaker: int) -> Heap:
     return Heap(count=count, since=audit.newest_at(tx, "issuing.paused"))
 
 
-def _pool_low_since(tx: Tx) -> datetime | None:
-    told = audit.latest(tx, "pool.low", "pool.imported") == "pool.low"
-    return audit.newest_at(tx, "pool.low") if told else None
+def _last_told(tx: Tx, event: str, over: str) -> datetime | None:
+    """When the record told this event last; None when it has told since that it is over, or never told it."""
+    return audit.newest_at(tx, event) if audit.latest(tx, event, over) == event else None
 
 
 def _epochs(tx: Tx) -> dict[str, int]:

@@ -39,12 +39,13 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         quarantined=_heap(tx, letters.c.kept_at, letters.c.state == LetterState.QUARANTINED.value),
         paused=_paused(tx, now, breaker),
         free_pairs=accounts_pool.count_free(tx, now),
-        pool_low_since=_last_told(tx, "pool.low", "pool.imported"),
-        uncompacted_since=_last_told(tx, "personal.erased", "personal.compacted"),
+        pool_low_since=_since(tx, "pool.low", until="pool.imported"),
+        uncompacted_since=_since(tx, "personal.erased", until="personal.compacted"),
         waiting=_heap(tx, replies.c.created_at, waits & answer),
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
         epochs=_epochs(tx),
+        refused_since=_since(tx, "checkpoint.refused", until="checkpoint.resumed"),
     )
 
 
@@ -69,9 +70,10 @@ def _paused(tx: Tx, now: datetime, breaker: int) -> Heap:
     return Heap(count=count, since=audit.newest_at(tx, "issuing.paused"))
 
 
-def _last_told(tx: Tx, event: str, over: str) -> datetime | None:
-    """When the record told this event last; None when it has told since that it is over, or never told it."""
-    return audit.newest_at(tx, event) if audit.latest(tx, event, over) == event else None
+def _since(tx: Tx, event: str, *, until: str) -> datetime | None:
+    """When the record told it last, unless it told since then that it is over."""
+    told = audit.latest(tx, event, until) == event
+    return audit.newest_at(tx, event) if told else None
 
 
 def _epochs(tx: Tx) -> dict[str, int]:

@@ -307,6 +307,8 @@ def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:
         undelivered=Heap(count=1, since=NOW),
         notices=Heap(count=1, since=NOW),
         epochs={"2026-01-01": 1},
+        uncompacted_since=ago(hours=1),
+        refused_since=NOW,
     )
     all_of_them = [
         *watch(signs, LIMITS, NOW),

@@ -134,6 +134,7 @@ def test_everything_of_a_person_is_found_and_nothing_of_it_stays(desk: Desk) -> 
     assert found(desk).counts() == here.counts()
     erase(desk)
 
+    assert {"credential.revoked", "request.withdrawn"} <= set(desk.events())
     assert traces(desk, SURNAME, LATIN) == []
     assert traces(desk, "Пришва"), "another person stays"
     assert verification.verify(desk.trial.database, desk.trial.pen.key).fault is None

@@ -179,7 +179,11 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sender:
-    """A row of the office's register: who may ask, and where the answer goes. `code` is the only name of it in logs and records."""
+    """A row of the office's register: who may ask, and where the answer goes. `code` is the only name of it in logs and records.
+
+    `blocked_until` is the last instant of a block (UTC), None for one without an end; `answer_changed_at` tells when `answer_to`
+    was last changed, None for one that stands as it was first registered.
+    """
 
     code: str
     organisation: str
@@ -187,6 +191,13 @@ class Sender:
     addresses: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     blocked: bool = False
+    blocked_until: datetime | None = None
+    block_reason: str = ""
+    answer_changed_at: datetime | None = None
+
+    def is_blocked(self, now: datetime) -> bool:
+        """A block with an end lifts by itself."""
+        return self.blocked and (self.blocked_until is None or now <= self.blocked_until)
 
 
 class SenderStanding(StrEnum):

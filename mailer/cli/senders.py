@@ -1,18 +1,28 @@
-"""`mailer senders`: the office's register of who may ask."""
+"""`mailer senders`: the office's register of who may ask: what stands in it, and whole files of it."""
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Iterator, Sequence
 from gettext import gettext as _
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli import sender_changes
 from mailer.cli.opened import office_of, operator
-from mailer.cli.show import print_json, say, table
-from mailer.errors import SetupError, SetupErrors
+from mailer.cli.sender_changes import AsJson, Credentials, OnlyTry, changed_lines, hands, reached_lines
+from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.errors import RefusedError, SetupError, SetupErrors
+from mailer.states import LoginEffect
+
+if TYPE_CHECKING:
+    from mailer.core.registerplan import Plan
+    from mailer.model import Sender
+    from mailer.service.office import Office
+    from mailer.store.db import Tx
 
 EXAMPLE = (
     "code,organisation,subscriber,address,answer_to\n"
@@ -23,64 +33,55 @@ EXAMPLE = (
 
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The register of senders."), no_args_is_help=True)
-    noun.command("import", help=_("Fill the register from a CSV file; a file with a bad row changes nothing."))(_import)
+    noun.command("import", help=_("Fill the register from a CSV or XLSX file; a file with a bad row changes nothing."))(_import)
     noun.command("list", help=_("Show the register."))(_list)
+    noun.command("show", help=_("Show one sender; that you looked is recorded."))(_show)
+    noun.command("export", help=_("Write the register as CSV, as `import` reads it; that you did is recorded."))(_export)
     noun.command("template", help=_("Print an example file."))(_template)
+    sender_changes.add_to(noun)
     app.add_typer(noun, name="senders")
 
 
-def _import(context: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE.csv")]) -> None:
-    from mailer.core import register
-    from mailer.flow.override import register as override
-    from mailer.store import senders
-
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise SetupError("the file {path} cannot be read: {why}", path=file, why=error.strerror) from error
-    with office_of(context) as office:
-        rows, problems = register.read(content)
-        with office.database.reading() as tx:
-            faults = senders.faults(tx, office.pen().key)
-            registered = [one for one in senders.every(tx) if one.code not in faults or one.code not in {row.code for row in rows}]
-        problems = sorted(
-            [*problems, *register.conflicts(rows, registered)], key=lambda problem: int(str(problem.values.get("line", 0)))
-        )
-        if problems:
-            raise SetupErrors([*problems, SetupError("{path}: nothing was imported", path=file)])
-        found = register.senders(rows, registered)
-        digest = hashlib.sha256(content).hexdigest()
-        new, changed = override.import_file(office.worker(operator()), found, file_digest=digest)
-    say(_("{count} senders read: {new} new, {changed} changed").format(count=len(found), new=new, changed=changed))
-
-
-def _list(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False
+def _import(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE")],
+    *,
+    replaces: Annotated[
+        bool, typer.Option("--replace", help=_("The file is the whole register: block who is not in it, remove other addresses."))
+    ] = False,
+    credentials: Annotated[
+        LoginEffect | None, typer.Option("--credentials", help=_("With --replace: what becomes of the logins of who is blocked."))
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record. Needed with --replace."), metavar="TEXT")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
+    dry_run: OnlyTry = False,
+    as_json: AsJson = False,
 ) -> None:
-    from mailer.store import senders
+    from mailer.flow.override import register as override
 
-    with office_of(context) as office, office.database.reading() as tx:
-        found = senders.every(tx)
-    if as_json:
-        for sender in found:
-            print_json(sender)
-        return
-    table(
-        [_("code"), _("organisation"), _("addresses"), _("subscriber points"), _("answers to"), _("blocked")],
-        (
-            (
-                sender.code,
-                sender.organisation,
-                ", ".join(sender.addresses),
-                "; ".join(sender.points),
-                sender.answer_to,
-                _("yes") if sender.blocked else "",
-            )
-            for sender in found
-        ),
-        empty=_("the register is empty: mailer senders import FILE.csv"),
-    )
-
-
-def _template() -> None:
-    say(EXAMPLE.rstrip("\n"))
+    if replaces and not (credentials and reason.strip()):
+        raise typer.BadParameter(_("--replace needs --credentials and --reason"), param_hint="--replace")
+    content = read_file(file)
+    with office_of(context) as office:
+        found = _checked(office, file, content, replaces=replaces)
+        with office.database.reading() as tx:
+            plan = override.planned(tx, found, office.pen().key, replaces=replaces)
+            reached = _reach(tx, plan, credentials)
+        if as_json:
+            print_json({**_told(plan), "logins": reached.logins, "requests": reached.requests, "imported": not dry_run})
+        else:
+            for line in (*_plan_lines(plan), *reached_lines(reached)):
+                say(line)
+        if dry_run:
+            return
+        _agree(plan, yes=yes)
+        override.import_file(
+            office.worker(operator()),
+            hands(office),
+            found,
+            plan,
+            replaces=replaces,
+            effect=credentials or LoginEffect.KEEP,
+            reason=reason.strip(),
+            file_digest=hashlib.sha256(content).hexdigest(),
+        )

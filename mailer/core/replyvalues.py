@@ -84,6 +84,13 @@ class AlarmValues(LetterValues):
     alarms: tuple[AlarmLine, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerAddressValues(LetterValues):
+    """What the letter to a left answer address may say besides. No names: somebody else may read there by now."""
+
+    changed_at: str
+
+
 TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
     {
         "issued": IssuedValues,
@@ -91,6 +98,7 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
         "alarm": AlarmValues,
+        "answer-address": AnswerAddressValues,
     }
 )
 """The letters there are, and what each is filled with."""
@@ -131,6 +139,15 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             return (usual, *by_reason, *by_mistake)
         case "alarm":
             return (_sample_alarms(1), _sample_alarms(3))
+        case "answer-address":
+            return (
+                AnswerAddressValues(
+                    fund_name=_SAMPLE.fund_name,
+                    contact=_SAMPLE.contact,
+                    portal_url=_SAMPLE.portal_url,
+                    changed_at=_SAMPLE.received_at,
+                ),
+            )
         case _:
             return (_SAMPLE,)
 

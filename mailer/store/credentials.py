@@ -193,6 +193,14 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
     return [_read(row) for row in tx.execute(query)]
 
 
+def of_sender(tx: Tx, sender_code: str, states: Sequence[CredentialState]) -> list[Credential]:
+    """This sender's credentials in one of these states, for as long as the transaction lasts nobody else's to move."""
+    query = select(credentials).where(
+        credentials.c.sender_code == sender_code, credentials.c.state.in_([state.value for state in states])
+    )
+    return [_read(row) for row in tx.execute(query.order_by(credentials.c.id).with_for_update())]
+
+
 def of_request(tx: Tx, request_id: int) -> Credential | None:
     row = tx.execute(select(credentials).where(credentials.c.request_id == request_id)).one_or_none()
     return None if row is None else _read(row)

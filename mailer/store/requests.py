@@ -124,6 +124,18 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     return [_read(row) for row in tx.execute(query)]
 
 
+def approved_of(tx: Tx, sender_code: str) -> list[Request]:
+    """This sender's approved requests for which nothing is begun yet, oldest first."""
+    query = (
+        select(requests)
+        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
+        .where(requests.c.sender_code == sender_code, requests.c.state == RequestState.APPROVED.value, credentials.c.id.is_(None))
+        .order_by(requests.c.id)
+        .with_for_update(of=requests)
+    )
+    return [_read(row) for row in tx.execute(query)]
+
+
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
     query = select(func.count()).select_from(requests.outerjoin(credentials, credentials.c.request_id == requests.c.id))
     return tx.execute(query.where(_is_due(now))).scalar_one()

@@ -10,7 +10,7 @@ from mailer.errors import RefusedError
 from mailer.store import credentials
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
-from mailer.store.work import Worker
+from mailer.store.work import Unit, Worker
 
 
 class Disabler(Protocol):
@@ -27,15 +27,20 @@ def revoke(worker: Worker, accounts: Disabler, written: str, *, reason: str) -> 
             raise RefusedError(
                 "the credential {login} is {state} and cannot be revoked", login=credential.login, state=credential.state.value
             )
-        credentials.move(unit.tx, credential, CredentialEvent.REVOKED, at=unit.at)
-        accounts.disable(unit.tx, credential.id)
-        unit.tell(
-            "credential.revoked",
-            sender=credential.sender_code,
-            request=credential.request_id,
-            importance="notice",
-            credential=credential.id,
-            reason=reason,
-            valid_until=evidence.instant(credential.valid_until),
-        )
+        end(unit, accounts, credential, reason=reason)
         return credentials.get(unit.tx, credential.id)
+
+
+def end(unit: Unit, accounts: Disabler, credential: Credential, *, reason: str) -> None:
+    """Revoke this credential in a transaction that does more than that."""
+    credentials.move(unit.tx, credential, CredentialEvent.REVOKED, at=unit.at)
+    accounts.disable(unit.tx, credential.id)
+    unit.tell(
+        "credential.revoked",
+        sender=credential.sender_code,
+        request=credential.request_id,
+        importance="notice",
+        credential=credential.id,
+        reason=reason,
+        valid_until=evidence.instant(credential.valid_until),
+    )

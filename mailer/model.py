@@ -234,8 +234,8 @@ class Facts:
     duplicate: bool = False  # the same letter came within 24 hours
     too_old: bool = False  # older than [letters] max_age_days by the server's date
     display_name_of_another: bool = False  # the display name is another sender's subscriber point
-    person_unlisted: bool = False  # a register of persons is loaded for the sender and the name is not in it
-    address_changed: bool = False  # the answer address changed since the last issue to this person
+    person_unlisted: bool = False  # a list of persons is loaded for the sender and the name is not on it
+    address_changed: bool = False  # the sender's answer address changed, and nothing was issued to the new one
     active_credential: bool = False  # this person has an active credential
     active_minutes: int | None = None  # minutes since the newest active credential was issued
     issued_30d: int = 0  # credentials issued or promised to this person within 30 days

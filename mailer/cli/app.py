@@ -46,6 +46,7 @@ COMMANDS: Final = (
     "resume",
     "explain",
     "senders",
+    "persons",
     "accounts",
     "letters",
     "requests",

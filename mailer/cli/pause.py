@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import officer_of
 from mailer.cli.show import local, print_json, safe_text, say
 from mailer.errors import SetupError
 from mailer.states import Pausable
@@ -42,14 +42,14 @@ def add_to(app: typer.Typer) -> None:
         from mailer.flow.override import pauses as override
 
         why = given(reason)
-        with office_of(context) as office:
+        with officer_of(context, "pause", about=[named(step, mailbox)], dry_run=dry_run) as (office, worker):
             check_mailbox(office, step, mailbox)
             if dry_run:
                 with office.database.reading() as tx:
                     override.refuse_paused(tx, step, mailbox)
                 say_so(_("would be paused: {what}; nothing was changed"), step, mailbox, as_json=as_json, changed=False)
                 return
-            override.pause(office.worker(operator()), step, mailbox, reason=why)
+            override.pause(worker, step, mailbox, reason=why)
         say_so(_("paused: {what}; what is in hand is finished. To go on: mailer resume {what}"), step, mailbox, as_json=as_json)
 
 

@@ -6,8 +6,8 @@ from gettext import gettext as _
 
 import typer
 
-from mailer.cli.opened import office_of, operator
-from mailer.cli.pause import AsJson, Because, OfMailbox, OnlyTry, What, given, say_so
+from mailer.cli.opened import officer_of
+from mailer.cli.pause import AsJson, Because, OfMailbox, OnlyTry, What, given, named, say_so
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,11 +24,11 @@ def add_to(app: typer.Typer) -> None:
         from mailer.flow.override import pauses as override
 
         why = given(reason)
-        with office_of(context) as office:
+        with officer_of(context, "resume", about=[named(step, mailbox)], dry_run=dry_run) as (office, worker):
             if dry_run:
                 with office.database.reading() as tx:
                     override.paused(tx, step, mailbox)
                 say_so(_("would be resumed: {what}; nothing was changed"), step, mailbox, as_json=as_json, changed=False)
                 return
-            override.resume(office.worker(operator()), step, mailbox, reason=why)
+            override.resume(worker, step, mailbox, reason=why)
         say_so(_("resumed: {what}"), step, mailbox, as_json=as_json)

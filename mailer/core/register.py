@@ -109,6 +109,19 @@ def senders(rows: Sequence[Row], registered: Sequence[Sender]) -> list[Sender]:
     return found
 
 
+def text_fault(name: str, written: str) -> SetupError | None:
+    """Why a person's own text cannot stand in this column, by the same rules as a file's."""
+    cells = dict.fromkeys(COLUMNS, "-") | {name: written}
+    if not _faults(cells, 0):
+        return None
+    return SetupError(
+        "{name} cannot be «{written}»: it is empty, begins with =, holds what cannot be seen, or is longer than {limit} characters",
+        name=name,
+        written=written[:SHOWN],
+        limit=LONGEST[name],
+    )
+
+
 def bare_address(written: str) -> str | None:
     """The form in which addresses are compared: lower case, ASCII domain; None when it is no bare mail address.
 

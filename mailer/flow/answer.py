@@ -15,6 +15,7 @@ from mailer.core.decide import decide
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import TEMPLATES, RefusedValues, ReplyValues
 from mailer.core.rules import Ruleset
+from mailer.flow import approving
 from mailer.flow.stationery import Stationery
 from mailer.flow.tray import Tray
 from mailer.model import (
@@ -122,15 +123,15 @@ class Answer:
             ruleset_hash=self._settings.ruleset.hash,
             at=unit.at,
         )
-        unit.tell(
-            f"request.{state.value}",
-            sender=code,
+        approving.tell(
+            unit,
+            state,
             request=request_id,
-            importance="notice" if state is RequestState.HELD else "info",
-            outcome="refused" if state is RequestState.REFUSED else "done",
+            sender=code,
             letter=kept.id,
-            person=person.told() if person else None,
-            answer_to=answer_to.told() if answer_to else None,
+            reissue_of=None,
+            person=person,
+            answer_to=answer_to,
             decided=self._told(decision, facts_known),
         )
         if decision.verdict is Verdict.REFUSE and decision.reply and sender and answer_to:

@@ -41,7 +41,12 @@ if TYPE_CHECKING:
     from mailer.store.logins import Logins
     from mailer.store.work import Worker
 
-REPLY_SUBJECTS = ("Логин и пароль", "Отказ:", "Требуется внимание:")  # how the subjects of the packaged templates begin
+REPLY_SUBJECTS = (
+    "Логин и пароль",
+    "Отказ:",
+    "Требуется внимание:",
+    "Сводка приёма запросов за",
+)  # how the subjects of the packaged templates begin
 
 
 def clock() -> datetime:

@@ -42,10 +42,11 @@ class Finding:
     why: TamperedError | None = None
 
 
-def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
-    """Write records in their order, gapless. RecordError: they cannot be written, so the whole transaction must not happen."""
+def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> range:
+    """Write records in their order, gapless; their seqs. RecordError: they cannot be written, so the whole transaction must not
+    happen."""
     if not told:
-        return
+        return range(0)
     try:
         last = tx.execute(select(audit_head.c.seq).with_for_update()).scalar_one()
         sealed = [
@@ -56,6 +57,7 @@ def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
         tx.execute(update(audit_head).values(seq=last + len(told)))
     except DBAPIError as error:
         raise RecordError("the record cannot be written: {why}", why=str(error.orig).strip()) from error
+    return range(last + 1, last + 1 + len(told))
 
 
 def latest(tx: Tx, *events: str) -> str | None:

@@ -189,6 +189,10 @@ def undelivered(tx: Tx, limit: int) -> list[Request]:
     return [_read(row) for row in tx.execute(query)]
 
 
+def count_of(tx: Tx, state: RequestState) -> int:
+    return tx.execute(select(func.count()).where(requests.c.state == state.value)).scalar_one()
+
+
 def counts(tx: Tx) -> dict[RequestState, int]:
     rows = tx.execute(select(requests.c.state, func.count()).group_by(requests.c.state))
     return {RequestState(state): count for state, count in rows}

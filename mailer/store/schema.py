@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0006"  # the newest migration: a database of another version is refused
+VERSION: Final = "0007"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -377,6 +377,14 @@ pauses = Table(
     Column("since", Instant, nullable=False),
     Column("actor", String(100), nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", Date, primary_key=True),  # in the fund's zone: each day has one letter
+    Column("at", Instant, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # the last record that it tells of; the next begins after it
 )
 
 leases = Table(

@@ -105,6 +105,10 @@ EVENTS: Final[Mapping[str, Part]] = {
     "notice.queued": Part.DESK,
     "senders.imported": Part.PERSON,
     "sender.registered": Part.PERSON,
+    "sender.shown": Part.PERSON,
+    "senders.exported": Part.PERSON,
+    "persons.imported": Part.PERSON,
+    "persons.shown": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
     "letter.retried": Part.PERSON,
@@ -115,7 +119,11 @@ EVENTS: Final[Mapping[str, Part]] = {
 }
 
 # Events that are told only in the commit of another one.
-TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
+TOLD_WITH: Final[Mapping[str, str]] = {
+    **{f"sender.{deed}": "sender.registered" for deed in ("added", "edited", "blocked", "unblocked", "merged")},
+    "sender.distrusted": "request.held",
+    "key.needed": "key.destroyed",
+}
 
 # Commits that tell nothing: name -> the function of the store that does the writing.
 SILENT: Final[Mapping[str, str]] = {

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
+from mailer.flow import approving
 from mailer.flow.override import credentials as override
 from mailer.flow.override.credentials import Disabler
-from mailer.states import CredentialState, LoginEffect
-from mailer.store import credentials, requests
+from mailer.model import Verdict
+from mailer.states import CredentialState, LoginEffect, RequestState
+from mailer.store import credentials, personal, requests
 from mailer.store.db import Tx
 from mailer.store.work import Unit
 
@@ -58,13 +60,15 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
     waiting = requests.approved_of(unit.tx, sender_code)
     for request in waiting:
         requests.move(unit.tx, request, RequestEvent.HELD, reason=REASON)
-        unit.tell(
-            "request.held",
-            sender=sender_code,
+        approving.tell(
+            unit,
+            RequestState.HELD,
             request=request.id,
-            importance="notice",
+            sender=sender_code,
             letter=request.letter_id,
-            reason=REASON,
-            why=reason,
+            reissue_of=request.reissue_of,
+            person=None if request.person_id is None else personal.get(unit.tx, request.person_id),
+            answer_to=None if request.answer_to_id is None else personal.get(unit.tx, request.answer_to_id),
+            decided={"verdict": Verdict.HOLD.value, "reason": REASON, "why": reason},
         )
     return Reach(logins=len(touched), requests=len(waiting))

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from mailer.cli.observed import show_observed
 from mailer.cli.opened import office_of
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
 from mailer.states import RequestState
@@ -26,14 +27,22 @@ def add_to(app: typer.Typer) -> None:
 def _list(
     context: typer.Context,
     limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
+    *,
     state: Annotated[list[RequestState] | None, typer.Option("--state", help=_("Only in this state; may be repeated."))] = None,
     undelivered: Annotated[
         bool, typer.Option("--undelivered", help=_("Only those whose reply did not arrive for certain."))
+    ] = False,
+    observed: Annotated[
+        bool, typer.Option("--observed", help=_("What would have been done in mode observe, with the refusals' words."))
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
 ) -> None:
     from mailer.flow.report import requests as report
 
+    if observed:
+        with office_of(context) as office:
+            show_observed(office, limit, as_json=as_json)
+        return
     with office_of(context) as office, office.database.reading() as tx:
         lines = report.request_lines(tx, limit, states=state or (), undelivered=undelivered)
     if as_json:

@@ -84,12 +84,12 @@ def leaf(header: bytes, nonce: bytes, details: bytes) -> bytes:
 
 
 def mac(key: bytes, seq: int, sealed_leaf: bytes) -> bytes:
-    return hmac.new(key, seq.to_bytes(8, "big") + sealed_leaf, hashlib.sha256).digest()
+    return hmac.digest(key, seq.to_bytes(8, "big") + sealed_leaf, "sha256")
 
 
 def personal_digest(salt: bytes, value: str) -> str:
     """How a name or an address stands in a record: lower-case hexadecimal. Without the salt it tells nothing."""
-    return hmac.new(salt, _nfc(value).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(salt, _nfc(value).encode(), "sha256").hex()
 
 
 def fault(sealed: Sealed, key: bytes) -> TamperedError | None:

@@ -94,6 +94,8 @@ class Keyring:
         """`instance` is the database's name: ready pairs are bound to it."""
         self._directory = directory
         self._instance = instance
+        self._pool_keys: dict[str, X25519PrivateKey] = {}
+        self._publics: dict[tuple[KeyKind, str], X25519PublicKey] = {}  # read once: a name is never given to another pair
 
     def found(self, today: date, randbytes: Callable[[int], bytes]) -> None:
         """Make the directory and the first keys; FileExistsError rather than overwrite any."""
@@ -191,7 +193,10 @@ class Keyring:
     def seal(self, content: bytes, binding: Binding | PairBinding) -> bytes:
         """Encrypt to the public key that the binding names: suite name, NUL, HPKE enc and ciphertext."""
         kind, name = binding.key
-        public = X25519PublicKey.from_public_bytes(_read(kind, self._path(kind, name, private=False)))
+        public = self._publics.get(binding.key)
+        if public is None:
+            public = X25519PublicKey.from_public_bytes(_read(kind, self._path(kind, name, private=False)))
+            self._publics[binding.key] = public
         return SUITE_NAME + b"\0" + _suite().encrypt(content, public, info=binding.info())
 
     def open(self, sealed: bytes, binding: Binding | PairBinding) -> bytes | None:
@@ -199,8 +204,7 @@ class Keyring:
         suite, _, boxed = sealed.partition(b"\0")
         if suite != SUITE_NAME:
             return None
-        kind, name = binding.key
-        private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))
+        private = self._private(*binding.key)
         try:
             return _suite().decrypt(boxed, private, info=binding.info())
         except InvalidTag:
@@ -235,6 +239,15 @@ class Keyring:
         if not self._instance:
             raise ValueError("ready pairs are bound to the database's name")
         return PairBinding(instance=self._instance, pair_id=pair_id, pool=number)
+
+    def _private(self, kind: KeyKind, name: str) -> X25519PrivateKey:
+        """Pool keys are read once: issuing opens a pair for each credential. A courier's key is never kept: it may be destroyed."""
+        private = self._pool_keys.get(name) if kind is KeyKind.POOL else None
+        if private is None:
+            private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))
+        if kind is KeyKind.POOL:
+            self._pool_keys[name] = private
+        return private
 
     def inventory(self, waiting: Collection[str] = ()) -> list[Key]:
         """Every secret key that is there or is missed: the first two always, private halves whose public ones are there.

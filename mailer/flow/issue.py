@@ -8,7 +8,7 @@ the database before the commit that lets it out (`store.logins`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -19,7 +19,7 @@ from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile
-from mailer.errors import EdgeError, LeaseLostError, RecordError, TamperedError
+from mailer.errors import EdgeError, LeaseLostError, MailerError, RecordError, TamperedError
 from mailer.flow.stationery import Draft, Stationery
 from mailer.model import Term
 from mailer.states import RequestState
@@ -34,7 +34,7 @@ from mailer.store.proof import Docket
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
-BATCH: Final = 50
+BATCH: Final = 100
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 
@@ -48,11 +48,14 @@ class Accounts(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    def create(self, tx: Tx, order: Order) -> Handout:
-        """Make the account, or set a fresh password where it exists already; what goes into the letter."""
+    def create(self, tx: Tx, orders: Sequence[Order]) -> Mapping[str, Handout | MailerError]:
+        """Make the accounts, or set fresh passwords where they exist already.
 
-    def forget_secret(self, tx: Tx, credential_id: str) -> None:
-        """The answer is written: nothing is kept from which the password could be had."""
+        By credential id: what goes into the letter, or why this one cannot be had; that keeps back none of the others.
+        """
+
+    def forget_secrets(self, tx: Tx, credential_ids: Sequence[str]) -> None:
+        """The answers are written: nothing is kept from which the passwords could be had."""
 
     def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
         """The account as it is there; None when there is none."""
@@ -222,14 +225,17 @@ class Issue:
         with self._worker.writing() as unit:
             found = credentials.reserved(unit.tx, BATCH)
             docket = proof.docket(unit.tx, [credential.request_id for credential in found], self._worker.pen.key)
-            origins = {number: requests.origin(unit.tx, request) for number, request in docket.requests.items()}
-            kept = letters.several(unit.tx, [letter_id for letter_id in origins.values() if letter_id is not None])
+            faults = {credential.id: self._fault(docket, credential) for credential in found}
+            orders = [self._order(credential) for credential in found if faults[credential.id] is None]
+            handouts = self._accounts.create(unit.tx, orders)
+            letters_of = self._letters(unit.tx, docket)
             key_epoch = self._stationery.newest_key()
             made = []
             for credential in found:
                 try:
-                    answered = kept.get(origins[credential.request_id] or 0)
-                    made.append(self._make(unit, credential, docket, answered=answered, key_epoch=key_epoch))
+                    handout = faults[credential.id] or handouts[credential.id]
+                    answered = letters_of.get(credential.request_id)
+                    made.append(self._write(unit, credential, docket, handout, answered=answered, key_epoch=key_epoch))
                 except NOT_THE_REQUESTS_FAULT:
                     raise
                 except Exception as error:  # one answer that cannot be written must not stop the others
@@ -240,16 +246,37 @@ class Issue:
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
 
-    def _make(self, unit: Unit, credential: Credential, docket: Docket, *, answered: Kept | None, key_epoch: str) -> _Made:
-        """Prove it, make the account, write and seal the answer."""
+    def _fault(self, docket: Docket, credential: Credential) -> TamperedError | None:
+        """Why nothing may be issued on this credential."""
         request = docket.requests[credential.request_id]
         fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
         if fault is not None:
-            raise TamperedError("{why}", why=fault)
+            return TamperedError("{why}", why=fault)
         if self._logins.went_to_another(credential.login, credential.id):
-            raise TamperedError("this login went out for another credential, before a backup was restored")
-        person = docket.people[credential.person_id]
-        handout = self._accounts.create(unit.tx, self._order(credential))
+            return TamperedError("this login went out for another credential, before a backup was restored")
+        return None
+
+    @staticmethod
+    def _letters(tx: Tx, docket: Docket) -> dict[int, Kept]:
+        """The letter that each request answers in the end; a request of a person's own has none."""
+        origins = {number: requests.origin(tx, request) for number, request in docket.requests.items()}
+        kept = letters.several(tx, [letter_id for letter_id in origins.values() if letter_id is not None])
+        return {number: kept[letter_id] for number, letter_id in origins.items() if letter_id is not None}
+
+    def _write(
+        self,
+        unit: Unit,
+        credential: Credential,
+        docket: Docket,
+        handout: Handout | MailerError,
+        *,
+        answered: Kept | None,
+        key_epoch: str,
+    ) -> _Made:
+        """Write and seal the answer; MailerError when this one cannot be had."""
+        if isinstance(handout, MailerError):
+            raise handout
+        request = docket.requests[credential.request_id]
         draft = self._stationery.draft(
             unit.at,
             request_id=request.id,
@@ -261,7 +288,7 @@ class Issue:
             key_epoch=key_epoch,
             credential_id=credential.id,
         )
-        return _Made(credential=credential, request=request, person=person, draft=draft)
+        return _Made(credential=credential, request=request, person=docket.people[credential.person_id], draft=draft)
 
     def _order(self, credential: Credential) -> Order:
         ours = not self._accounts.capabilities.makes_secret
@@ -306,7 +333,7 @@ class Issue:
                 person=one.person.told(),
                 valid_until=evidence.instant(one.credential.valid_until),
             )
-            self._accounts.forget_secret(unit.tx, one.credential.id)
+        self._accounts.forget_secrets(unit.tx, [one.credential.id for one in made])
         self._stationery.post(unit, [one.draft for one in made])
         self._logins.hand_out({one.credential.login: one.credential.id for one in made})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailer.core.accounts import Capabilities, Handout, Managed, Order, Standing
 from mailer.core.custody import KeyKind, loss
 from mailer.core.secret import Secret
-from mailer.errors import SetupError
+from mailer.errors import MailerError, SetupError
 from mailer.store.db import Tx
 from mailer.store.schema import accounts_local
 
@@ -69,23 +69,23 @@ class LocalAccounts:
     def capabilities(self) -> Capabilities:
         return Capabilities(makes_secret=False, sets_expiry=True, disables=True, tells_first_use=False)
 
-    def create(self, tx: Tx, order: Order) -> Handout:
-        """Make the account, or set a fresh password where it exists already."""
-        if order.password is None:
-            raise ValueError("an account of our own needs a password of ours")
+    def create(self, tx: Tx, orders: Sequence[Order]) -> dict[str, Handout | MailerError]:
+        """Make the accounts, or set fresh passwords where they exist already."""
+        made: dict[str, Handout | MailerError] = {}
         algorithm = _named(self.algorithm, max(self.peppers))
-        row = {
-            "credential_id": order.credential_id,
-            "login": order.login,
-            "algorithm": algorithm,
-            "verifier": self._verifier(algorithm, order.credential_id, order.password),
-            "enabled": True,
-            "expires_at": order.expires_at,
-        }
-        tx.execute(_PUT[tx.dialect.name], row)
-        return Handout(login=order.login, password=order.password, expires_at=order.expires_at)
+        rows = []
+        for order in orders:
+            if order.password is None:
+                raise ValueError("an account of our own needs a password of ours")
+            row = {"credential_id": order.credential_id, "login": order.login, "enabled": True, "expires_at": order.expires_at}
+            verifier = self._verifier(algorithm, order.credential_id, order.password)
+            rows.append(row | {"algorithm": algorithm, "verifier": verifier})
+            made[order.credential_id] = Handout(login=order.login, password=order.password, expires_at=order.expires_at)
+        if rows:
+            tx.execute(_PUT[tx.dialect.name], rows)
+        return made
 
-    def forget_secret(self, tx: Tx, credential_id: str) -> None:
+    def forget_secrets(self, tx: Tx, credential_ids: Sequence[str]) -> None:
         """Nothing is kept from which a password could be had: a verifier is none."""
 
     def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
@@ -122,7 +122,7 @@ class LocalAccounts:
         pepper = self.peppers.get(int(number or 1))
         if pepper is None:
             raise SetupError("the key pepper-{number}.key is missing: {loss}", number=number or 1, loss=loss(KeyKind.PEPPER))
-        keyed = hmac.new(pepper, (credential_id + password.reveal()).encode(), hashlib.sha256).digest()
+        keyed = hmac.digest(pepper, (credential_id + password.reveal()).encode(), "sha256")
         if algorithm == "hmac-sha256":
             return keyed
         salt = hashlib.sha256(credential_id.encode()).digest()[:16]

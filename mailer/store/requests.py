@@ -6,17 +6,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Facts, Verdict
-from mailer.states import ReplyState, RequestState
+from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, replies, requests
+
+_ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
+_BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != _ABANDONED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +118,7 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     """Approved requests that have no credential yet and whose delay is over, oldest first."""
     query = (
         select(requests)
-        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
+        .outerjoin(credentials, _BEGUN)
         .where(_is_due(now))
         .order_by(requests.c.id)
         .limit(limit)
@@ -137,7 +140,7 @@ def approved_of(tx: Tx, sender_code: str) -> list[Request]:
 
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
-    query = select(func.count()).select_from(requests.outerjoin(credentials, credentials.c.request_id == requests.c.id))
+    query = select(func.count()).select_from(requests.outerjoin(credentials, _BEGUN))
     return tx.execute(query.where(_is_due(now))).scalar_one()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from mailer.core.accounts import Order, Standing
+from mailer.core.accounts import Handout, Order, Standing
 from mailer.core.secret import PROFILES, Secret, opaque_login, password
 from mailer.core.terms import term
 from mailer.edge.handed import HandedOutFile
 from mailer.edge.keys import Keyring
+from mailer.errors import MailerError
 from mailer.flow.issue import Accounts
 from mailer.store import accounts_pool, credentials, requests
 from mailer.store.accounts_local import LocalAccounts
@@ -40,6 +41,9 @@ class Kind:
     accounts: Accounts
     order: Callable[[Tx], Order]
     stored: Callable[[Tx], list[Any]]
+
+    def make(self, tx: Tx, order: Order) -> Handout:
+        return the_one(self.accounts.create(tx, [order]))
 
 
 @dataclass(kw_only=True)
@@ -71,6 +75,13 @@ class Cellar:
         """The logins drawn."""
         drawn = self.pool.draw(tx, credential_ids, until=until, now=self.trial.clock()).drawn
         return [one.login for one in drawn]
+
+
+def the_one(made: Mapping[str, Handout | MailerError]) -> Handout:
+    (handout,) = made.values()
+    if isinstance(handout, MailerError):
+        raise handout
+    return handout
 
 
 def reserve(trial: Trial, tx: Tx, login: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from mailer.store import requests
 from tests.bench.figures import Figure, timed
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk, until_done
+from tests.flow.test_flow_places import fill
 from tests.store.offices import INSTANCE, set_up
 
 ISSUE_GOAL = 0.6e-3
@@ -27,24 +29,32 @@ SEAL_GOAL = 0.1e-3
 ROUNDS = 12
 SENDERS = 50
 SURNAME = "Иванов"
+WANTED = (ROUNDS + 2) * BATCH
 
 
 def figures() -> list[Figure]:
+    with _office("local") as desk:
+        found = [*_stages(desk), _step(desk)]
+    with _office("pool") as desk:
+        fill(desk, {f"uc-{number}": f"p{number}" for number in range(WANTED)})
+        found.append(_step(desk))
+    return found
+
+
+@contextmanager
+def _office(kind: str) -> Iterator[Desk]:
     with TemporaryDirectory() as home:
         trial = set_up(f"sqlite:///{Path(home) / 'mailer.db'}")
-        desk = Desk(trial=trial, home=Path(home), breaker=1_000_000, replies_daily=1_000_000)
-        found = [*_stages(desk), _step(desk)]
+        yield Desk(trial=trial, home=Path(home), kind=kind, breaker=1_000_000, replies_daily=1_000_000, low_stock=0)
         trial.database.close()
-    return found
 
 
 def _step(desk: Desk) -> Figure:
     """Reserve and carry out; the figure is for one credential."""
-    rounds = ROUNDS + 2
     clinics = [_clinic(number) for number in range(SENDERS)]
     desk.trial.register(*clinics)
     people = [f"{SURNAME} {first}.{second}." for first in "АБВГДЕЖЗИКЛМНОПРСТ" for second in "АБВГДЕЖЗИКЛМНОПРСТ"]
-    wanted = [(person, clinic.answer_to) for clinic in clinics for person in people[:25]][: rounds * BATCH]
+    wanted = [(person, clinic.answer_to) for clinic in clinics for person in people[: WANTED // SENDERS]]
     desk.take(*(request(person, address, number) for number, (person, address) in enumerate(wanted)))
     until_done(desk.answer())
     issue = desk.issue()
@@ -52,7 +62,7 @@ def _step(desk: Desk) -> Figure:
     def batch() -> None:
         assert issue.step(), "a batch was waiting"
 
-    each = timed(f"the step, local, in batches of {BATCH}", batch, times=ROUNDS, goal=ISSUE_GOAL * BATCH)
+    each = timed(f"the step, {desk.kind}, in batches of {BATCH}", batch, times=ROUNDS, goal=ISSUE_GOAL * BATCH)
     with desk.trial.database.reading() as tx:
         left = requests.count_due_for_issue(tx, desk.trial.clock())
     assert left == len(wanted) - (ROUNDS + 1) * BATCH, "every batch was a full one"

@@ -91,7 +91,8 @@ def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell:
     assert (planned["logins"], planned["changed"], events(shell)) == (0 if effect == "keep" else 1, False, before)
     assert shell(*BLOCK, effect, "--until", "31.12.2099").code == 0
     assert sender(shell)["blocked_until"] == "2099-12-31T20:59:59+00:00", "to the end of that day in the fund's zone"
-    assert [one["credential"]["state"] for one in shell("credentials", "list", "--json").objects] == [state]
+    issued = [one["credential"] for one in shell("credentials", "list", "--json").objects if one["credential"]["issued_at"]]
+    assert [one["state"] for one in issued] == [state]
     assert shell("senders", "unblock", "290001", "--reason", "снято").code == 0
     assert sender(shell)["blocked"] is False
 
@@ -145,10 +146,7 @@ def test_looking_and_exporting_is_recorded_once(shell: Shell) -> None:
     shown, exported = shell("senders", "show", HOSTILE.code), shell("senders", "export")
     assert events(shell)[before:] == ["sender.shown", "senders.exported"]
     assert not {"\x1b", "\x07", "\u202e"} & set(shown.out)
-    assert (
-        exported.out.startswith("code,organisation,subscriber,address,answer_to\r\n".replace("\r\n", "\n"))
-        or "\r\n" in exported.out
-    )
+    assert exported.out.splitlines()[0] == "code,organisation,subscriber,address,answer_to"
     again = shell("senders", "import", file(shell, "\n".join(exported.out.splitlines()[:2])), "--dry-run")
     assert again.out == "1 senders read: 0 new, 0 changed\n"
 

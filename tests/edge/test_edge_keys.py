@@ -174,7 +174,7 @@ def test_a_damaged_key_is_named(keyring: Keyring, home: Path, content: bytes) ->
     with pytest.raises(SetupError, match=r"record\.key is damaged: it must hold 32 bytes in hexadecimal"):
         keyring.secret("record")
     with pytest.raises(SetupError, match=r"2026-11-23\.pub is damaged"):
-        keyring.seal(b"content", BINDING)
+        Keyring(home).seal(b"content", BINDING)  # one that has not read it yet
     with pytest.raises(SetupError, match=r"2026-11-23\.key is damaged"):
         keyring.open(sealed, BINDING)
 

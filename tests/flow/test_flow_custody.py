@@ -120,11 +120,11 @@ def test_a_rotated_pepper_checks_new_and_old_verifiers(desk: Desk) -> None:
     desk.run()
     with worker.writing() as unit:
         (first, second) = [row.id for row in unit.tx.exec_driver_sql("SELECT id FROM credentials ORDER BY request_id")]
-        LocalAccounts(peppers=keyring.peppers(), algorithm="hmac-sha256").create(unit.tx, order(first, "old", "p" * 18))
+        LocalAccounts(peppers=keyring.peppers(), algorithm="hmac-sha256").create(unit.tx, [order(first, "old", "p" * 18)])
     assert custody.rotate(worker, keyring, KeyKind.PEPPER) == "2"
     accounts = LocalAccounts(peppers=keyring.peppers(), algorithm="hmac-sha256")
     with worker.writing() as unit:
-        accounts.create(unit.tx, order(second, "new", "q" * 18))
+        accounts.create(unit.tx, [order(second, "new", "q" * 18)])
         assert accounts.check(unit.tx, "old", Secret("p" * 18), now) is Standing.VALID
         assert accounts.check(unit.tx, "new", Secret("q" * 18), now) is Standing.VALID
         only_first = LocalAccounts(peppers={1: accounts.peppers[1]}, algorithm="hmac-sha256")

@@ -202,12 +202,13 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
     return [_read(row) for row in tx.execute(query)]
 
 
-def of_sender(tx: Tx, sender_code: str, states: Sequence[CredentialState]) -> list[Credential]:
-    """This sender's credentials in one of these states, for as long as the transaction lasts nobody else's to move."""
+def of_sender(tx: Tx, sender_code: str, states: Sequence[CredentialState], *, to_move: bool = False) -> list[Credential]:
+    """This sender's credentials in one of these states; `to_move`: until the commit nobody else's to move."""
     query = select(credentials).where(
         credentials.c.sender_code == sender_code, credentials.c.state.in_([state.value for state in states])
     )
-    return [_read(row) for row in tx.execute(query.order_by(credentials.c.id).with_for_update())]
+    query = query.order_by(credentials.c.id)
+    return [_read(row) for row in tx.execute(query.with_for_update() if to_move else query)]
 
 
 def of_request(tx: Tx, request_id: int) -> Credential | None:

@@ -20,6 +20,7 @@ from mailer.states import CredentialState, LoginEffect
 from mailer.store import credentials, persons, places, requests, senders
 from mailer.store.requests import Request
 from mailer.store.schema import accounts_local
+from mailer.store.schema import personal as personal_rows
 from mailer.store.schema import senders as sender_rows
 from tests.e2e.bureau import body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
@@ -267,3 +268,15 @@ def test_a_list_loses_only_whom_a_whole_file_leaves_out(desk: Desk) -> None:
         assert [(one.sender_code, one.persons) for one in persons.lists(tx)] == [(CLINIC.code, 1)]
     assert persons_override.show(desk.trial.worker(), DENTIST.code) is None
     assert desk.events().count("persons.shown") == 2
+
+
+def test_of_an_erased_person_the_list_keeps_no_name_and_a_whole_file_takes_the_rest_off(desk: Desk) -> None:
+    prishva, li = PersonName(surname="Пришва", initials="А.А."), PersonName(surname="Ли", initials="К.")
+    take_in(desk, prishva, li)
+    with desk.trial.database.writing() as tx:
+        nothing = dict.fromkeys(("key", "value", "surname", "initials", "suffix", "salt"))
+        tx.execute(update(personal_rows).where(personal_rows.c.value == prishva.canonical).values(**nothing))
+    assert {one.value for one in persons_override.show(desk.trial.worker(), CLINIC.code) or ()} == {None, "Ли К."}
+    assert unlisted(desk, "Пришва А.А.", 1)
+    take_in(desk, li, replaces=True)
+    assert [one.value for one in persons_override.show(desk.trial.worker(), CLINIC.code) or ()] == ["Ли К."]

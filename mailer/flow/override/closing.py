@@ -42,7 +42,7 @@ def reach(tx: Tx, sender_code: str, effect: LoginEffect) -> Reach:
 
 def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect, *, reason: str) -> Reach:
     """Suspend or revoke the sender's logins, or leave them; what is approved and not begun waits for a person in any case."""
-    touched = credentials.of_sender(unit.tx, sender_code, TOUCHED[effect])
+    touched = credentials.of_sender(unit.tx, sender_code, TOUCHED[effect], to_move=True)
     for credential in touched:
         if effect is LoginEffect.REVOKE:
             override.end(unit, accounts, credential, reason=reason)
@@ -57,7 +57,7 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
             credential=credential.id,
             reason=reason,
         )
-    waiting = requests.approved_of(unit.tx, sender_code)
+    waiting = requests.approved_of(unit.tx, sender_code, to_move=True)
     for request in waiting:
         requests.move(unit.tx, request, RequestEvent.HELD, reason=REASON)
         approving.tell(

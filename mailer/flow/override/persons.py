@@ -42,7 +42,9 @@ def import_file(
                 [personal.person(unit.tx, listing.code, name, worker.pen.randbytes) for name in names]
                 for names in (listing.added, listing.removed)
             )
-            persons.put(unit.tx, listing.code, added=[one.id for one in added], removed=[one.id for one in removed], at=unit.at)
+            erased = [one.id for one in persons.of(unit.tx, listing.code) if one.name is None] if replaces else []
+            taken_off = [one.id for one in removed] + erased
+            persons.put(unit.tx, listing.code, added=[one.id for one in added], removed=taken_off, at=unit.at)
             unit.tell(
                 "persons.imported",
                 sender=listing.code,

@@ -88,6 +88,8 @@ def _add(
         if not dry_run:
             override.add(worker, row, reason=why, request=request)
     _say_row(row, as_json=as_json, changed=not dry_run)
+    if request is not None and not as_json and not dry_run:
+        say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
 
 
 def _edit(

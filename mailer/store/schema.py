@@ -217,9 +217,10 @@ requests = Table(
     Column("ruleset_hash", String(64), nullable=False),
     Column("facts", Text, nullable=False),  # JSON, no personal data
     Column("created_at", Instant, nullable=False),
+    Column("decided_at", Instant, nullable=False),  # the last time, by rules or a person
     Column("issue_after", Instant),
     Index("ix_requests_state", "state", "id"),
-    Index("ix_requests_sender_code", "sender_code", "created_at"),
+    Index("ix_requests_sender_code", "sender_code", "decided_at"),
 )
 
 credentials = Table(

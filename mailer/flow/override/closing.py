@@ -9,9 +9,10 @@ from mailer.flow import approving
 from mailer.flow.override import credentials as override
 from mailer.flow.override.credentials import Disabler
 from mailer.model import Verdict
-from mailer.states import CredentialState, LoginEffect, RequestState
-from mailer.store import credentials, personal, requests
+from mailer.states import CredentialState, LoginEffect
+from mailer.store import credentials, personal, proof, requests
 from mailer.store.db import Tx
+from mailer.store.requests import Bound, Request
 from mailer.store.work import Unit
 
 REASON = "sender-blocked"
@@ -40,7 +41,7 @@ def reach(tx: Tx, sender_code: str, effect: LoginEffect) -> Reach:
     )
 
 
-def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect, *, reason: str) -> Reach:
+def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect, *, key: bytes, reason: str) -> Reach:
     """Suspend or revoke the sender's logins, or leave them; what is approved and not begun waits for a person in any case."""
     touched = credentials.of_sender(unit.tx, sender_code, TOUCHED[effect], to_move=True)
     for credential in touched:
@@ -57,18 +58,25 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
             credential=credential.id,
             reason=reason,
         )
-    waiting = requests.approved_of(unit.tx, sender_code, to_move=True)
-    for request in waiting:
-        requests.move(unit.tx, request, RequestEvent.HELD, reason=REASON)
-        approving.tell(
-            unit,
-            RequestState.HELD,
-            request=request.id,
-            sender=sender_code,
-            letter=request.letter_id,
-            reissue_of=request.reissue_of,
-            person=None if request.person_id is None else personal.get(unit.tx, request.person_id),
-            answer_to=None if request.answer_to_id is None else personal.get(unit.tx, request.answer_to_id),
-            decided={"verdict": Verdict.HOLD.value, "reason": REASON, "why": reason},
-        )
-    return Reach(logins=len(touched), requests=len(waiting))
+    held = [request for request in requests.approved_of(unit.tx, sender_code, to_move=True) if _hold(unit, key, request, reason)]
+    return Reach(logins=len(touched), requests=len(held))
+
+
+def _hold(unit: Unit, key: bytes, request: Request, reason: str) -> bool:
+    """Put an approval before a person again. One that is not as it was recorded is left: it is never told as if it were decided."""
+    if proof.request_fault(proof.docket(unit.tx, [request.id], key), request) is not None:
+        return False
+    bound = Bound(sender_code=request.sender_code, person_id=request.person_id, answer_to_id=request.answer_to_id)
+    state = requests.decide(unit.tx, request, RequestEvent.HELD, bound, at=unit.at, reason=REASON)
+    approving.tell(
+        unit,
+        state,
+        request=request.id,
+        sender=request.sender_code,
+        letter=request.letter_id,
+        reissue_of=request.reissue_of,
+        person=None if request.person_id is None else personal.get(unit.tx, request.person_id),
+        answer_to=None if request.answer_to_id is None else personal.get(unit.tx, request.answer_to_id),
+        decided={"verdict": Verdict.HOLD.value, "reason": REASON, "why": reason},
+    )
+    return True

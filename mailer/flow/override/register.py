@@ -61,7 +61,7 @@ def import_file(
         reached = Reach()
         for sender in plan.removed:  # its addresses stay with it, so that nobody comes by them unseen
             senders.put(unit, registerplan.blocked(sender, reason=reason, until=None), worker.pen)
-            reached += closing.close(unit, hands.accounts, sender.code, effect, reason=reason)
+            reached += closing.close(unit, hands.accounts, sender.code, effect, key=worker.pen.key, reason=reason)
         changes = [
             *(Change(before=None, after=row) for row in plan.new),
             *(Change(before=None, after=registerplan.stamped(None, row, unit.at)) for row in plan.anew),
@@ -152,7 +152,7 @@ def block(
         before = believed(unit.tx, code, worker.pen.key)
         change = Change(before=before, after=registerplan.blocked(before, reason=reason, until=until))
         _put(unit, hands, change, worker)
-        reached = closing.close(unit, hands.accounts, code, effect, reason=reason)
+        reached = closing.close(unit, hands.accounts, code, effect, key=worker.pen.key, reason=reason)
         unit.tell(
             "sender.blocked",
             sender=code,
@@ -191,7 +191,7 @@ def merge(worker: Worker, hands: Hands, source: str, target: str, *, effect: Log
     with worker.writing() as unit:
         for change in joined(unit.tx, source, target, worker.pen.key, reason=reason):
             _put(unit, hands, change, worker)
-        reached = closing.close(unit, hands.accounts, source, effect, reason=reason)
+        reached = closing.close(unit, hands.accounts, source, effect, key=worker.pen.key, reason=reason)
         unit.tell(
             "sender.merged",
             sender=source,

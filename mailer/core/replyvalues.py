@@ -35,11 +35,15 @@ class LetterValues:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplyValues(LetterValues):
-    """What every reply may say besides; enough for `refused-subject` and `refused-sender`."""
+    """What every reply may say besides; enough for `refused-subject` and `refused-sender`.
+
+    `checkpoint_code`: of the last checkpoint signed before it, "" before the first.
+    """
 
     organisation: str
     request_number: int
     received_at: str
+    checkpoint_code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +176,7 @@ _SAMPLE: Final = ReplyValues(
     organisation="ГБУЗ «Образцовая городская больница»",
     request_number=1,
     received_at="23.11.2026, 10:15:02 (МСК, UTC+3)",
+    checkpoint_code="3KQ7-9D2M-XT5V-B8HC",
 )
 
 

@@ -138,6 +138,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.erased": "tests/flow/test_flow_personal.py",
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
+    "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
 }
 

@@ -58,6 +58,17 @@ class IssuedValues(ReplyValues):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TermValues(LetterValues):
+    """What a letter about the end of a login may say besides: never its password. `by_authority`: its term is not ours to set."""
+
+    organisation: str
+    person: PersonName
+    login: str
+    valid_until: str
+    by_authority: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RefusedValues(ReplyValues):
     """What `refused` may say besides. `reason` is None when a rule refused, not the reading of the name."""
 
@@ -145,6 +156,8 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused": RefusedValues,
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
+        "expiring": TermValues,
+        "extended": TermValues,
         "alarm": AlarmValues,
         "answer-address": AnswerAddressValues,
         "digest": DigestValues,
@@ -192,6 +205,17 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
                 valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
             )
             return (usual_login, replace(usual_login, by_authority=True))
+        case "expiring" | "extended":
+            ours = TermValues(
+                fund_name=_SAMPLE.fund_name,
+                contact=_SAMPLE.contact,
+                portal_url=_SAMPLE.portal_url,
+                organisation=_SAMPLE.organisation,
+                person=PersonName(surname="Образцов", initials="О.О."),
+                login=f"tmp-29-{UNMISTAKABLE[:8]}",
+                valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
+            )
+            return (ours, replace(ours, by_authority=True))
         case "refused":
             usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
             by_reason = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
-from mailer.flow import approving
+from mailer.flow import approving, ending
+from mailer.flow.ending import Disabler
 from mailer.flow.override import credentials as override
-from mailer.flow.override.credentials import Disabler
 from mailer.model import Verdict
 from mailer.states import CredentialState, LoginEffect
 from mailer.store import credentials, personal, proof, requests
@@ -48,8 +48,7 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
         if effect is LoginEffect.REVOKE:
             override.end(unit, accounts, credential, reason=reason)
             continue
-        credentials.move(unit.tx, credential, CredentialEvent.SUSPENDED, at=unit.at)
-        accounts.disable(unit.tx, credential.id)
+        ending.end(unit, accounts, credential, CredentialEvent.SUSPENDED)
         unit.tell(
             "credential.suspended",
             sender=sender_code,

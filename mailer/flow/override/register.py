@@ -15,9 +15,9 @@ from mailer.core.registerplan import Change, Edit, Plan
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import AnswerAddressValues
 from mailer.errors import RefusedError
+from mailer.flow.ending import Disabler
 from mailer.flow.override import closing
 from mailer.flow.override.closing import Reach
-from mailer.flow.override.credentials import Disabler
 from mailer.flow.stationery import Stationery
 from mailer.model import Sender
 from mailer.states import LoginEffect, RequestState

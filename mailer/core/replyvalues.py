@@ -224,21 +224,22 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             mistakes = (Mistake(character=character, place=8) for character in "IПωі一0_ \u0301")
             by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
             return (usual, *by_reason, *by_mistake)
-        case "alarm":
-            return (_sample_alarms(1), _sample_alarms(3))
-        case "answer-address":
-            return (
-                AnswerAddressValues(
-                    fund_name=_SAMPLE.fund_name,
-                    contact=_SAMPLE.contact,
-                    portal_url=_SAMPLE.portal_url,
-                    changed_at=_SAMPLE.received_at,
-                ),
-            )
-        case "digest":
-            return (_sample_digest(1), _sample_digest(0))
+        case "alarm" | "answer-address" | "digest":
+            return _sample_notices(name)
         case _:
             return (_SAMPLE,)
+
+
+def _sample_notices(name: str) -> tuple[LetterValues, ...]:
+    """Letters that answer nobody."""
+    left = AnswerAddressValues(
+        fund_name=_SAMPLE.fund_name, contact=_SAMPLE.contact, portal_url=_SAMPLE.portal_url, changed_at=_SAMPLE.received_at
+    )
+    return {
+        "alarm": (_sample_alarms(1), _sample_alarms(3)),
+        "answer-address": (left,),
+        "digest": (_sample_digest(1), _sample_digest(0)),
+    }[name]
 
 
 def _sample_alarms(count: int) -> AlarmValues:

@@ -103,17 +103,22 @@ def _revoke_all(unit: Unit, accounts: Disabler, found: Sequence[Credential], *, 
             raise RefusedError(
                 "the credential {login} is {state} and cannot be revoked", login=credential.login, state=credential.state.value
             )
-        ending.end(unit, accounts, credential, CredentialEvent.REVOKED)
-        unit.tell(
-            "credential.revoked",
-            sender=credential.sender_code,
-            request=credential.request_id,
-            importance="notice",
-            credential=credential.id,
-            reason=reason,
-            valid_until=evidence.instant(credential.valid_until),
-        )
+        end(unit, accounts, credential, reason=reason)
     return [credentials.get(unit.tx, credential.id) for credential in found]
+
+
+def end(unit: Unit, accounts: Disabler, credential: Credential, *, reason: str) -> None:
+    """Revoke this credential in a transaction that does more than that."""
+    ending.end(unit, accounts, credential, CredentialEvent.REVOKED)
+    unit.tell(
+        "credential.revoked",
+        sender=credential.sender_code,
+        request=credential.request_id,
+        importance="notice",
+        credential=credential.id,
+        reason=reason,
+        valid_until=evidence.instant(credential.valid_until),
+    )
 
 
 def extend(

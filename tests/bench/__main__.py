@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import issuing, reading
+from tests.bench import export, issuing, reading
 from tests.bench.figures import show
 
-GROUPS = {"reading": reading.figures, "issuing": issuing.figures}
+GROUPS = {"reading": reading.figures, "issuing": issuing.figures, "export": export.figures}
 
 
 def main(asked: list[str]) -> int:

@@ -84,6 +84,11 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("letters to the officer that wait or did not arrive: {count}"),
             to_do=N_("check the address `[fund] officer` and the mail server: `mailer check`"),
         ),
+        "accounts-lingering": Words(
+            title=N_("logins that are over still work"),
+            what=N_("logins that are over and could not be disabled yet: {count}"),
+            to_do=N_("disable them by hand where they are valid: `mailer accounts reconcile`; it is tried again every minute"),
+        ),
         "key-old": Words(
             title=N_("the key of waiting replies is about to end"),
             what=N_("replies whose key is {days} days old: {count}; it is kept for 14 days"),
@@ -93,6 +98,11 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             title=N_("a key is missing"),
             what=N_("the key {place} is missing"),
             to_do=N_("bring it back from its backup; what was sealed to a lost key of the courier must be issued anew"),
+        ),
+        "erasure-unfinished": Words(
+            title=N_("personal data that was destroyed may be here again"),
+            what=N_("personal data that was destroyed may stand in the database or in its files again"),
+            to_do=N_("destroy it once more: `mailer personal reapply`; before that, sign no act"),
         ),
         "disk-low": Words(
             title=N_("the disk is nearly full"),

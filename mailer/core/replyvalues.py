@@ -35,11 +35,15 @@ class LetterValues:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplyValues(LetterValues):
-    """What every reply may say besides; enough for `refused-subject` and `refused-sender`."""
+    """What every reply may say besides; enough for `refused-subject` and `refused-sender`.
+
+    `checkpoint_code`: of the last checkpoint signed before it, "" before the first.
+    """
 
     organisation: str
     request_number: int
     received_at: str
+    checkpoint_code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +53,17 @@ class IssuedValues(ReplyValues):
     person: PersonName
     login: str
     password: Secret
+    valid_until: str
+    by_authority: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TermValues(LetterValues):
+    """What a letter about the end of a login may say besides: never its password. `by_authority`: its term is not ours to set."""
+
+    organisation: str
+    person: PersonName
+    login: str
     valid_until: str
     by_authority: bool = False
 
@@ -82,6 +97,13 @@ class AlarmValues(LetterValues):
     """What a letter to the officer may say besides."""
 
     alarms: tuple[AlarmLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerAddressValues(LetterValues):
+    """What the letter to a left answer address may say besides. No names: somebody else may read there by now."""
+
+    changed_at: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +156,10 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused": RefusedValues,
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
+        "expiring": TermValues,
+        "extended": TermValues,
         "alarm": AlarmValues,
+        "answer-address": AnswerAddressValues,
         "digest": DigestValues,
     }
 )
@@ -164,6 +189,7 @@ _SAMPLE: Final = ReplyValues(
     organisation="ГБУЗ «Образцовая городская больница»",
     request_number=1,
     received_at="23.11.2026, 10:15:02 (МСК, UTC+3)",
+    checkpoint_code="3KQ7-9D2M-XT5V-B8HC",
 )
 
 
@@ -179,6 +205,17 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
                 valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
             )
             return (usual_login, replace(usual_login, by_authority=True))
+        case "expiring" | "extended":
+            ours = TermValues(
+                fund_name=_SAMPLE.fund_name,
+                contact=_SAMPLE.contact,
+                portal_url=_SAMPLE.portal_url,
+                organisation=_SAMPLE.organisation,
+                person=PersonName(surname="Образцов", initials="О.О."),
+                login=f"tmp-29-{UNMISTAKABLE[:8]}",
+                valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
+            )
+            return (ours, replace(ours, by_authority=True))
         case "refused":
             usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
             by_reason = (
@@ -187,12 +224,22 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             mistakes = (Mistake(character=character, place=8) for character in "IПωі一0_ \u0301")
             by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
             return (usual, *by_reason, *by_mistake)
-        case "alarm":
-            return (_sample_alarms(1), _sample_alarms(3))
-        case "digest":
-            return (_sample_digest(1), _sample_digest(0))
+        case "alarm" | "answer-address" | "digest":
+            return _sample_notices(name)
         case _:
             return (_SAMPLE,)
+
+
+def _sample_notices(name: str) -> tuple[LetterValues, ...]:
+    """Letters that answer nobody."""
+    left = AnswerAddressValues(
+        fund_name=_SAMPLE.fund_name, contact=_SAMPLE.contact, portal_url=_SAMPLE.portal_url, changed_at=_SAMPLE.received_at
+    )
+    return {
+        "alarm": (_sample_alarms(1), _sample_alarms(3)),
+        "answer-address": (left,),
+        "digest": (_sample_digest(1), _sample_digest(0)),
+    }[name]
 
 
 def _sample_alarms(count: int) -> AlarmValues:

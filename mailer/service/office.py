@@ -51,6 +51,7 @@ REPLY_SUBJECTS = (
     "Логин и пароль",
     "Отказ:",
     "Требуется внимание:",
+    "Срок действия логина",
     "Сводка приёма запросов за",
 )  # how the subjects of the packaged templates begin
 
@@ -311,6 +312,10 @@ class Office:
         from mailer.flow import custody  # noqa: PLC0415  cryptography: not for commands that open no key
 
         custody.open_epoch(worker, self.keyring)
+
+    def done_folder(self, settings: Mailbox) -> ImapMailbox:
+        """Where the mailbox's taken letters lie, on a connection of its own."""
+        return self.mailbox(settings.model_copy(update={"folder": settings.done}))
 
     def mailbox(self, settings: Mailbox) -> ImapMailbox:
         from mailer.edge.imap import ImapAccount, ImapMailbox  # noqa: PLC0415

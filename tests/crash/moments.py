@@ -105,6 +105,10 @@ EVENTS: Final[Mapping[str, Part]] = {
     "notice.queued": Part.DESK,
     "senders.imported": Part.PERSON,
     "sender.registered": Part.PERSON,
+    "sender.shown": Part.PERSON,
+    "senders.exported": Part.PERSON,
+    "persons.imported": Part.PERSON,
+    "persons.shown": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
     "letter.retried": Part.PERSON,
@@ -116,20 +120,29 @@ EVENTS: Final[Mapping[str, Part]] = {
 }
 
 # Events that are told only in the commit of another one.
-TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
+TOLD_WITH: Final[Mapping[str, str]] = {
+    **{f"sender.{deed}": "sender.registered" for deed in ("added", "edited", "blocked", "unblocked", "merged")},
+    "sender.distrusted": "request.held",
+    "key.needed": "key.destroyed",
+}
 
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "credential.distrusted": "tests/flow/test_flow_standing.py",
+    "credential.warned": "tests/flow/test_flow_expire.py",
+    "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
     "audit.key-changed": "tests/flow/test_flow_checkpoint.py",
     "audit.restored": "tests/flow/test_flow_checkpoint.py",
     "checkpoint.refused": "tests/flow/test_flow_checkpoint.py",
     "checkpoint.resumed": "tests/flow/test_flow_checkpoint.py",
     "personal.compacted": "tests/cli/test_cli_personal.py",
+    "personal.condemned": "tests/flow/test_flow_filed.py",
     "personal.erased": "tests/flow/test_flow_personal.py",
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
+    "personal.removed": "tests/flow/test_flow_filed.py",
+    "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
 }
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0009"  # the newest migration: a database of another version is refused
+VERSION: Final = "0010"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -200,9 +200,10 @@ requests = Table(
     Column("ruleset_hash", String(64), nullable=False),
     Column("facts", Text, nullable=False),  # JSON, no personal data
     Column("created_at", Instant, nullable=False),
+    Column("decided_at", Instant, nullable=False),  # the last time, by rules or a person
     Column("issue_after", Instant),
     Index("ix_requests_state", "state", "id"),
-    Index("ix_requests_sender_code", "sender_code", "created_at"),
+    Index("ix_requests_sender_code", "sender_code", "decided_at"),
 )
 
 credentials = Table(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import issuing, reading
+from tests.bench import issuing, reading, record
 from tests.bench.figures import show
 
-GROUPS = {"reading": reading.figures, "issuing": issuing.figures}
+GROUPS = {"reading": reading.figures, "issuing": issuing.figures, "record": record.figures}
 
 
 def main(asked: list[str]) -> int:

@@ -25,9 +25,11 @@ from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
-from mailer.flow.expire import Expire
+from mailer.flow.ending import Disabler
+from mailer.flow.expire import Expire, ExpireSettings
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
+from mailer.flow.override.grounds import Policy
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian
@@ -77,6 +79,9 @@ class Desk:
     batch: int = 100
     kind: str = "local"
     low_stock: int = 0
+    warn_days: tuple[int, ...] = ()
+    accounts: Disabler | None = None  # None: those inside
+    delay: timedelta = timedelta(seconds=30)
     login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
@@ -137,8 +142,9 @@ class Desk:
             self.trial.worker("intake:uc"), self.mailbox, settings, self.caution, on_trouble=self.trouble, watched=unwatched
         )
 
-    def answer(self, worker: Worker | None = None) -> Answer:
-        limits = Limits(
+    @property
+    def limits(self) -> Limits:
+        return Limits(
             zone=ZONE,
             max_age=timedelta(days=14),
             sender_daily=self.sender_daily,
@@ -147,7 +153,13 @@ class Desk:
             replies_daily=self.replies_daily,
             own_address=self.address,
         )
-        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=limits, observe=self.observe)
+
+    def policy(self) -> Policy:
+        """By what people's decisions are bound."""
+        return Policy(ruleset=self.ruleset, own=self.own, limits=self.limits, delay=self.delay)
+
+    def answer(self, worker: Worker | None = None) -> Answer:
+        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=self.limits, observe=self.observe)
         return Answer(worker or self.trial.worker("answer"), self.stationery, settings, on_trouble=self.trouble, watched=unwatched)
 
     def bounced(self, worker: Worker | None = None) -> Bounced:
@@ -181,7 +193,9 @@ class Desk:
         return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, places, settings, jitter=lambda: 0.0)
 
     def expire(self) -> Expire:
-        return Expire(self.trial.worker("expire"), places)
+        settings = ExpireSettings(warn_days=self.warn_days, zone=ZONE)
+        accounts = self.accounts or places
+        return Expire(self.trial.worker("expire"), accounts, self.stationery, settings, on_trouble=self.trouble)
 
     def alarm(self, *, officer: str | None = OFFICER, silence: timedelta = timedelta(days=99)) -> AlarmStep:
         """Its stopwatch runs with the trial clock; of the service no part is missed, and its mailbox only after `silence`."""

@@ -48,6 +48,7 @@ COMMANDS: Final = (
     "resume",
     "explain",
     "senders",
+    "persons",
     "accounts",
     "letters",
     "requests",

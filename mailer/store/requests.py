@@ -169,6 +169,17 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     return [_read(row) for row in tx.execute(query)]
 
 
+def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Request]:
+    """This sender's approved requests for which nothing is begun yet; `to_move`: until the commit nobody else's to move."""
+    query = (
+        select(requests)
+        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
+        .where(requests.c.sender_code == sender_code, requests.c.state == RequestState.APPROVED.value, credentials.c.id.is_(None))
+        .order_by(requests.c.id)
+    )
+    return [_read(row) for row in tx.execute(query.with_for_update(of=requests) if to_move else query)]
+
+
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
     query = select(func.count()).select_from(requests.outerjoin(credentials, _BEGUN))
     return tx.execute(query.where(_is_due(now))).scalar_one()

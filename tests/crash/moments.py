@@ -105,6 +105,10 @@ EVENTS: Final[Mapping[str, Part]] = {
     "notice.queued": Part.DESK,
     "senders.imported": Part.PERSON,
     "sender.registered": Part.PERSON,
+    "sender.shown": Part.PERSON,
+    "senders.exported": Part.PERSON,
+    "persons.imported": Part.PERSON,
+    "persons.shown": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
     "letter.retried": Part.PERSON,
@@ -116,7 +120,11 @@ EVENTS: Final[Mapping[str, Part]] = {
 }
 
 # Events that are told only in the commit of another one.
-TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
+TOLD_WITH: Final[Mapping[str, str]] = {
+    **{f"sender.{deed}": "sender.registered" for deed in ("added", "edited", "blocked", "unblocked", "merged")},
+    "sender.distrusted": "request.held",
+    "key.needed": "key.destroyed",
+}
 
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {

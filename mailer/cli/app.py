@@ -52,6 +52,7 @@ COMMANDS: Final = (
     "accounts",
     "letters",
     "requests",
+    "issue",
     "credentials",
     "rules",
     "keys",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from mailer.cli import decisions
+from mailer.cli import corrections, decisions
 from mailer.cli.observed import show_observed
 from mailer.cli.opened import office_of
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("list", help=_("Show the newest requests."))(_list)
     noun.command("show", help=_("Show one request with its whole timeline."))(_show)
     decisions.add_to(noun)
+    corrections.add_to(noun)
     app.add_typer(noun, name="requests")
 
 

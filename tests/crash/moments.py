@@ -144,6 +144,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.removed": "tests/flow/test_flow_filed.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 
 # Commits that tell nothing: name -> the function of the store that does the writing.

@@ -5,16 +5,16 @@ Other tables and the record point here: the record by `Personal.told()`, a salte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Row, insert, select
 
-from mailer.core import evidence
+from mailer.core import evidence, folding
 from mailer.model import PersonName
 from mailer.store.db import Tx
-from mailer.store.schema import personal
+from mailer.store.schema import personal, personal_words
 
 SALT_BYTES: Final = 16
 
@@ -61,6 +61,19 @@ def get(tx: Tx, personal_id: int) -> Personal:
     return _read(tx.execute(select(personal).where(personal.c.id == personal_id)).one())
 
 
+def several(tx: Tx, personal_ids: Sequence[int]) -> dict[int, Personal]:
+    """These rows by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(personal).where(personal.c.id.in_(personal_ids)))}
+
+
+def namesakes(tx: Tx, person: Personal, limit: int) -> list[Personal]:
+    """The same surname and initials (ё as е, look-alikes as twins) under other senders, those first named last first."""
+    if person.value is None:
+        return []
+    same = (personal.c.folded == folding.folded(person.value)) & (personal.c.kind == "person") & (personal.c.id != person.id)
+    return [_read(row) for row in tx.execute(select(personal).where(same).order_by(personal.c.id.desc()).limit(limit))]
+
+
 def _find(tx: Tx, kind: str, sender_code: str, key: str) -> Personal | None:
     row = tx.execute(
         select(personal).where(personal.c.kind == kind, personal.c.sender_code == sender_code, personal.c.key == key)
@@ -72,8 +85,13 @@ def _find_or_make(tx: Tx, kind: str, sender_code: str, key: str, values: dict[st
     found = _find(tx, kind, sender_code, key)
     if found is not None:
         return found
-    made = insert(personal).values(kind=kind, sender_code=sender_code, key=key, salt=salt, **values)
-    return _read(tx.execute(made.returning(personal)).one())
+    folded = folding.folded(values["value"])
+    made = insert(personal).values(kind=kind, sender_code=sender_code, key=key, salt=salt, folded=folded, **values)
+    row = tx.execute(made.returning(personal)).one()
+    searched = [{"word": word, "personal_id": row.id} for word in folding.words(folded)]
+    if searched:
+        tx.execute(insert(personal_words), searched)
+    return _read(row)
 
 
 def _read(row: Row[Any]) -> Personal:

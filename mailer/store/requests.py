@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, tuple_, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Facts, Verdict
-from mailer.states import ReplyState, RequestState
+from mailer.states import RequestState
+from mailer.store.counting import counted
 from mailer.store.db import Tx
-from mailer.store.schema import credentials, replies, requests
+from mailer.store.schema import Instant, credentials, requests
+
+OPEN: Final = (RequestState.HELD, RequestState.APPROVED, RequestState.ISSUED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +31,7 @@ class Request:
     sender_code: str | None
     person_id: int | None
     answer_to_id: int | None
+    stranger_id: int | None
     verdict: str
     rule_id: str
     reason: str | None
@@ -47,6 +50,7 @@ def open_request(
     sender_code: str | None,
     person_id: int | None,
     answer_to_id: int | None,
+    stranger_id: int | None,
     decision: Decision,
     facts: Facts,
     ruleset_hash: str,
@@ -59,6 +63,7 @@ def open_request(
         "sender_code": sender_code,
         "person_id": person_id,
         "answer_to_id": answer_to_id,
+        "stranger_id": stranger_id,
         "verdict": decision.verdict.value,
         "rule_id": decision.rule_id,
         "reason": decision.reason,
@@ -102,7 +107,7 @@ def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime)
 def repeats(tx: Tx, request: Request) -> list[Request]:
     """The requests that repeat this one, oldest first."""
     query = select(requests).where(requests.c.reissue_of == request.id)
-    return [_read(row) for row in tx.execute(query.order_by(requests.c.id))]
+    return [read(row) for row in tx.execute(query.order_by(requests.c.id))]
 
 
 def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
@@ -111,11 +116,11 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
         select(requests)
         .outerjoin(credentials, credentials.c.request_id == requests.c.id)
         .where(_is_due(now))
-        .order_by(requests.c.id)
+        .order_by(requests.c.created_at, requests.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=requests)
     )
-    return [_read(row) for row in tx.execute(query)]
+    return [read(row) for row in tx.execute(query)]
 
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
@@ -133,7 +138,7 @@ def get(tx: Tx, request_id: int) -> Request:
     row = tx.execute(select(requests).where(requests.c.id == request_id)).one_or_none()
     if row is None:
         raise NotFoundError("there is no request {id}", id=request_id)
-    return _read(row)
+    return read(row)
 
 
 def origin(tx: Tx, request: Request) -> int | None:
@@ -148,30 +153,43 @@ def origin(tx: Tx, request: Request) -> int | None:
 
 def of_letter(tx: Tx, letter_id: int) -> Request | None:
     row = tx.execute(select(requests).where(requests.c.letter_id == letter_id)).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else read(row)
 
 
-def newest(tx: Tx, limit: int, *, states: Sequence[RequestState] = ()) -> list[Request]:
-    query = select(requests).order_by(requests.c.id.desc()).limit(limit)
-    if states:
-        query = query.where(requests.c.state.in_([state.value for state in states]))
-    return [_read(row) for row in tx.execute(query)]
+def earlier(tx: Tx, request: Request, limit: int, *, of_person: bool) -> list[Request]:
+    """What was asked before for the same person, or by the same sender (of strangers: the same address), newest first."""
+    if of_person:
+        same = requests.c.person_id == request.person_id if request.person_id is not None else None
+    elif request.sender_code is not None:
+        same = requests.c.sender_code == request.sender_code
+    else:
+        same = requests.c.stranger_id == request.stranger_id if request.stranger_id is not None else None
+    if same is None:
+        return []
+    before = tuple_(requests.c.created_at, requests.c.id) < tuple_(literal(request.created_at, Instant()), literal(request.id))
+    query = select(requests).where(same, before).order_by(requests.c.created_at.desc(), requests.c.id.desc()).limit(limit)
+    return [read(row) for row in tx.execute(query)]
 
 
-def undelivered(tx: Tx, limit: int) -> list[Request]:
-    """Requests with a reply that did not arrive for certain, newest first."""
-    doubtful = [ReplyState.UNKNOWN.value, ReplyState.FAILED.value, ReplyState.BOUNCED.value]
-    replied = select(replies.c.request_id).where(replies.c.state.in_(doubtful))
-    query = select(requests).where(requests.c.id.in_(replied)).order_by(requests.c.id.desc()).limit(limit)
-    return [_read(row) for row in tx.execute(query)]
+def open_of_person(tx: Tx, person_id: int) -> list[Request]:
+    """Requests for this person that are not at their end, oldest first."""
+    query = select(requests).where(requests.c.person_id == person_id, requests.c.state.in_([state.value for state in OPEN]))
+    return [read(row) for row in tx.execute(query.order_by(requests.c.created_at, requests.c.id))]
+
+
+def newest_of_person(tx: Tx, person_id: int) -> int | None:
+    query = (
+        select(requests.c.id).where(requests.c.person_id == person_id).order_by(requests.c.created_at.desc(), requests.c.id.desc())
+    )
+    return tx.execute(query.limit(1)).scalar_one_or_none()
 
 
 def counts(tx: Tx) -> dict[RequestState, int]:
-    rows = tx.execute(select(requests.c.state, func.count()).group_by(requests.c.state))
-    return {RequestState(state): count for state, count in rows}
+    return counted(tx, requests.c.state, RequestState, most=RequestState.ANSWERED)
 
 
-def _read(row: Row[Any]) -> Request:
+def read(row: Row[Any]) -> Request:
+    """A row of the whole table."""
     values = row._asdict()
     values["state"] = RequestState(values["state"])
     return Request(**values)

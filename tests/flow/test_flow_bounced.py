@@ -20,6 +20,7 @@ from mailer.flow.report import requests as report
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests, senders
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import Desk, password_in, until_done
 from tests.store.offices import Trial
@@ -88,7 +89,7 @@ def credential_states(desk: Desk) -> list[CredentialState]:
 
 def reissues(desk: Desk) -> list[tuple[int | None, str, str | None]]:
     with desk.trial.database.reading() as tx:
-        found = report.request_lines(tx, 100)
+        found = report.listed(tx, Wanted(), Page(limit=100)).lines
     return [(line.reissue_of, line.state, line.reason) for line in found if line.rule_id == "reissue"]
 
 

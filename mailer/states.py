@@ -53,3 +53,11 @@ class PairState(StrEnum):
     HANDED = "handed"  # stands in an answer
     SPENT_BEFORE = "spent-before"  # went out before this database was restored from a backup
     DAMAGED = "damaged"  # does not open with the pool key
+
+
+class Pausable(StrEnum):
+    """The steps that a person may have stand still."""
+
+    INTAKE = "intake"
+    ISSUE = "issue"
+    DELIVER = "deliver"

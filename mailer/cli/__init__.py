@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import sys
 from io import TextIOWrapper
 
@@ -15,6 +16,7 @@ from io import TextIOWrapper
 def main() -> None:
     """The program's entry. A short command makes much and frees nothing: collecting garbage would be a third of its time."""
     gc.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys and passwords
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # none are ours; looking for some reads every installed package
     from mailer.cli.app import run
 

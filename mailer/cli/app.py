@@ -42,6 +42,8 @@ COMMANDS: Final = (
     "doctor",
     "run",
     "status",
+    "pause",
+    "resume",
     "explain",
     "senders",
     "accounts",
@@ -49,6 +51,7 @@ COMMANDS: Final = (
     "requests",
     "credentials",
     "rules",
+    "keys",
     "audit",
     "demo",
 )

@@ -10,7 +10,7 @@ import typer
 
 from mailer.cli.opened import config_of
 from mailer.cli.show import safe_text, say, translated
-from mailer.errors import MailerError, SetupErrors
+from mailer.errors import MailerError, SetupError, SetupErrors, TamperedError
 
 if TYPE_CHECKING:
     from mailer.config.sections import Mailbox
@@ -94,7 +94,18 @@ def _register(office: Office) -> str:
     from mailer.store import senders
 
     with office.database.reading() as tx:
-        count = senders.count(tx)
+        count, faults = senders.count(tx), senders.faults(tx, office.pen().key)
+    if faults:
+        raise SetupErrors(
+            [
+                SetupError(
+                    "{code}: {why}: nothing of it is believed; `mailer senders import` of the right file writes it anew",
+                    code=code,
+                    why=TamperedError(why),
+                )
+                for code, why in faults.items()
+            ]
+        )
     return _("{count} senders").format(count=count) if count else _("empty: mailer senders import FILE.csv")
 
 
@@ -119,6 +130,7 @@ def _imap_check(office: Office, settings: Mailbox) -> Callable[[], str]:
                 own=office.own(),
                 limits=office.limits(),
                 now=clock(),
+                key=office.pen().key,
             )
         finally:
             mailbox.close()

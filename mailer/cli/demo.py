@@ -249,6 +249,7 @@ def _witness(office: Office, ports: Ports) -> Witness:
         ruleset=office.active_rules(),
         own=office.own(),
         limits=office.limits(),
+        key=office.pen().key,
         accounts=office.local_accounts(),
         ports=ports,
     )

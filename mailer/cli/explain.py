@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
         unread = 0
         with office_of(context) as office, office.database.reading() as tx:
             channel, ruleset, own, limits = _channel(office, mailbox), office.active_rules(), office.own(), office.limits()
-            address = office.config.fund.bounce_address
+            address, key = office.config.fund.bounce_address, office.pen().key
             for file in files:
                 try:
                     content = _content(file)
@@ -43,7 +43,15 @@ def add_to(app: typer.Typer) -> None:
                     _tell_unread(file, error.strerror or str(error), as_json=as_json)
                     continue
                 found = judge(
-                    tx, content, channel=channel, ruleset=ruleset, own=own, limits=limits, now=clock(), bounce_address=address
+                    tx,
+                    content,
+                    channel=channel,
+                    ruleset=ruleset,
+                    own=own,
+                    limits=limits,
+                    now=clock(),
+                    key=key,
+                    bounce_address=address,
                 )
                 if as_json:
                     print_json({"file": file, **_as_object(found)})

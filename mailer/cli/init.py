@@ -88,7 +88,11 @@ def _set_up(context: typer.Context) -> None:
     finally:
         database.close()
     say(_("{url}: tables made").format(url=config.database.url.split("@")[-1]))
-    say(_("{path}: keys made (keep a copy of record.key and pepper.key, never one of courier/)").format(path=config.keys_directory))
+    say(
+        _("{path}: keys made (keep a copy of record.key, pepper.key and issuing/, never one of courier/)").format(
+            path=config.keys_directory
+        )
+    )
     _activate(context)
 
 
@@ -115,9 +119,11 @@ def _make_file(url: str) -> None:
 
 def _activate(context: typer.Context) -> None:
     from mailer.core import rules
+    from mailer.flow import custody
     from mailer.flow.override import policy as override
 
     with office_of(context) as opened:
+        custody.tell_founded(opened.worker(operator()), opened.keyring)
         texts = opened.rule_texts()
         ruleset = rules.load(texts)
         override.activate(opened.worker(operator()), ruleset, texts)
@@ -126,10 +132,10 @@ def _activate(context: typer.Context) -> None:
 
 
 def _upgrade(context: typer.Context) -> None:
-    import secrets
-
+    from mailer.core.custody import KeyKind
     from mailer.edge.handed import HandedOutFile
-    from mailer.edge.keys import Keyring
+    from mailer.flow import custody
+    from mailer.flow.override import register
     from mailer.store import db, schema
     from mailer.store.migrate import upgrade
 
@@ -137,10 +143,15 @@ def _upgrade(context: typer.Context) -> None:
     database = db.Database(config.owner_url)
     if database.sqlite and not Path(database.url.database or "").exists():
         raise SetupError("there is no database to upgrade: `mailer init` makes a new one")
+    before = db.version(database)
     database.close()
     upgrade(config.owner_url)
     HandedOutFile(config.keys_directory).make()
-    Keyring(config.keys_directory).open_pool(secrets.token_bytes)
-    with office_of(context) as opened, opened.database.writing() as tx:
-        opened.logins().spend_all(tx)
+    with office_of(context) as opened:
+        if not opened.keyring.pools():
+            custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
+        with opened.database.writing() as tx:
+            opened.logins().spend_all(tx)
+        if before is not None and before < "0005":  # from then on rows of the register count only as the record tells of them
+            register.adopt(opened.worker(operator()))
     say(_("the database has version {version}").format(version=schema.VERSION))

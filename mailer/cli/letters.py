@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
 from mailer.errors import RefusedError, SetupError
 from mailer.states import LetterState
@@ -107,8 +107,8 @@ def _retry(
     from mailer.flow.override import letters as override
 
     why = _given(reason)
-    with office_of(context) as office:
-        _show_changed(override.retry(office.worker(operator()), numbers, reason=why), as_json=as_json)
+    with officer_of(context, "letters retry", about=numbers) as (_office, worker):
+        _show_changed(override.retry(worker, numbers, reason=why), as_json=as_json)
 
 
 def _drop(
@@ -120,8 +120,8 @@ def _drop(
     from mailer.flow.override import letters as override
 
     why = _given(reason)
-    with office_of(context) as office:
-        _show_changed(override.drop(office.worker(operator()), numbers, reason=why), as_json=as_json)
+    with officer_of(context, "letters drop", about=numbers) as (_office, worker):
+        _show_changed(override.drop(worker, numbers, reason=why), as_json=as_json)
 
 
 def _given(reason: str) -> str:
@@ -147,10 +147,10 @@ def _export(
     from mailer.flow.override import letters as override
     from mailer.store import letters
 
-    with office_of(context) as office:
+    with officer_of(context, "letters export", about=[letter]) as (office, worker):
         with office.database.reading() as tx:
             letters.get(tx, letter)  # a wrong number leaves no empty file behind
-        worker, to_stdout = office.worker(operator()), str(file) == "-"
+        to_stdout = str(file) == "-"
         if to_stdout:
             kept = override.export(worker, letter, reason=reason.strip() or None)
             sys.stdout.buffer.write(kept.content)

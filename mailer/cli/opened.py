@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
+from mailer.errors import NotFoundError, RefusedError
+
 if TYPE_CHECKING:
     from mailer.config.sections import Config
     from mailer.service.office import Office
+    from mailer.store.work import Worker
 
 
 def config_of(context: typer.Context) -> Config:
@@ -31,6 +34,27 @@ def office_of(context: typer.Context) -> Iterator[Office]:
         yield office
     finally:
         office.close()
+
+
+@contextmanager
+def officer_of(
+    context: typer.Context, command: str, *, about: Sequence[object] = (), dry_run: bool = False
+) -> Iterator[tuple[Office, Worker]]:
+    """The office in which a person changes something, and in whose name. A command that is refused leaves nothing but its record;
+    a dry run leaves nothing.
+
+    `command`: as it is typed; `about`: the numbers, codes or logins it names, no personal data.
+    """
+    with office_of(context) as office:
+        worker = office.worker(operator())
+        try:
+            yield office, worker
+        except (RefusedError, NotFoundError) as error:
+            from mailer.flow.override import refusals
+
+            if not dry_run:
+                refusals.tell(worker, command, about, error)
+            raise
 
 
 def operator() -> str:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import config_of, office_of
+from mailer.cli.pause import pause_line
 from mailer.cli.show import local, safe_text, say
 from mailer.errors import SetupError
 
@@ -103,7 +104,7 @@ def _supervise(context: typer.Context, office: Office, *, until_idle: bool) -> i
 
 def _refuse_wrong_setup(office: Office) -> None:
     """Everything the children will need is opened once here, so that a wrong setup ends the command at once and with a message."""
-    office.open_epoch()
+    office.open_epoch(office.worker("mailer-courier"))
     office.stationery(office.running_rules())
     office.pen()
     office.accounts()
@@ -138,9 +139,11 @@ def _conclude(found: list[Summary], zone: ZoneInfo) -> int:
         say(_("{count} replies wait for their next attempt at {at}").format(count=summary.later, at=local(summary.next_send, zone)))
     if summary.paused:
         say(_("issuing is paused: more than [limits] issues_per_10_minutes; {count} requests wait").format(count=summary.paused))
+    for pause in summary.standing_still:
+        say(pause_line(pause, zone))
     for name, trouble in summary.troubles.items():
         say(_("{step} did not get through: {trouble}").format(step=name, trouble=safe_text(trouble)))
-    return 1 if summary.troubles or summary.paused else 0
+    return 1 if summary.troubles or summary.paused or summary.standing_still else 0
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

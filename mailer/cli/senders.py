@@ -41,7 +41,8 @@ def _import(context: typer.Context, file: Annotated[str, typer.Argument(metavar=
     with office_of(context) as office:
         rows, problems = register.read(content)
         with office.database.reading() as tx:
-            registered = senders.every(tx)
+            faults = senders.faults(tx, office.pen().key)
+            registered = [one for one in senders.every(tx) if one.code not in faults or one.code not in {row.code for row in rows}]
         problems = sorted(
             [*problems, *register.conflicts(rows, registered)], key=lambda problem: int(str(problem.values.get("line", 0)))
         )

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import office_of
+from mailer.cli.pause import pause_line
 from mailer.cli.show import local, print_json, safe_text, say
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def _show(found: Status, zone: ZoneInfo, mode: str) -> None:
     )
     if found.backoff is not None:
         _show_backoff(found.backoff, zone)
+    for pause in found.pauses:
+        say(pause_line(pause, zone))
     for holding in found.leases:
         worked = local(holding.worked_at, zone) or _("not yet")
         say(_("{name}: last went through {worked}").format(name=holding.name, worked=worked))

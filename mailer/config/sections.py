@@ -33,6 +33,7 @@ WRONG = {
     "domains": N_('must be a list of mail domains, as in ["mail.ru", "gmail.com"]'),
     "domain": N_("{domain} is no mail domain: write what stands behind the @, such as mail.ru"),
     "line": N_("must be one line without control characters"),
+    "hour": N_('must be an hour of the day such as 08:00, or "" for none'),
     "zone": N_("must be a time zone of the tz database such as Europe/Moscow"),
     "bounce_address": N_("bounce_address must be a bare mail address with the place of the id, as in {example}"),
     "tls": N_(
@@ -91,6 +92,12 @@ def _line(value: str) -> str:
     return value
 
 
+def _hour(value: str) -> str:
+    if value and not re.fullmatch(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise _wrong("hour")
+    return value
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -129,6 +136,7 @@ class Fund(_Section):
     portal_url: Text
     contact: Annotated[str, AfterValidator(_line)] = ""
     officer: Address | None = None
+    digest_at: Annotated[str, AfterValidator(_hour)] = "08:00"
     bounce_address: str | None = None
 
     @model_validator(mode="after")

@@ -37,6 +37,8 @@ class AlarmKind(StrEnum):
     LEASE_FIGHT = "lease-fight"
     LETTERS_QUARANTINED = "letters-quarantined"
     ISSUING_PAUSED = "issuing-paused"
+    INTAKE_PAUSED = "intake-paused"
+    STEP_PAUSED = "step-paused"
     POOL_LOW = "pool-low"
     REPLIES_WAITING = "replies-waiting"
     REPLIES_UNDELIVERED = "replies-undelivered"

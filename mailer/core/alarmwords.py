@@ -52,6 +52,16 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("more than {limit} logins within 10 minutes: issuing is paused; requests waiting: {count}"),
             to_do=N_("see whether so many are expected: `mailer requests list --state approved`; it goes on by itself"),
         ),
+        "intake-paused": Words(
+            title=N_("a mailbox was paused by a person"),
+            what=N_("mailbox {place} was paused by a person: new letters stay in it unread"),
+            to_do=N_("who paused it and why: `mailer status`; to go on: `mailer resume intake`"),
+        ),
+        "step-paused": Words(
+            title=N_("a step was paused by a person"),
+            what=N_("the step {place} was paused by a person; waiting for it: {waiting}"),
+            to_do=N_("who paused it and why: `mailer status`; to go on: `mailer resume {place}`"),
+        ),
         "pool-low": Words(
             title=N_("few pairs are left in the pool"),
             what=N_("free pairs of login and password in the pool: {free}"),

@@ -27,6 +27,7 @@ from mailer.errors import TamperedError
 
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HEADER_KEYS: Final = ("version", "seq", "at", "event", "importance", "actor", "sender", "request", "outcome")
 
 
@@ -83,12 +84,12 @@ def leaf(header: bytes, nonce: bytes, details: bytes) -> bytes:
 
 
 def mac(key: bytes, seq: int, sealed_leaf: bytes) -> bytes:
-    return hmac.new(key, seq.to_bytes(8, "big") + sealed_leaf, hashlib.sha256).digest()
+    return hmac.digest(key, seq.to_bytes(8, "big") + sealed_leaf, "sha256")
 
 
 def personal_digest(salt: bytes, value: str) -> str:
     """How a name or an address stands in a record: lower-case hexadecimal. Without the salt it tells nothing."""
-    return hmac.new(salt, _nfc(value).encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(salt, _nfc(value).encode(), "sha256").hex()
 
 
 def fault(sealed: Sealed, key: bytes) -> TamperedError | None:
@@ -103,12 +104,12 @@ def fault(sealed: Sealed, key: bytes) -> TamperedError | None:
 
 
 def read_header(sealed: Sealed) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(sealed.header)
+    header: dict[str, Any] = json.loads(sealed.header.decode())
     return header
 
 
 def read_details(sealed: Sealed) -> dict[str, Any]:
-    details: dict[str, Any] = json.loads(sealed.details)
+    details: dict[str, Any] = json.loads(sealed.details.decode())
     return details
 
 
@@ -118,7 +119,7 @@ def instant(at: datetime) -> str:
 
 
 def _json(content: Mapping[str, object]) -> bytes:
-    return _nfc(json.dumps(content, ensure_ascii=False, separators=(",", ":"))).encode()
+    return _nfc(_ENCODER.encode(content)).encode()
 
 
 def _nfc(text: str) -> str:

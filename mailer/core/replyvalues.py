@@ -84,6 +84,46 @@ class AlarmValues(LetterValues):
     alarms: tuple[AlarmLine, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigestLine:
+    """A request of the digest: its number, the sender's code ("" when he is not in the register), and a time or a day."""
+
+    request: int
+    code: str
+    at: str
+
+    def __post_init__(self) -> None:
+        refuse_controls("code", self.code)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigestValues(LetterValues):
+    """What the daily digest may say besides. Counts are of `since` to `until`, or of what waits now; no names anywhere."""
+
+    day: str
+    since: str
+    until: str
+    letters: int
+    approved: int
+    approved_by_hand: int
+    refused: int
+    refused_by_hand: int
+    left_to_people: int
+    ignored: int
+    sent: int
+    undelivered: int
+    held: tuple[DigestLine, ...]
+    held_count: int
+    ending: tuple[DigestLine, ...]
+    ending_count: int
+    ending_days: int
+    quarantined: int
+    to_issue: int
+    to_send: int
+    pauses: tuple[AlarmLine, ...]
+    alarms: tuple[AlarmLine, ...]
+
+
 TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
     {
         "issued": IssuedValues,
@@ -91,6 +131,7 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
         "alarm": AlarmValues,
+        "digest": DigestValues,
     }
 )
 """The letters there are, and what each is filled with."""
@@ -131,6 +172,8 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             return (usual, *by_reason, *by_mistake)
         case "alarm":
             return (_sample_alarms(1), _sample_alarms(3))
+        case "digest":
+            return (_sample_digest(1), _sample_digest(0))
         case _:
             return (_SAMPLE,)
 
@@ -144,3 +187,36 @@ def _sample_alarms(count: int) -> AlarmValues:
     )
     alarms = tuple(replace(line, title=f"{line.title} ({number})") for number in range(1, count + 1))
     return AlarmValues(fund_name=_SAMPLE.fund_name, contact=_SAMPLE.contact, portal_url=_SAMPLE.portal_url, alarms=alarms)
+
+
+def _sample_digest(count: int) -> DigestValues:
+    """A morning with so many of everything."""
+    lines = tuple(DigestLine(request=number, code=code, at="01.12.2026") for number, code in ((1, "290001"), (2, "")))
+    alarms = _sample_alarms(count).alarms
+    return DigestValues(
+        fund_name=_SAMPLE.fund_name,
+        contact=_SAMPLE.contact,
+        portal_url=_SAMPLE.portal_url,
+        day="23.11.2026",
+        since=_SAMPLE.received_at,
+        until=_SAMPLE.received_at,
+        letters=count,
+        approved=count,
+        approved_by_hand=count,
+        refused=count,
+        refused_by_hand=count,
+        left_to_people=count,
+        ignored=count,
+        sent=count,
+        undelivered=count,
+        held=lines[: 2 * count],
+        held_count=3 * count,
+        ending=lines[: 2 * count],
+        ending_count=3 * count,
+        ending_days=14,
+        quarantined=count,
+        to_issue=count,
+        to_send=count,
+        pauses=alarms,
+        alarms=alarms,
+    )

@@ -7,7 +7,6 @@ stores and sends nothing.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import itertools
 import math
@@ -157,7 +156,7 @@ def login_mark(key: bytes, login: str) -> str:
 
     Case does not part two logins: where they are used it seldom counts.
     """
-    return hmac.new(key, b"mailer-login-1\n" + login.casefold().encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, b"mailer-login-1\n" + login.casefold().encode(), "sha256").hex()
 
 
 def opaque_login(prefix: str, randbelow: RandBelow) -> str:

@@ -95,6 +95,7 @@ class Witness:
     ruleset: Ruleset
     own: Own
     limits: Limits
+    key: bytes
     accounts: LocalAccounts
     ports: Ports
 
@@ -114,6 +115,7 @@ class Witness:
                 own=self.own,
                 limits=self.limits,
                 now=datetime.now(UTC),
+                key=self.key,
             )
 
     def follow(self, posted: Posted, foreseen: Explanation) -> Story:

@@ -1,23 +1,26 @@
 """Where do the keys lie, and who may read which? In a directory outside the database and its backups; secret files have mode 0600.
 
-    record.key              MAC of the record               desk, courier, commands
-    pepper.key              verifiers of local accounts     desk, commands
-    epochs/2026-11-23.pub   seals replies                   desk
-    courier/2026-11-23.key  opens replies                   courier alone
-    pool.pub                seals ready pairs               desk, commands
-    pool.key                opens ready pairs               desk alone: what issues
+    record.key              MAC of the record                     desk, courier, commands
+    pepper.key              verifiers of local accounts           desk, commands
+    pepper-2.key            the next one; older ones still check  desk, commands
+    epochs/2026-11-23.pub   seals replies                         desk
+    courier/2026-11-23.key  opens replies                         courier alone
+    pools/1.pub             seals ready pairs                     desk, commands
+    issuing/1.key           opens ready pairs                     desk alone: what issues
 
-An epoch is one day's key pair. A sealed reply names its suite, so that another one can replace it later. The desk can seal and
-cannot open: installed as two services, `courier/` belongs to the courier's user.
+An epoch is one day's key pair; a pool's pair lives until a person makes the next. What is sealed names its suite, so that another
+one can replace it later. The desk can seal replies and cannot open them: installed as two services, `courier/` belongs to the
+courier's user and `issuing/` to the desk's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -25,11 +28,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from mailer.core.custody import KeyKind, loss
 from mailer.errors import SetupError
 
 KEY_BYTES: Final = 32
 SUITE_NAME: Final = b"X25519-HKDF-SHA256-AES-256-GCM"
+NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d|\d+)\.(pub|key)")
+POOL_NUMBER: Final = re.compile(rb"[1-9]\d{0,5}")
 SecretName = Literal["record", "pepper"]
+FOLDERS: Final = {KeyKind.EPOCH: ("epochs", "courier"), KeyKind.POOL: ("pools", "issuing")}  # of the public and the private halves
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,10 +49,42 @@ class Binding:
     epoch: str
     recipient: str
 
+    @property
+    def key(self) -> tuple[KeyKind, str]:
+        return KeyKind.EPOCH, self.epoch
+
     def info(self) -> bytes:
         recipient = hashlib.sha256(self.recipient.encode()).hexdigest()
         parts = ("mailer-reply-1", self.instance, self.reply_id, self.credential_id or "-", self.epoch, recipient)
         return "\n".join(parts).encode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairBinding:
+    """What a sealed ready pair is bound to: the office, its own id, and the pool key, by number."""
+
+    instance: str
+    pair_id: str
+    pool: int
+
+    @property
+    def key(self) -> tuple[KeyKind, str]:
+        return KeyKind.POOL, str(self.pool)
+
+    def info(self) -> bytes:
+        return "\n".join(("mailer-pair-1", self.instance, self.pair_id, str(self.pool))).encode()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """A key that is there, or of which another half or a row says that it should be. `readable`: for this user."""
+
+    kind: KeyKind
+    name: str  # the day of an epoch, else a number
+    path: Path
+    there: bool
+    readable: bool
+    made: date | None = None  # by the file's own time
 
 
 class Keyring:
@@ -55,34 +94,49 @@ class Keyring:
         """`instance` is the database's name: ready pairs are bound to it."""
         self._directory = directory
         self._instance = instance
+        self._pool_keys: dict[str, X25519PrivateKey] = {}
+        self._publics: dict[tuple[KeyKind, str], X25519PublicKey] = {}  # read once: a name is never given to another pair
 
     def found(self, today: date, randbytes: Callable[[int], bytes]) -> None:
         """Make the directory and the first keys; FileExistsError rather than overwrite any."""
-        for folder in (self._directory, self._directory / "epochs", self._directory / "courier"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in ("", *(folder for pair in FOLDERS.values() for folder in pair)):
+            (self._directory / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in get_args(SecretName):
             _write(self._directory / f"{name}.key", randbytes(KEY_BYTES))
-        self.open_pool(randbytes)
         self.open_epoch(today, randbytes)
+        self.open_pool(randbytes)
 
     def taken(self) -> Path | None:
         """A key that `found` would have to overwrite; None where there is none yet."""
         return next((path for name in get_args(SecretName) if (path := self._directory / f"{name}.key").exists()), None)
 
     def secret(self, name: SecretName) -> bytes:
-        """A symmetric key."""
-        path = self._directory / f"{name}.key"
+        """A symmetric key; of peppers the first."""
+        return self._secret(KeyKind(name), self._directory / f"{name}.key")
+
+    def peppers(self) -> dict[int, bytes]:
+        """Every pepper by its number. The newest makes verifiers, the older ones check theirs."""
+        later = {int(path.stem.partition("-")[2]): path for path in self._directory.glob("pepper-*.key")}
+        first = {1: self.secret("pepper")}
+        return first | {number: self._secret(KeyKind.PEPPER, path) for number, path in sorted(later.items())}
+
+    def rotate_pepper(self, randbytes: Callable[[int], bytes]) -> int:
+        """Make the next pepper; its number."""
+        number = max(self.peppers()) + 1
+        _make(self._directory / f"pepper-{number}.key", randbytes(KEY_BYTES))
+        return number
+
+    @staticmethod
+    def _secret(kind: KeyKind, path: Path) -> bytes:
         try:
-            key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+            key = key_in(path.read_bytes())
         except FileNotFoundError as error:
             raise SetupError(
-                "the key {path} is missing: bring it back from its backup; without it {loss}", path=path, loss=_loss(name)
+                "the key {path} is missing: bring it back from its backup; without it {loss}", path=path, loss=loss(kind)
             ) from error
         except OSError as error:
             raise SetupError("the key {path} cannot be read: {why}", path=path, why=error) from error
-        except ValueError:  # not hexadecimal, not even ASCII
-            key = b""
-        if len(key) != KEY_BYTES:
+        if key is None:
             raise SetupError(
                 "the key {path} is damaged: it must hold {bytes} bytes in hexadecimal; bring it back from its backup",
                 path=path,
@@ -102,99 +156,187 @@ class Keyring:
         """The days that have a public key, oldest first."""
         return sorted(path.stem for path in (self._directory / "epochs").glob("????-??-??.pub"))
 
+    def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
+        """The private half, written first: nothing is sealed that nobody can open. False: the whole pair is there already."""
+        if self._path(KeyKind.EPOCH, day.isoformat(), private=False).exists():
+            return False
+        private = self._path(KeyKind.EPOCH, day.isoformat(), private=True)
+        if not private.exists():
+            _make(private, randbytes(KEY_BYTES))
+        return True
+
     def open_epoch(self, today: date, randbytes: Callable[[int], bytes]) -> None:
-        """Make today's key pair unless it is there. The private half is written first: nothing is sealed that nobody can open."""
-        epoch = today.isoformat()
-        public = self._directory / "epochs" / f"{epoch}.pub"
-        if public.exists():
-            return
-        private_path = self._directory / "courier" / f"{epoch}.key"
-        try:
-            if not private_path.exists():
-                _write(private_path, randbytes(KEY_BYTES))
-        except OSError as error:
-            raise SetupError("the key {path} cannot be made: {why}", path=private_path, why=error.strerror) from error
-        private = X25519PrivateKey.from_private_bytes(_read(private_path))
-        _write(public, private.public_key().public_bytes_raw(), mode=0o644)  # the desk may be another user
+        """Make today's key pair unless it is there: from its public half on, replies are sealed to it."""
+        if self.prepare_epoch(today, randbytes):
+            self._publish(KeyKind.EPOCH, today.isoformat())
 
-    def open_pool(self, randbytes: Callable[[int], bytes]) -> None:
-        """Make the pool's key pair unless it is there; the private half first, as above."""
-        private_path, public = self._directory / "pool.key", self._directory / "pool.pub"
-        if not private_path.exists():
-            _write(private_path, randbytes(KEY_BYTES))
-        if not public.exists():
-            private = X25519PrivateKey.from_private_bytes(_read(private_path))
-            _write(public, private.public_key().public_bytes_raw(), mode=0o644)
+    def destroy_epoch(self, day: str) -> None:
+        """First the public half, then the private one: overwritten, then removed. May be repeated after a crash."""
+        self._path(KeyKind.EPOCH, day, private=False).unlink(missing_ok=True)
+        _destroy(self._path(KeyKind.EPOCH, day, private=True))
 
-    def check_pool(self) -> None:
-        """SetupError when the pool's keys are missing or do not belong together: asked before pairs are handed out."""
-        private_path = self._directory / "pool.key"
-        private = X25519PrivateKey.from_private_bytes(_read(private_path))
-        if private.public_key().public_bytes_raw() != _read(self._directory / "pool.pub"):
-            raise SetupError(
-                "the key {path} is not the other half of pool.pub: bring the two back from one backup", path=private_path
-            )
+    def pools(self) -> list[int]:
+        """The numbers of the pool pairs that can seal, oldest first."""
+        return sorted(int(path.stem) for path in (self._directory / "pools").glob("*.pub"))
 
-    def seal_to_pool(self, content: bytes, pair_id: str) -> bytes:
-        """Encrypt a ready pair to the pool's public key; its form is that of a sealed reply."""
-        public = X25519PublicKey.from_public_bytes(_read(self._directory / "pool.pub"))
-        return SUITE_NAME + b"\0" + _suite().encrypt(content, public, info=self._pool_info(pair_id))
+    def open_pool(self, randbytes: Callable[[int], bytes]) -> int:
+        """Make the next pool pair: from now on ready pairs are sealed to it. Its number."""
+        number = max(self.pools(), default=0) + 1
+        for folder in FOLDERS[KeyKind.POOL]:  # an office of an older version has none yet
+            (self._directory / folder).mkdir(mode=0o700, exist_ok=True)
+        private = self._path(KeyKind.POOL, str(number), private=True)
+        if not private.exists():
+            _make(private, randbytes(KEY_BYTES))
+        self._publish(KeyKind.POOL, str(number))
+        return number
 
-    def open_from_pool(self, sealed: bytes, pair_id: str) -> bytes | None:
-        """The pair, or None when these bytes were not sealed for it. SetupError when the private key is missing."""
-        suite, _, boxed = sealed.partition(b"\0")
-        if suite != SUITE_NAME:
-            return None
-        private = X25519PrivateKey.from_private_bytes(_read(self._directory / "pool.key"))
-        try:
-            return _suite().decrypt(boxed, private, info=self._pool_info(pair_id))
-        except InvalidTag:
-            return None
-
-    def _pool_info(self, pair_id: str) -> bytes:
-        if not self._instance:
-            raise ValueError("ready pairs are bound to the database's name")
-        return "\n".join(("mailer-pool-1", self._instance, pair_id)).encode()
-
-    def seal(self, content: bytes, binding: Binding) -> bytes:
-        """Encrypt to the epoch's public key: suite name, NUL, HPKE enc and ciphertext."""
-        public = X25519PublicKey.from_public_bytes(_read(self._directory / "epochs" / f"{binding.epoch}.pub"))
+    def seal(self, content: bytes, binding: Binding | PairBinding) -> bytes:
+        """Encrypt to the public key that the binding names: suite name, NUL, HPKE enc and ciphertext."""
+        kind, name = binding.key
+        public = self._publics.get(binding.key)
+        if public is None:
+            public = X25519PublicKey.from_public_bytes(_read(kind, self._path(kind, name, private=False)))
+            self._publics[binding.key] = public
         return SUITE_NAME + b"\0" + _suite().encrypt(content, public, info=binding.info())
 
-    def open(self, sealed: bytes, binding: Binding) -> bytes | None:
+    def open(self, sealed: bytes, binding: Binding | PairBinding) -> bytes | None:
         """The content, or None when these bytes were not sealed for this binding. SetupError when the private key is missing."""
         suite, _, boxed = sealed.partition(b"\0")
         if suite != SUITE_NAME:
             return None
-        private = X25519PrivateKey.from_private_bytes(_read(self._directory / "courier" / f"{binding.epoch}.key"))
+        private = self._private(*binding.key)
         try:
             return _suite().decrypt(boxed, private, info=binding.info())
         except InvalidTag:
             return None
+
+    def check_pool(self) -> None:
+        """SetupError when a pool's keys are missing or do not belong together: asked before pairs are handed out."""
+        for number in map(str, self.pools() or [1]):
+            private_path = self._path(KeyKind.POOL, number, private=True)
+            private = X25519PrivateKey.from_private_bytes(_read(KeyKind.POOL, private_path))
+            public = self._path(KeyKind.POOL, number, private=False)
+            if private.public_key().public_bytes_raw() != _read(KeyKind.POOL, public):
+                raise SetupError(
+                    "the key {path} is not the other half of {public}: bring the two back from one backup",
+                    path=private_path,
+                    public=public,
+                )
+
+    def seal_to_pool(self, content: bytes, pair_id: str) -> bytes:
+        """Encrypt a ready pair to the newest pool key: its number, NUL, then the form of a sealed reply."""
+        number = max(self.pools(), default=1)
+        return b"%d\0" % number + self.seal(content, self._pair_binding(pair_id, number))
+
+    def open_from_pool(self, sealed: bytes, pair_id: str) -> bytes | None:
+        """The pair, or None when these bytes were not sealed for it. SetupError when the private key is missing."""
+        number, _, boxed = sealed.partition(b"\0")
+        if not POOL_NUMBER.fullmatch(number):
+            return None
+        return self.open(boxed, self._pair_binding(pair_id, int(number)))
+
+    def _pair_binding(self, pair_id: str, number: int) -> PairBinding:
+        if not self._instance:
+            raise ValueError("ready pairs are bound to the database's name")
+        return PairBinding(instance=self._instance, pair_id=pair_id, pool=number)
+
+    def _private(self, kind: KeyKind, name: str) -> X25519PrivateKey:
+        """Pool keys are read once: issuing opens a pair for each credential. A courier's key is never kept: it may be destroyed."""
+        private = self._pool_keys.get(name) if kind is KeyKind.POOL else None
+        if private is None:
+            private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))
+        if kind is KeyKind.POOL:
+            self._pool_keys[name] = private
+        return private
+
+    def inventory(self, waiting: Collection[str] = ()) -> list[Key]:
+        """Every secret key that is there or is missed: the first two always, private halves whose public ones are there.
+
+        `waiting`: epochs to which replies that wait are sealed. A folder that this user cannot look into counts as there.
+        """
+        found = [
+            _look(KeyKind.RECORD, "1", self._directory / "record.key"),
+            _look(KeyKind.PEPPER, "1", self._directory / "pepper.key"),
+        ]
+        for path in sorted(self._directory.glob("pepper-*.key")):
+            found.append(_look(KeyKind.PEPPER, path.stem.partition("-")[2], path))
+        for kind, (publics, privates) in FOLDERS.items():
+            names = {path.stem for folder in (publics, privates) for path in _listed(self._directory / folder)}
+            wanted = names | set(waiting if kind is KeyKind.EPOCH else ())
+            found += [_look(kind, name, self._path(kind, name, private=True)) for name in sorted(wanted)]
+        return found
+
+    def _path(self, kind: KeyKind, name: str, *, private: bool) -> Path:
+        return self._directory / FOLDERS[kind][private] / f"{name}.{'key' if private else 'pub'}"
+
+    def _publish(self, kind: KeyKind, name: str) -> None:
+        private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))
+        public = self._path(kind, name, private=False)
+        if not public.exists():
+            _make(public, private.public_key().public_bytes_raw(), mode=0o644)  # the desk may be another user
+
+
+def key_in(content: bytes) -> bytes | None:
+    """The key that a file with this content holds, None when it is no key file."""
+    try:
+        key = bytes.fromhex(content.decode("ascii").strip())
+    except ValueError:
+        return None
+    return key if len(key) == KEY_BYTES else None
 
 
 def _suite() -> Suite:
     return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
-def _loss(name: SecretName) -> SetupError:
-    if name == "record":
-        return SetupError("no record can be written or verified, so nothing can be done")
-    return SetupError("passwords of local accounts cannot be checked; logins already sent stay valid at other places")
-
-
-def _read(path: Path) -> bytes:
+def _read(kind: KeyKind, path: Path) -> bytes:
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        key = key_in(path.read_bytes())
     except FileNotFoundError as error:
-        raise SetupError(
-            "the key {path} is missing: what was sealed to it cannot be sent, those answers must be reissued", path=path
-        ) from error
-    except (OSError, ValueError) as error:
+        raise SetupError("the key {path} is missing: {loss}", path=path, loss=loss(kind)) from error
+    except OSError as error:
         raise SetupError("the key {path} cannot be read: {why}", path=path, why=error) from error
-    if len(key) != KEY_BYTES:
-        raise SetupError("the key {path} cannot be read: {why}", path=path, why=f"{len(key)} bytes instead of {KEY_BYTES}")
+    if key is None:
+        raise SetupError("the key {path} is damaged: it must hold {bytes} bytes in hexadecimal", path=path, bytes=KEY_BYTES)
     return key
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if NAME.fullmatch(path.name)]
+    except (FileNotFoundError, PermissionError):
+        return []
+
+
+def _look(kind: KeyKind, name: str, path: Path) -> Key:
+    try:
+        made = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    except FileNotFoundError:
+        return Key(kind=kind, name=name, path=path, there=False, readable=True)
+    except PermissionError:
+        return Key(kind=kind, name=name, path=path, there=True, readable=False)
+    return Key(kind=kind, name=name, path=path, there=True, readable=os.access(path, os.R_OK), made=made)
+
+
+def _destroy(path: Path) -> None:
+    """Overwritten in place, flushed, then removed. What a file system or a disk keeps of older blocks is beyond our reach."""
+    try:
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SetupError("the key {path} cannot be destroyed: {why}", path=path, why=error.strerror) from error
+
+
+def _make(path: Path, key: bytes, *, mode: int = 0o600) -> None:
+    try:
+        _write(path, key, mode=mode)
+    except OSError as error:
+        raise SetupError("the key {path} cannot be made: {why}", path=path, why=error.strerror) from error
 
 
 def _write(path: Path, key: bytes, *, mode: int = 0o600) -> None:

@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from mailer.core import alarms, evidence
+from mailer.core import alarms, evidence, standstill
 from mailer.core.alarms import NOT_BY_LETTER, Alarm, Jump, Limits, OutsideSigns
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import AlarmLine, AlarmValues
 from mailer.errors import EdgeError, SetupError
 from mailer.flow.stationery import Stationery
 from mailer.store import alarms as raised_alarms
-from mailer.store import audit, outbox, personal, signs
+from mailer.store import audit, outbox, pauses, personal, signs
 from mailer.store.facts import start_of_day
 from mailer.store.work import Pulse, Unit, Worker
 
@@ -102,8 +102,10 @@ class AlarmStep:
         self._jump = (self._seen and alarms.jumped(self._seen, seen)) or self._jump
         self._seen = seen
         newest = audit.newest_at(unit.tx)
+        paused = standstill.watch(pauses.signs(unit.tx, unit.at), limits.silence)
         return [
             *alarms.watch(signs.gather(unit.tx, unit.at, breaker=limits.breaker), limits, unit.at),
+            *(alarm for alarm in paused if standstill.is_long(alarm, unit.at)),
             *alarms.watch_outside(outside, limits, unit.at, jump=self._jump, newest_record=newest),
         ]
 

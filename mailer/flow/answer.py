@@ -15,6 +15,7 @@ from mailer.core.decide import decide
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import TEMPLATES, RefusedValues, ReplyValues
 from mailer.core.rules import Ruleset
+from mailer.flow import approving
 from mailer.flow.stationery import Stationery
 from mailer.flow.tray import Tray
 from mailer.model import (
@@ -27,7 +28,7 @@ from mailer.model import (
     Verdict,
 )
 from mailer.states import RequestState
-from mailer.store import facts, letters, personal, requests
+from mailer.store import facts, letters, personal, requests, senders
 from mailer.store.facts import Arrival, Limits
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
@@ -59,6 +60,7 @@ class Answer:
         on_trouble: Callable[[str, Exception], None],
         watched: Callable[[str], AbstractContextManager[None]],
     ) -> None:
+        self._key = worker.pen.key
         self._stationery = stationery
         self._settings = settings
         self._tray = Tray(worker, bounces=False, batch=BATCH, on_trouble=on_trouble, watched=watched)
@@ -75,7 +77,9 @@ class Answer:
         letter = mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes, phrase=settings.ruleset.form.phrase)
         reading = kinds.judge(letter, settings.ruleset.form, settings.own)
         arrival = Arrival(id=kept.id, received_at=kept.received_at, proven=kept.proven, letter=letter, reading=reading)
-        known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at)
+        known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at, key=self._key)
+        if sender is None and letter is not None and letter.sender is not None:
+            self._tell_distrust(unit, kept.id, letter.sender)
         decision = decide(known, settings.ruleset)
         letters.decided(unit.tx, kept, decision, sender.code if sender else None)
         if settings.observe or decision.verdict is Verdict.IGNORE:
@@ -83,6 +87,13 @@ class Answer:
             unit.tell(event, sender=sender.code if sender else None, letter=kept.id, decided=self._told(decision, known))
             return
         self._open_request(unit, kept, letter, reading=reading, sender=sender, facts_known=known, decision=decision)
+
+    def _tell_distrust(self, unit: Unit, letter_id: int, address: str) -> None:
+        """An address of which the register says what nobody wrote into it is not only unknown: somebody meddled."""
+        row = senders.by_address(unit.tx, address)
+        why = senders.fault(unit.tx, row, self._key) if row is not None else None
+        if row is not None and why is not None:
+            unit.tell("sender.distrusted", sender=row.code, importance="alarm", outcome="failed", letter=letter_id, why=why)
 
     def _open_request(
         self,
@@ -115,15 +126,15 @@ class Answer:
             ruleset_hash=self._settings.ruleset.hash,
             at=unit.at,
         )
-        unit.tell(
-            f"request.{state.value}",
-            sender=code,
+        approving.tell(
+            unit,
+            state,
             request=request_id,
-            importance="notice" if state is RequestState.HELD else "info",
-            outcome="refused" if state is RequestState.REFUSED else "done",
+            sender=code,
             letter=kept.id,
-            person=person.told() if person else None,
-            answer_to=answer_to.told() if answer_to else None,
+            reissue_of=None,
+            person=person,
+            answer_to=answer_to,
             decided=self._told(decision, facts_known),
         )
         if decision.verdict is Verdict.REFUSE and decision.reply and sender and answer_to:

@@ -20,7 +20,7 @@ from mailer.flow import undelivered
 from mailer.flow.tray import Tray
 from mailer.flow.undelivered import Disabler
 from mailer.model import Decision, Verdict
-from mailer.store import letters, outbox, personal
+from mailer.store import letters, outbox, personal, proof
 from mailer.store.db import Tx
 from mailer.store.letters import Kept
 from mailer.store.outbox import Reply
@@ -79,7 +79,7 @@ class Bounced:
 
     def _known(self, tx: Tx, reply: Reply) -> Known | None:
         """The reply, if the record tells of its writing, with the recipient that it tells of."""
-        queued = undelivered.told(tx, reply, "reply.queued", self._key)
+        queued = proof.queued(tx, reply, self._key)
         if queued is None or (queued["message_id"], queued["credential"]) != (reply.message_id, reply.credential_id):
             return None
         recipient = personal.get(tx, reply.recipient_id)
@@ -87,7 +87,7 @@ class Bounced:
             recipient=recipient.value if queued["recipient"] == recipient.told() else None,
             state=reply.state,
             sends=reply.sends,
-            told_sent=undelivered.told(tx, reply, "reply.sent", self._key) is not None,
+            told_sent=proof.told(tx, reply, "reply.sent", self._key) is not None,
         )
 
     def _bounce(self, unit: Unit, kept: Kept, reply: Reply, said: Bounce | NoReport) -> None:

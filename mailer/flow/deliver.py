@@ -7,8 +7,7 @@ otherwise nothing leaves. Only here are replies opened; the desk cannot.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -23,7 +22,7 @@ from mailer.flow.stationery import unpack
 from mailer.flow.undelivered import Disabler
 from mailer.model import Delivery, DeliveryOutcome, Envelope
 from mailer.states import RequestState
-from mailer.store import credentials, outbox, personal, requests
+from mailer.store import credentials, outbox, personal, proof, requests
 from mailer.store.leases import Lease
 from mailer.store.outbox import MAX_SENDS, Reply
 from mailer.store.work import Pulse, Unit, Worker
@@ -140,9 +139,9 @@ class Deliver:
 
     def _open(self, reply: Reply) -> _Opened:
         with self._worker.reading() as tx:
-            told = undelivered.queued(tx, reply, self._worker.pen.key)
             recipient = personal.get(tx, reply.recipient_id)
-        forged = _forgery(told, reply, recipient.digest())
+            told = proof.records_of(tx, reply)
+        forged = proof.reply_fault(reply, recipient, told, self._worker.pen.key)
         if forged is not None or reply.sealed is None or recipient.value is None:
             return _Opened(reply=reply, forged=forged or "its bytes or its recipient are gone")
         binding = Binding(
@@ -273,15 +272,3 @@ class Deliver:
             reply=reply.id,
             attempt=reply.attempts,
         )
-
-
-def _forgery(told: Mapping[str, object] | None, reply: Reply, recipient_digest: str | None) -> str | None:
-    """Why these stored bytes are not the ones that were written for this recipient, or None."""
-    if told is None:
-        return "the record knows no such reply"
-    if reply.sealed is None or hashlib.sha256(reply.sealed).hexdigest() != told["digest"]:
-        return "its bytes are not those in the record"
-    recipient = told["recipient"]
-    if recipient_digest is None or not isinstance(recipient, dict) or recipient["digest"] != recipient_digest:
-        return "its recipient is not the one in the record"
-    return None

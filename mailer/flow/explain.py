@@ -42,15 +42,19 @@ def explain(
     own: Own,
     limits: Limits,
     now: datetime,
+    key: bytes,
     bounce_address: str | None = None,
 ) -> Explanation:
-    """Judge the bytes of one letter as if it had arrived just now. `bounce_address` is that of `[fund]`, with `{id}` in it."""
+    """Judge the bytes of one letter as if it had arrived just now. `key` is that of the record.
+
+    `bounce_address` is that of `[fund]`, with `{id}` in it.
+    """
     letter = mime.read(content, phrase=ruleset.form.phrase)
     reading = kinds.judge(letter, ruleset.form, own)
     proven = letter is not None and trust.standing(
         letter, trust=channel.trust, authserv_id=channel.authserv_id, shared_domains=channel.shared_domains
     )
     arrival = Arrival(id=0, received_at=now, proven=proven, letter=letter, reading=reading)
-    known, sender = facts.gather(tx, arrival, limits, now)
+    known, sender = facts.gather(tx, arrival, limits, now, key=key)
     said = bounce.read(content, bounce_address=bounce_address) if reading.kind is Kind.BOUNCE else None
     return Explanation(reading=reading, facts=known, sender=sender, decision=decide(known, ruleset), bounce=said)

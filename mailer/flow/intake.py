@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from mailer.core import keeping, kinds, trust
+from mailer.core import bouncecut, keeping, kinds, trust
 from mailer.core.caution import Caution
 from mailer.core.keeping import Arrival, Group, Looked
 from mailer.errors import EdgeError, LeaseLostError, RecordError
@@ -302,6 +302,8 @@ class Intake:
     def _keep_one(self, unit: Unit, epoch: int, looked: Looked, body: bytes | None) -> int:
         head = looked.head
         content = head.header if body is None else body
+        if looked.reading.kind is Kind.BOUNCE:
+            content = bouncecut.without_answer(content)
         raw = RawLetter(
             mailbox=self._settings.mailbox,
             epoch=epoch,

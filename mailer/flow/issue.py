@@ -8,7 +8,6 @@ the database before the commit that lets it out (`store.logins`).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,19 +19,22 @@ from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile
-from mailer.errors import EdgeError, LeaseLostError, RecordError, TamperedError
-from mailer.flow.stationery import Stationery
-from mailer.model import Sender, Term
-from mailer.store import audit, credentials, letters, logins, personal, requests, senders
+from mailer.errors import EdgeError, LeaseLostError, MailerError, RecordError, TamperedError
+from mailer.flow.stationery import Draft, Stationery
+from mailer.model import Term
+from mailer.states import RequestState
+from mailer.store import audit, credentials, letters, logins, proof, requests
 from mailer.store.accounts_pool import Draw, Drawn
-from mailer.store.credentials import BREAKER_WINDOW, Credential
+from mailer.store.credentials import BREAKER_WINDOW, Credential, Intent
 from mailer.store.db import DatabaseError, Tx
+from mailer.store.letters import Kept
 from mailer.store.logins import Logins
 from mailer.store.personal import Personal
+from mailer.store.proof import Docket
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
-BATCH: Final = 50
+BATCH: Final = 100
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 
@@ -46,11 +48,14 @@ class Accounts(Protocol):
     @property
     def capabilities(self) -> Capabilities: ...
 
-    def create(self, tx: Tx, order: Order) -> Handout:
-        """Make the account, or set a fresh password where it exists already; what goes into the letter."""
+    def create(self, tx: Tx, orders: Sequence[Order]) -> Mapping[str, Handout | MailerError]:
+        """Make the accounts, or set fresh passwords where they exist already.
 
-    def forget_secret(self, tx: Tx, credential_id: str) -> None:
-        """The answer is written: nothing is kept from which the password could be had."""
+        By credential id: what goes into the letter, or why this one cannot be had; that keeps back none of the others.
+        """
+
+    def forget_secrets(self, tx: Tx, credential_ids: Sequence[str]) -> None:
+        """The answers are written: nothing is kept from which the passwords could be had."""
 
     def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
         """The account as it is there; None when there is none."""
@@ -89,6 +94,16 @@ class IssueSettings:
     profile: Profile
     breaker: int
     low_stock: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """A credential whose account was made, and its answer."""
+
+    credential: Credential
+    request: Request
+    person: Personal
+    draft: Draft
 
 
 class Issue:
@@ -150,32 +165,37 @@ class Issue:
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
+            docket = proof.docket(unit.tx, [request.id for request in found], self._worker.pen.key)
             proven = []
             for request in found:
-                why = _approval_fault(unit.tx, request, self._worker.pen.key)
+                why = proof.approval_fault(docket, request)
                 if why is None:
                     proven.append(request)
                 else:
                     self._hold(unit, request, "approval-unproven", why)
-            self._reserve_all(unit, proven)
+            self._reserve_all(unit, proven, docket)
         return bool(found)
 
-    def _reserve_all(self, unit: Unit, found: Sequence[Request]) -> None:
-        settings = self._settings
-        term = terms.term(unit.at, self._stationery.fund.zone, settings.months, settings.max_days)
+    def _reserve_all(self, unit: Unit, found: Sequence[Request], docket: Docket) -> None:
+        term = terms.term(unit.at, self._stationery.fund.zone, self._settings.months, self._settings.max_days)
         ids = [self._stationery.randbytes(16).hex() for _ in found]
         if self._stock is None:
-            for request, credential_id in zip(found, ids, strict=True):
-                person = personal.get(unit.tx, _required(request.person_id))
-                self._reserve_one(unit, request, credential_id, self._new_login(unit.tx, person), term)
-            return
-        drawn = self._draw(unit, self._stock, ids, term)
-        for request, one in zip(found, drawn, strict=False):
-            self._reserve_one(
-                unit, request, one.credential_id, one.login, terms.until_at_most(term, one.expires_at, self._stationery.fund.zone)
-            )
-        for request in found[len(drawn) :]:
-            self._hold(unit, request, "no-pair", "no pair left in the pool")
+            drawn = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in found])
+            ends = [term] * len(found)
+        else:
+            pairs = self._draw(unit, self._stock, ids, term)
+            for request in found[len(pairs) :]:
+                self._hold(unit, request, "no-pair", "no pair left in the pool")
+            ids, drawn = [pair.credential_id for pair in pairs], [pair.login for pair in pairs]
+            ends = [terms.until_at_most(term, pair.expires_at, self._stationery.fund.zone) for pair in pairs]
+        intents = [
+            Intent(request=request, credential_id=credential_id, login=login, term=end)
+            for request, credential_id, login, end in zip(found, ids, drawn, ends, strict=False)
+        ]
+        logins.spend(unit.tx, [self._logins.mark(login) for login in drawn])
+        credentials.reserve(unit.tx, intents, at=unit.at)
+        for intent in intents:
+            _tell_reserved(unit, intent)
 
     def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
         """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
@@ -187,120 +207,148 @@ class Issue:
             unit.tell("pool.low", importance="alarm", left=draw.left, low_stock=self._settings.low_stock)
         return draw.drawn
 
-    def _reserve_one(self, unit: Unit, request: Request, credential_id: str, login: str, term: Term) -> None:
-        logins.spend(unit.tx, [self._logins.mark(login)])
-        credentials.reserve(unit.tx, request, credential_id=credential_id, login=login, term=term, at=unit.at)
-        unit.tell(
-            "credential.reserved",
-            sender=request.sender_code,
-            request=request.id,
-            credential=credential_id,
-            login_digest=_login_digest(login),
-            valid_until=evidence.instant(term.until),
-            last_day=term.last_day.isoformat(),
-            term_rule=term.rule,
-        )
-
-    def _new_login(self, tx: Tx, person: Personal) -> str:
-        """A login that was never used. Two draws that collide are already unlikely; the loop ends all the same."""
+    def _new_logins(self, tx: Tx, people: Sequence[Personal]) -> list[str]:
+        """Logins that were never used, one for each. Draws that collide are already unlikely; the loop ends all the same."""
         while True:
-            login = secret.opaque_login(self._settings.login_prefix, self._randbelow)
-            if self._settings.login == "name" and person.name is not None:
-                login = secret.named_login(person.name.surname, person.name.initials, self._randbelow)
-            if not self._logins.is_used(tx, login):
-                return login
+            drawn = [self._draw_login(person) for person in people]
+            if len(set(drawn)) == len(drawn) and not self._logins.any_used(tx, drawn):
+                return drawn
+
+    def _draw_login(self, person: Personal) -> str:
+        if self._settings.login == "name" and person.name is not None:
+            return secret.named_login(person.name.surname, person.name.initials, self._randbelow)
+        return secret.opaque_login(self._settings.login_prefix, self._randbelow)
 
     def _carry_out_all(self) -> bool:
         """Carry out what is reserved and in no other worker's hand; whether there was anything."""
         failed: dict[str, Exception] = {}
-        handed: dict[str, str] = {}
         with self._worker.writing() as unit:
             found = credentials.reserved(unit.tx, BATCH)
+            docket = proof.docket(unit.tx, [credential.request_id for credential in found], self._worker.pen.key)
+            faults = {credential.id: self._fault(docket, credential) for credential in found}
+            orders = [self._order(credential) for credential in found if faults[credential.id] is None]
+            handouts = self._accounts.create(unit.tx, orders)
+            letters_of = self._letters(unit.tx, docket)
+            key_epoch = self._stationery.newest_key()
+            made = []
             for credential in found:
                 try:
-                    with unit.savepoint():
-                        self._carry_out(unit, credential)
-                    handed[credential.login] = credential.id
+                    handout = faults[credential.id] or handouts[credential.id]
+                    answered = letters_of.get(credential.request_id)
+                    made.append(self._write(unit, credential, docket, handout, answered=answered, key_epoch=key_epoch))
                 except NOT_THE_REQUESTS_FAULT:
                     raise
                 except Exception as error:  # one answer that cannot be written must not stop the others
                     self._abandon(unit, credential, error)
                     failed[credential.id] = error
-            self._logins.hand_out(handed)
+            self._store(unit, made)
         for credential_id, why in failed.items():
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
 
-    def _carry_out(self, unit: Unit, credential: Credential) -> None:
-        request = requests.get(unit.tx, credential.request_id)
-        fault = _approval_fault(unit.tx, request, self._worker.pen.key) or _reservation_fault(
-            unit.tx, credential, request, self._worker.pen.key
-        )
+    def _fault(self, docket: Docket, credential: Credential) -> TamperedError | None:
+        """Why nothing may be issued on this credential."""
+        request = docket.requests[credential.request_id]
+        fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
         if fault is not None:
-            raise TamperedError("{why}", why=fault)
+            return TamperedError("{why}", why=fault)
         if self._logins.went_to_another(credential.login, credential.id):
-            raise TamperedError("this login went out for another credential, before a backup was restored")
-        person = personal.get(unit.tx, credential.person_id)
-        sender = senders.get(unit.tx, credential.sender_code)
-        ours = not self._accounts.capabilities.makes_secret
-        password = secret.password(self._settings.profile, self._randbelow) if ours else None
-        handout = self._accounts.create(
-            unit.tx,
-            Order(credential_id=credential.id, login=credential.login, password=password, expires_at=credential.valid_until),
-        )
-        credentials.move(unit.tx, credential, CredentialEvent.CREATED, at=unit.at)
-        requests.move(unit.tx, request, RequestEvent.ISSUED)
-        unit.tell(
-            "credential.issued",
-            sender=credential.sender_code,
-            request=request.id,
-            credential=credential.id,
-            person=person.told(),
-            valid_until=evidence.instant(credential.valid_until),
-        )
-        self._write(unit, request, credential, person=person, sender=sender, handout=handout)
-        self._accounts.forget_secret(unit.tx, credential.id)
+            return TamperedError("this login went out for another credential, before a backup was restored")
+        return None
+
+    @staticmethod
+    def _letters(tx: Tx, docket: Docket) -> dict[int, Kept]:
+        """The letter that each request answers in the end; a request of a person's own has none."""
+        origins = {number: requests.origin(tx, request) for number, request in docket.requests.items()}
+        kept = letters.several(tx, [letter_id for letter_id in origins.values() if letter_id is not None])
+        return {number: kept[letter_id] for number, letter_id in origins.items() if letter_id is not None}
 
     def _write(
-        self, unit: Unit, request: Request, credential: Credential, *, person: Personal, sender: Sender, handout: Handout
-    ) -> None:
-        if person.name is None:
-            raise ValueError("an erased person cannot be issued a credential")
-        fund = self._stationery.fund
-        letter_id = requests.origin(unit.tx, request)
-        kept = None if letter_id is None else letters.get(unit.tx, letter_id)
-        self._stationery.write(
-            unit,
+        self,
+        unit: Unit,
+        credential: Credential,
+        docket: Docket,
+        handout: Handout | MailerError,
+        *,
+        answered: Kept | None,
+        key_epoch: str,
+    ) -> _Made:
+        """Write and seal the answer; MailerError when this one cannot be had."""
+        if isinstance(handout, MailerError):
+            raise handout
+        request = docket.requests[credential.request_id]
+        draft = self._stationery.draft(
+            unit.at,
             request_id=request.id,
             sender_code=credential.sender_code,
-            recipient=personal.get(unit.tx, credential.answer_to_id),
+            recipient=docket.people[credential.answer_to_id],
             name="issued",
-            values=IssuedValues(
-                fund_name=fund.name,
-                contact=fund.contact,
-                portal_url=fund.portal_url,
-                organisation=sender.organisation,
-                request_number=request.id,
-                received_at=local_moment(kept.received_at if kept else request.created_at, fund.zone),
-                person=person.name,
-                login=handout.login,
-                password=handout.password,
-                valid_until=local_moment(credential.valid_until, fund.zone),
-                by_authority=self._accounts.capabilities.makes_secret,
-            ),
-            answered=mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes) if kept else None,
+            values=self._values(request, credential, docket, answered=answered, handout=handout),
+            answered=mime.read(answered.content, whole=answered.whole, size_bytes=answered.size_bytes) if answered else None,
+            key_epoch=key_epoch,
             credential_id=credential.id,
         )
+        return _Made(credential=credential, request=request, person=docket.people[credential.person_id], draft=draft)
+
+    def _order(self, credential: Credential) -> Order:
+        ours = not self._accounts.capabilities.makes_secret
+        return Order(
+            credential_id=credential.id,
+            login=credential.login,
+            password=secret.password(self._settings.profile, self._randbelow) if ours else None,
+            expires_at=credential.valid_until,
+        )
+
+    def _values(
+        self, request: Request, credential: Credential, docket: Docket, *, answered: Kept | None, handout: Handout
+    ) -> IssuedValues:
+        name = docket.people[credential.person_id].name
+        if name is None:
+            raise ValueError("an erased person cannot be issued a credential")
+        fund = self._stationery.fund
+        return IssuedValues(
+            fund_name=fund.name,
+            contact=fund.contact,
+            portal_url=fund.portal_url,
+            organisation=docket.senders[credential.sender_code].organisation,
+            request_number=request.id,
+            received_at=local_moment(answered.received_at if answered else request.created_at, fund.zone),
+            person=name,
+            login=handout.login,
+            password=handout.password,
+            valid_until=local_moment(credential.valid_until, fund.zone),
+            by_authority=self._accounts.capabilities.makes_secret,
+        )
+
+    def _store(self, unit: Unit, made: Sequence[_Made]) -> None:
+        """Everything of a batch in a few statements: credentials, requests, sealed answers, records; last, what goes out."""
+        credentials.created(unit.tx, [one.credential for one in made], at=unit.at)
+        requests.issued(unit.tx, [one.request for one in made])
+        for one in made:
+            unit.tell(
+                "credential.issued",
+                sender=one.credential.sender_code,
+                request=one.request.id,
+                credential=one.credential.id,
+                person=one.person.told(),
+                valid_until=evidence.instant(one.credential.valid_until),
+            )
+        self._accounts.forget_secrets(unit.tx, [one.credential.id for one in made])
+        self._stationery.post(unit, [one.draft for one in made])
+        self._logins.hand_out({one.credential.login: one.credential.id for one in made})
 
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)
         credentials.move(unit.tx, credential, CredentialEvent.ABANDONED, at=unit.at)
-        if self._stock is not None:
+        if self._stock is None:
+            self._accounts.remove(unit.tx, credential.id)
+        else:
             self._stock.give_back(unit.tx, credential.id)
-        self._hold(unit, request, "issuing-failed", type(error).__name__)
+        self._hold(unit, request, "issuing-failed", str(error) if isinstance(error, TamperedError) else type(error).__name__)
 
     def _hold(self, unit: Unit, request: Request, reason: str, why: str) -> None:
-        requests.move(unit.tx, request, RequestEvent.HELD, reason=reason)
+        if request.state is RequestState.APPROVED:  # in any other somebody meddled, and it stays as it is
+            requests.move(unit.tx, request, RequestEvent.HELD, reason=reason)
         unit.tell(
             "request.held",
             sender=request.sender_code,
@@ -312,54 +360,17 @@ class Issue:
         )
 
 
-def _approval_fault(tx: Tx, request: Request, key: bytes) -> str | None:
-    """Why the record does not carry this approval, or None when it does: MAC, request, sender, letter, person and address."""
-    found = audit.of_request(tx, request.id, "request.approved")
-    if not found:
-        return "no approval in the record"
-    approval = found[-1]
-    why = evidence.fault(approval, key)
-    if why is not None:
-        return str(why)
-    header, details = evidence.read_header(approval), evidence.read_details(approval)
-    if (header["event"], header["request"], header["sender"]) != ("request.approved", request.id, request.sender_code):
-        return "the record approves another request"
-    if (details["letter"], details.get("reissue_of")) != (request.letter_id, request.reissue_of):
-        return "the record approves another letter"
-    for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
-        if row is None or not _same(details[what], personal.get(tx, row)):
-            return f"the record approves another {what}"
-    return None
-
-
-def _reservation_fault(tx: Tx, credential: Credential, request: Request, key: bytes) -> str | None:
-    """Why this reserved credential is not the one that was reserved for this request, or None when it is."""
-    if (credential.sender_code, credential.person_id, credential.answer_to_id) != (
-        request.sender_code,
-        request.person_id,
-        request.answer_to_id,
-    ):
-        return "the credential is for somebody else than its request"
-    wanted = (credential.id, _login_digest(credential.login), evidence.instant(credential.valid_until))
-    for sealed in audit.of_request(tx, request.id, "credential.reserved"):
-        details = evidence.read_details(sealed)
-        if evidence.fault(sealed, key) is None and wanted == (
-            details["credential"],
-            details["login_digest"],
-            details["valid_until"],
-        ):
-            return None
-    return "the record knows no such reservation"
-
-
-def _login_digest(login: str) -> str:
-    """How the record speaks of a login: a name-based one holds a name, and the record is never erased."""
-    return hashlib.sha256(login.encode()).hexdigest()
-
-
-def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
-    named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
-    return told is not None and named and row.digest() is not None and told["digest"] == row.digest()
+def _tell_reserved(unit: Unit, intent: Intent) -> None:
+    unit.tell(
+        "credential.reserved",
+        sender=intent.request.sender_code,
+        request=intent.request.id,
+        credential=intent.credential_id,
+        login_digest=proof.login_digest(intent.login),
+        valid_until=evidence.instant(intent.term.until),
+        last_day=intent.term.last_day.isoformat(),
+        term_rule=intent.term.rule,
+    )
 
 
 def _required(row_id: int | None) -> int:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mailer.core import alarms
+from mailer.core import alarms, standstill
 from mailer.core.alarms import OUTSIDE, Alarm, Limits
 from mailer.store import alarms as raised_alarms
-from mailer.store import signs
+from mailer.store import pauses, signs
 from mailer.store.db import Tx
 
 
@@ -19,5 +19,6 @@ def needs(tx: Tx, limits: Limits, now: datetime) -> list[Alarm]:
     standing = [one.alarm for one in raised_alarms.every(tx) if one.cleared_at is None]
     return [
         *alarms.watch(signs.gather(tx, now, breaker=limits.breaker), limits, now),
+        *standstill.watch(pauses.signs(tx, now), limits.silence),
         *(alarm for alarm in standing if alarm.kind in OUTSIDE),
     ]

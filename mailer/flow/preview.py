@@ -51,6 +51,7 @@ def preview(
     own: Own,
     limits: Limits,
     now: datetime,
+    key: bytes,
 ) -> Preview:
     """Judge every letter of the opened mailbox that the ledger does not know."""
     counted: Counter[Verdict] = Counter()
@@ -65,6 +66,6 @@ def preview(
                     letter, trust=trust, authserv_id=authserv_id, shared_domains=shared_domains
                 )
                 arrival = Arrival(id=0, received_at=head.received_at, proven=proven, letter=letter, reading=reading)
-                known, _ = facts.gather(tx, arrival, limits, now)
+                known, _ = facts.gather(tx, arrival, limits, now, key=key)
                 counted[decide(known, ruleset).verdict] += 1
     return Preview(waiting=len(new), issue=counted[Verdict.ISSUE], refuse=counted[Verdict.REFUSE], hold=counted[Verdict.HOLD])

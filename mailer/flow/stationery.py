@@ -6,8 +6,9 @@ Not a step: answer, issue and alarm write through it, so that there is one way o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from mailer.edge.keys import Binding
 from mailer.errors import SetupError
 from mailer.model import Envelope, Letter
 from mailer.store import outbox
+from mailer.store.outbox import NewReply
 from mailer.store.personal import Personal
 from mailer.store.work import Unit
 
@@ -46,6 +48,15 @@ class FundIdentity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A reply that is written and sealed, and not stored yet."""
+
+    reply: NewReply
+    recipient: Personal
+    content_digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stationery:
     """`instance` is the database's name; `randbytes` gives each reply its id of 128 bits."""
 
@@ -70,55 +81,98 @@ class Stationery:
         name: str,
         values: LetterValues,
         answered: Letter | None,
-        credential_id: str | None = None,
     ) -> None:
         """Render template `name`, seal it and queue it in this transaction. Without a request it is a notice to the officer."""
+        draft = self.draft(
+            unit.at,
+            request_id=request_id,
+            sender_code=sender_code,
+            recipient=recipient,
+            name=name,
+            values=values,
+            answered=answered,
+            key_epoch=self.newest_key(),
+        )
+        self.post(unit, [draft])
+
+    def newest_key(self) -> str:
+        """The day of the key to which replies are sealed now; asked once for several drafts."""
+        return self.sealer.epochs()[-1]
+
+    def draft(
+        self,
+        at: datetime,
+        *,
+        request_id: int | None,
+        sender_code: str | None,
+        recipient: Personal,
+        name: str,
+        values: LetterValues,
+        answered: Letter | None,
+        key_epoch: str,
+        credential_id: str | None = None,
+    ) -> Draft:
+        """Render template `name` and seal it; nothing is stored yet."""
         if recipient.value is None:
             raise ValueError("an erased address cannot be written to")
         reply_id = self.randbytes(16).hex()
         envelope = Envelope(sender=self._bounce_address(reply_id), recipient=recipient.value)
-        letterhead = self._letterhead(unit, reply_id, envelope, answered, asked_for=request_id is not None)
-        content = reply.compose(self.templates, name, values, letterhead)
-        key_epoch = self.sealer.epochs()[-1]
+        content = reply.compose(
+            self.templates,
+            name,
+            values,
+            self._letterhead(at, reply_id, envelope, answered, asked_for=request_id is not None),
+        )
         binding = Binding(
             instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value
         )
         sealed = self.sealer.seal(pack(envelope, content), binding)
-        told = {
-            "name": name,
-            "message_id": self._message_id(reply_id),
-            "key_epoch": key_epoch,
-            "digest": hashlib.sha256(sealed).hexdigest(),
-        }
-        outbox.put(
-            unit.tx,
-            reply_id=reply_id,
-            request_id=request_id,
-            credential_id=credential_id,
-            sender_code=sender_code,
-            recipient_id=recipient.id,
-            sealed=sealed,
-            at=unit.at,
-            **told,
-        )
-        unit.tell(
-            "notice.queued" if request_id is None else "reply.queued",
-            sender=sender_code,
-            request=request_id,
-            decided=told,
-            reply=reply_id,
-            recipient=recipient.told(),
+        return Draft(
+            reply=NewReply(
+                id=reply_id,
+                request_id=request_id,
+                credential_id=credential_id,
+                name=name,
+                sender_code=sender_code,
+                recipient_id=recipient.id,
+                message_id=self._message_id(reply_id),
+                key_epoch=key_epoch,
+                sealed=sealed,
+                digest=hashlib.sha256(sealed).hexdigest(),
+            ),
+            recipient=recipient,
             content_digest=hashlib.sha256(content).hexdigest(),
-            credential=credential_id,
         )
 
-    def _letterhead(self, unit: Unit, reply_id: str, envelope: Envelope, answered: Letter | None, *, asked_for: bool) -> Letterhead:
+    @staticmethod
+    def post(unit: Unit, drafts: Sequence[Draft]) -> None:
+        """Queue what was drafted, and tell it to the record. A reply without a request is a notice to the officer."""
+        outbox.put(unit.tx, [draft.reply for draft in drafts], at=unit.at)
+        for draft in drafts:
+            reply = draft.reply
+            unit.tell(
+                "notice.queued" if reply.request_id is None else "reply.queued",
+                sender=reply.sender_code,
+                request=reply.request_id,
+                reply=reply.id,
+                name=reply.name,
+                message_id=reply.message_id,
+                key_epoch=reply.key_epoch,
+                digest=reply.digest,
+                recipient=draft.recipient.told(),
+                content_digest=draft.content_digest,
+                credential=reply.credential_id,
+            )
+
+    def _letterhead(
+        self, at: datetime, reply_id: str, envelope: Envelope, answered: Letter | None, *, asked_for: bool
+    ) -> Letterhead:
         return Letterhead(
             envelope=envelope,
             from_name=self.fund.name,
             from_address=self.fund.address,
             message_id=self._message_id(reply_id),
-            at=unit.at.astimezone(self.fund.zone),
+            at=at.astimezone(self.fund.zone),
             loop_mark=reply_id,
             in_reply_to=answered.message_id if answered else None,
             references=answered.answers if answered else (),

@@ -6,14 +6,12 @@ issued here: a person decides whether the address is right by now.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from mailer.core import evidence
-from mailer.core.evidence import Sealed
 from mailer.core.lifecycle import CredentialEvent
 from mailer.states import CredentialState, RequestState
-from mailer.store import audit, credentials, personal, requests
+from mailer.store import credentials, personal, proof, requests
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.outbox import Reply
@@ -30,23 +28,11 @@ class Disabler(Protocol):
     def disable(self, tx: Tx, credential_id: str) -> None: ...
 
 
-def told(tx: Tx, reply: Reply, event: str, key: bytes) -> Mapping[str, Any] | None:
-    """What the record says of this reply in this event, if a record that holds says anything."""
-    return None if reply.request_id is None else _told(tx, reply.request_id, event, key, reply=reply.id)
-
-
-def queued(tx: Tx, reply: Reply, key: bytes) -> Mapping[str, Any] | None:
-    """What the record says of how this reply was written: *reply.queued*, or *notice.queued* of a letter to the officer."""
-    if reply.request_id is not None:
-        return told(tx, reply, "reply.queued", key)
-    return _held(audit.of_event(tx, "notice.queued", reply.created_at), "notice.queued", None, key, reply=reply.id)
-
-
 def suspend(unit: Unit, accounts: Disabler, reply: Reply, *, key: bytes, reason: str) -> None:
     """Block what the reply should have brought, and open the request that repeats its own, each only where it is called for."""
     if reply.credential_id is None or reply.request_id is None:
         return
-    written = queued(unit.tx, reply, key)
+    written = proof.queued(unit.tx, reply, key)
     if written is None or written["credential"] != reply.credential_id:
         return
     credential = credentials.lock(unit.tx, reply.credential_id)
@@ -92,25 +78,11 @@ def _reissue(unit: Unit, request: Request, reason: str) -> None:
 
 def _fault(tx: Tx, request: Request, credential: Credential, written: Mapping[str, Any], key: bytes) -> str | None:
     """Why this request may not be repeated, or None: person and address must still be those of the answer that was written."""
-    issued = _told(tx, request.id, "credential.issued", key, credential=credential.id)
+    issued = proof.told_of(tx, request.id, "credential.issued", key, credential=credential.id)
     if issued is None or issued["person"] != _told_of(tx, request.person_id):
         return "the request names another person than the answer"
     if written["recipient"] != _told_of(tx, request.answer_to_id):
         return "the request names another address than the answer went to"
-    return None
-
-
-def _told(tx: Tx, request_id: int, event: str, key: bytes, **named: str) -> Mapping[str, Any] | None:
-    return _held(audit.of_request(tx, request_id, event), event, request_id, key, **named)
-
-
-def _held(records: Sequence[Sealed], event: str, request_id: int | None, key: bytes, **named: str) -> Mapping[str, Any] | None:
-    for sealed in records:
-        header = evidence.read_header(sealed)
-        if evidence.fault(sealed, key) is None and (header["event"], header["request"]) == (event, request_id):
-            details = evidence.read_details(sealed)
-            if all(details[name] == value for name, value in named.items()):
-                return details
     return None
 
 

@@ -10,22 +10,27 @@ from datetime import datetime
 from mailer.flow.report import house
 from mailer.flow.report.house import Backlog
 from mailer.service.office import Office, clock
-from mailer.store import audit, credentials, leases
+from mailer.store import audit, credentials, leases, pauses
 from mailer.store.credentials import BREAKER_WINDOW
 from mailer.store.db import Tx
+from mailer.store.pauses import Pause
 
 LOOK_EVERY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What was done since the start. `paused`: requests that the breaker keeps waiting; `troubles`: step -> what it met."""
+    """What was done since the start. `paused`: requests that the breaker keeps waiting; `troubles`: step -> what it met.
+
+    `standing_still`: what a person has paused, of these steps.
+    """
 
     events: Mapping[str, int]
     later: int
     next_send: datetime | None
     paused: int
     troubles: Mapping[str, str] = field(default_factory=dict)
+    standing_still: Sequence[Pause] = ()
 
     def told(self, event: str) -> int:
         return self.events.get(event, 0)
@@ -56,6 +61,8 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
             troubles[name] = holding.trouble
         elif not through:
             return None
+    standing_still = [pause for pause in pauses.every(tx) if pause.step.value in steps]
+    steps = [step for step in steps if not pauses.holds(tx, step)]
     backlog = house.backlog(tx, clock())
     limit = office.config.limits.issues_per_10_minutes
     paused = backlog.to_issue if credentials.issued_since(tx, clock() - BREAKER_WINDOW) >= limit else 0
@@ -67,6 +74,7 @@ def _look(tx: Tx, office: Office, steps: Sequence[str], *, started: datetime, se
         next_send=backlog.next_send,
         paused=paused,
         troubles=troubles,
+        standing_still=standing_still,
     )
 
 

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from mailer.errors import LeaseLostError, MailerError
-from mailer.store import leases
+from mailer.store import leases, pauses
 from mailer.store.db import DatabaseError
 from mailer.store.leases import Lease
 from mailer.store.work import Pulse, Worker
@@ -163,26 +163,35 @@ class Loop(threading.Thread):
             actor=around.worker.actor,
             lease=lease,
         )
-        running = self._task.build(worker)
         trouble: Exception | None = None
         try:
-            self._step_and_rest(running, worker)
+            while self._goes_on():
+                if self._is_paused(worker):
+                    self._stand_still(worker)
+                else:
+                    self._run_until_paused(worker)
         except Exception as error:
             if self._around.stop.is_set():  # `stop` cuts connections: what that breaks is no trouble
                 return
             trouble = error
             raise
         finally:
-            running.close()
             if isinstance(trouble, LeaseLostError):
                 self._note_loss(worker, lease)
             elif not isinstance(trouble, DatabaseError):
                 self._leave(worker, lease, trouble)
 
+    def _run_until_paused(self, worker: Worker) -> None:
+        running = self._task.build(worker)
+        try:
+            self._step_and_rest(running, worker)
+        finally:
+            running.close()
+
     def _step_and_rest(self, running: Running, worker: Worker) -> None:
         around = self._around
         pulse = Pulse(worker)
-        while self._goes_on():
+        while self._goes_on() and not self._is_paused(worker):
             rung = around.bell.count()
             if running.step():
                 around.bell.ring()
@@ -194,6 +203,27 @@ class Loop(threading.Thread):
                 around.bell.wait(rung, 1.0)
             else:
                 running.rest(self._goes_on)
+
+    def _is_paused(self, worker: Worker) -> bool:
+        """Whether a person has this step stand still: asked before each batch."""
+        if not pauses.can_hold(self._task.name):
+            return False
+        with worker.reading() as tx:
+            return pauses.holds(tx, self._task.name)
+
+    def _stand_still(self, worker: Worker) -> None:
+        """Keep the lease and show life, but do nothing and hold no connection, until the person has it go on."""
+        around = self._around
+        pulse = Pulse(worker)
+        around.log.info("paused by a person", step=self._task.name)
+        while self._goes_on():
+            rung = around.bell.count()
+            if not self._is_paused(worker):
+                around.log.info("resumed by a person", step=self._task.name)
+                return
+            self._report(worker)
+            pulse()
+            around.bell.wait(rung, 1.0)
 
     def _report(self, worker: Worker) -> None:
         """That it went through: at once after a failure or a start, then every few seconds, since each write wakes the others."""

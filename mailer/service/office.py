@@ -41,7 +41,12 @@ if TYPE_CHECKING:
     from mailer.store.logins import Logins
     from mailer.store.work import Worker
 
-REPLY_SUBJECTS = ("Логин и пароль", "Отказ:", "Требуется внимание:")  # how the subjects of the packaged templates begin
+REPLY_SUBJECTS = (
+    "Логин и пароль",
+    "Отказ:",
+    "Требуется внимание:",
+    "Сводка приёма запросов за",
+)  # how the subjects of the packaged templates begin
 
 
 def clock() -> datetime:
@@ -165,7 +170,7 @@ class Office:
     def local_accounts(self) -> LocalAccounts:
         from mailer.store.accounts_local import LocalAccounts  # noqa: PLC0415
 
-        return LocalAccounts(pepper=self.keyring.secret("pepper"), algorithm=self.config.credentials.verifier)
+        return LocalAccounts(peppers=self.keyring.peppers(), algorithm=self.config.credentials.verifier)
 
     def pool(self) -> PoolAccounts:
         from mailer.store.accounts_pool import PoolAccounts  # noqa: PLC0415
@@ -247,9 +252,11 @@ class Office:
             folders["database"] = Path(self.database.url.database or "").parent
         return Survey(folders=folders, keyring=self.keyring)
 
-    def open_epoch(self) -> None:
+    def open_epoch(self, worker: Worker) -> None:
         """Make today's key pair unless it is there; the courier's work."""
-        self.keyring.open_epoch(clock().date(), os.urandom)
+        from mailer.flow import custody  # noqa: PLC0415  cryptography: not for commands that open no key
+
+        custody.open_epoch(worker, self.keyring)
 
     def mailbox(self, settings: Mailbox) -> ImapMailbox:
         from mailer.edge.imap import ImapAccount, ImapMailbox  # noqa: PLC0415

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import date, time
 from time import monotonic
 from typing import Final
 
@@ -16,12 +17,15 @@ from mailer.config.sections import Mailbox
 from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
 from mailer.errors import EdgeError, SetupError
+from mailer.flow import custody
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
+from mailer.flow.digest import DigestSettings, DigestStep
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
+from mailer.flow.needs import needs
 from mailer.flow.stationery import Stationery
 from mailer.model import Trust
 from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
@@ -97,7 +101,7 @@ class House:
         office, observe = self._office, self._office.config.mode == "observe"
         ruleset = office.running_rules()
         if "deliver" in steps:
-            office.open_epoch()
+            office.open_epoch(self._around.worker)
         stationery = office.stationery(ruleset)
         tasks = []
         if "intake" in steps:
@@ -172,13 +176,23 @@ class House:
         smtp = office.config.smtp
         settings = DeliverSettings(instance=office.instance, connections=smtp.connections if smtp else 1)
         office.postman()  # a wrong setup is told at the start, not at the first reply
+        at_the_keys = threading.Lock()  # several workers deliver; one of them at a time makes or destroys a key
+        swept: date | None = None
 
         def build(worker: Worker) -> Running:
             deliver = Deliver(worker, office.postman(), office.keyring, places, settings, jitter=jitter)
 
             def step() -> bool:
-                office.open_epoch()
-                return deliver.step()
+                nonlocal swept
+                with at_the_keys:
+                    office.open_epoch(worker)
+                if deliver.step():
+                    return True
+                with at_the_keys:
+                    if swept != worker.clock().date():
+                        custody.destroy_expired(worker, office.keyring)
+                        swept = worker.clock().date()
+                return False
 
             return Running(step=step, rest=None, close=deliver.close)
 
@@ -202,9 +216,24 @@ class House:
 
         def build(worker: Worker) -> Running:
             step = AlarmStep(worker, stationery, office.survey(), hook, settings, say=russian(), on_trouble=self._tell_trouble)
-            return _plain(step.step)
+            digest = None if observe else self._digest(worker, stationery)
+            return _plain(lambda: step.step() or (digest is not None and digest.step()))
 
         return Task(name="alarm", build=build, beat_within=EDGE_SECONDS)
+
+    def _digest(self, worker: Worker, stationery: Stationery) -> DigestStep | None:
+        """The daily letter to the officer: under the lease of the alarms, so that no two processes write it."""
+        fund, limits = self._office.config.fund, self._office.alarm_limits()
+        if fund.officer is None or not fund.digest_at:
+            return None
+        return DigestStep(
+            worker,
+            stationery,
+            DigestSettings(officer=fund.officer, at=time.fromisoformat(fund.digest_at)),
+            needs=lambda tx, now: needs(tx, limits, now),
+            say=russian(),
+            on_trouble=self._tell_trouble,
+        )
 
     def _with_room(self, step: Callable[[], bool]) -> Callable[[], bool]:
         """New work waits while the disk is nearly full. What sends, what ends logins and what people do goes on, on the reserve."""

@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.core.accounts import Capabilities, Handout, Managed, Order, Standing
+from mailer.core.custody import KeyKind, loss
 from mailer.core.secret import Secret
+from mailer.errors import MailerError, SetupError
 from mailer.store.db import Tx
 from mailer.store.schema import accounts_local
 
 ARGON2_MEMORY_KIB: Final = 19_456  # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane
 ARGON2_PASSES: Final = 2
+_PUT: Final = {  # built once: building it costs more than running it
+    name: statement.on_conflict_do_update(
+        index_elements=["credential_id"],
+        set_={column.name: statement.excluded[column.name] for column in accounts_local.c if not column.primary_key},
+    )
+    for name, statement in (("sqlite", sqlite.insert(accounts_local)), ("postgresql", postgresql.insert(accounts_local)))
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,35 +57,35 @@ def disable(tx: Tx, credential_id: str) -> None:
 class LocalAccounts:
     """Accounts of kind `local`; every function takes the open transaction and may be repeated.
 
-    `pepper` is a key outside the database. A generated password has at least 70 random bits, so a fast keyed hash is enough
-    (`hmac-sha256`); `argon2id` is for offices whose rules ask for a slow one.
+    `peppers` are keys outside the database, by number: the newest makes verifiers, older ones check those that name them. A
+    generated password has at least 70 random bits, so a fast keyed hash is enough (`hmac-sha256`); `argon2id` is for offices
+    whose rules ask for a slow one.
     """
 
-    pepper: bytes = field(repr=False)
+    peppers: Mapping[int, bytes] = field(repr=False)
     algorithm: str
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(makes_secret=False, sets_expiry=True, disables=True, tells_first_use=False)
 
-    def create(self, tx: Tx, order: Order) -> Handout:
-        """Make the account, or set a fresh password where it exists already."""
-        if order.password is None:
-            raise ValueError("an account of our own needs a password of ours")
-        tx.execute(delete(accounts_local).where(accounts_local.c.credential_id == order.credential_id))
-        tx.execute(
-            insert(accounts_local).values(
-                credential_id=order.credential_id,
-                login=order.login,
-                algorithm=self.algorithm,
-                verifier=self._verifier(self.algorithm, order.credential_id, order.password),
-                enabled=True,
-                expires_at=order.expires_at,
-            )
-        )
-        return Handout(login=order.login, password=order.password, expires_at=order.expires_at)
+    def create(self, tx: Tx, orders: Sequence[Order]) -> dict[str, Handout | MailerError]:
+        """Make the accounts, or set fresh passwords where they exist already."""
+        made: dict[str, Handout | MailerError] = {}
+        algorithm = _named(self.algorithm, max(self.peppers))
+        rows = []
+        for order in orders:
+            if order.password is None:
+                raise ValueError("an account of our own needs a password of ours")
+            row = {"credential_id": order.credential_id, "login": order.login, "enabled": True, "expires_at": order.expires_at}
+            verifier = self._verifier(algorithm, order.credential_id, order.password)
+            rows.append(row | {"algorithm": algorithm, "verifier": verifier})
+            made[order.credential_id] = Handout(login=order.login, password=order.password, expires_at=order.expires_at)
+        if rows:
+            tx.execute(_PUT[tx.dialect.name], rows)
+        return made
 
-    def forget_secret(self, tx: Tx, credential_id: str) -> None:
+    def forget_secrets(self, tx: Tx, credential_ids: Sequence[str]) -> None:
         """Nothing is kept from which a password could be had: a verifier is none."""
 
     def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
@@ -107,12 +117,21 @@ class LocalAccounts:
             return Standing.WRONG
         return Standing.VALID if row.enabled and now <= row.expires_at else Standing.ENDED
 
-    def _verifier(self, algorithm: str, credential_id: str, password: Secret) -> bytes:
-        keyed = hmac.new(self.pepper, (credential_id + password.reveal()).encode(), hashlib.sha256).digest()
+    def _verifier(self, named: str, credential_id: str, password: Secret) -> bytes:
+        algorithm, _, number = named.partition(":")
+        pepper = self.peppers.get(int(number or 1))
+        if pepper is None:
+            raise SetupError("the key pepper-{number}.key is missing: {loss}", number=number or 1, loss=loss(KeyKind.PEPPER))
+        keyed = hmac.digest(pepper, (credential_id + password.reveal()).encode(), "sha256")
         if algorithm == "hmac-sha256":
             return keyed
         salt = hashlib.sha256(credential_id.encode()).digest()[:16]
         return Argon2id(salt=salt, length=32, iterations=ARGON2_PASSES, lanes=1, memory_cost=ARGON2_MEMORY_KIB).derive(keyed)
+
+
+def _named(algorithm: str, number: int) -> str:
+    """How a verifier names how it was made: `hmac-sha256` with the first pepper, `hmac-sha256:2` with the second."""
+    return algorithm if number == 1 else f"{algorithm}:{number}"
 
 
 def _managed(row: Row[Any]) -> Managed:

@@ -11,7 +11,7 @@ import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_,
 
 from mailer.core.accounts import Capabilities, Handout, Managed, Order
 from mailer.core.secret import Secret
-from mailer.errors import EdgeSetupError, RefusedError, SetupError, TamperedError
+from mailer.errors import EdgeSetupError, MailerError, RefusedError, SetupError, TamperedError
 from mailer.states import PairState
 from mailer.store import logins as spent
 from mailer.store.db import Tx
@@ -137,6 +137,7 @@ class PoolAccounts:
 
     opener: PoolOpener
     logins: Logins
+    _opened: dict[str, tuple[bytes, tuple[str, Secret]]] = field(default_factory=dict, repr=False)  # drawn and not yet written
 
     @property
     def capabilities(self) -> Capabilities:
@@ -168,7 +169,7 @@ class PoolAccounts:
                 changes.append({"pair": row.number, "new_state": state.value, "new_credential": credential_id})
             tx.execute(_CHANGE, changes)
         if seen[PairState.DAMAGED] and not drawn:
-            raise SetupError("no pair of the pool opens with pool.key: is it the key to which they were sealed?")
+            raise SetupError("no pair of the pool opens: are the keys in keys/issuing those to which they were sealed?")
         return Draw(
             drawn=drawn, left=count_free(tx, now), spent_before=seen[PairState.SPENT_BEFORE], damaged=seen[PairState.DAMAGED]
         )
@@ -178,26 +179,30 @@ class PoolAccounts:
         taken = (pool_pairs.c.credential_id == credential_id) & (pool_pairs.c.state == PairState.TAKEN.value)
         tx.execute(update(pool_pairs).where(taken).values(state=PairState.FREE.value, credential_id=None))
 
-    def create(self, tx: Tx, order: Order) -> Handout:
-        """The pair that was taken for this credential, the same however often it is asked for, until `forget_secret`.
+    def create(self, tx: Tx, orders: Sequence[Order]) -> dict[str, Handout | MailerError]:
+        """The pairs that were taken for these credentials, the same however often they are asked for, until `forget_secrets`.
 
-        TamperedError when it is not the one that was reserved; RefusedError when it was forgotten already.
+        TamperedError for one that is not the one that was reserved; RefusedError for one that was forgotten already.
         """
-        row = tx.execute(select(pool_pairs).where(pool_pairs.c.credential_id == order.credential_id)).one_or_none()
+        taken = select(pool_pairs).where(pool_pairs.c.credential_id.in_([order.credential_id for order in orders]))
+        rows = {row.credential_id: row for row in tx.execute(taken)} if orders else {}
+        return {order.credential_id: self._handout(rows.get(order.credential_id), order.login) for order in orders}
+
+    def _handout(self, row: Row[Any] | None, login: str) -> Handout | MailerError:
         if row is None:
-            raise TamperedError("no pair of the pool is taken for this credential")
+            return TamperedError("no pair of the pool is taken for this credential")
         if row.sealed is None:
-            raise RefusedError("the pair of this credential was handed out already")
+            return RefusedError("the pair of this credential was handed out already")
         found = self._open(row)
-        if found is None or found[0] != order.login:
-            raise TamperedError("the pair of the pool is not the one that was taken for this credential")
+        if found is None or found[0] != login:
+            return TamperedError("the pair of the pool is not the one that was taken for this credential")
         return Handout(login=found[0], password=found[1], expires_at=row.expires_at)
 
-    def forget_secret(self, tx: Tx, credential_id: str) -> None:
-        """The answer is written: what was sealed of the pair is erased."""
-        tx.execute(
-            update(pool_pairs).where(pool_pairs.c.credential_id == credential_id).values(state=PairState.HANDED.value, sealed=None)
-        )
+    def forget_secrets(self, tx: Tx, credential_ids: Sequence[str]) -> None:
+        """The answers are written: what was sealed of the pairs is erased."""
+        self._opened.clear()
+        handed = pool_pairs.c.credential_id.in_(credential_ids)
+        tx.execute(update(pool_pairs).where(handed).values(state=PairState.HANDED.value, sealed=None))
 
     def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
         return next(_managed(tx, pool_pairs.c.credential_id == credential_id), None)
@@ -220,7 +225,10 @@ class PoolAccounts:
 
     def _open(self, row: Row[Any]) -> tuple[str, Secret] | None:
         """A pair; None when it does not open, or is not the one that stands here. EdgeSetupError when the key is missing: no
-        request is to blame for that."""
+        request is to blame for that. What was opened when it was drawn is remembered until its answer is written."""
+        sealed, pair = self._opened.get(row.id, (None, None))
+        if pair is not None and row.sealed == sealed:
+            return pair
         try:
             packed = None if row.sealed is None else self.opener.open_from_pool(row.sealed, row.id)
         except SetupError as error:
@@ -228,7 +236,10 @@ class PoolAccounts:
         if packed is None:
             return None
         login, password = json.loads(packed)
-        return (login, Secret(password)) if hmac.compare_digest(self.logins.mark(login), row.mark) else None
+        if not hmac.compare_digest(self.logins.mark(login), row.mark):
+            return None
+        self._opened[row.id] = row.sealed, (login, Secret(password))
+        return login, Secret(password)
 
 
 _CHANGE: Final = (

@@ -6,12 +6,12 @@ possible. Nothing here changes or deletes a record; triggers refuse it too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence
@@ -21,6 +21,8 @@ from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
 
 PAGE = 1000
+_BYTES = tuple(records.c[name] for name in ("seq", "header", "nonce", "details", "leaf", "mac"))  # what is proved, no projection
+REGISTERED = records.c.event == literal("sender.registered", literal_execute=True)  # as written: SQLite's partial index needs it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,10 +42,11 @@ class Finding:
     why: TamperedError | None = None
 
 
-def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
-    """Write records in their order, gapless. RecordError: they cannot be written, so the whole transaction must not happen."""
+def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> range:
+    """Write records in their order, gapless; their seqs. RecordError: they cannot be written, so the whole transaction must not
+    happen."""
     if not told:
-        return
+        return range(0)
     try:
         last = tx.execute(select(audit_head.c.seq).with_for_update()).scalar_one()
         sealed = [
@@ -54,6 +57,7 @@ def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> None:
         tx.execute(update(audit_head).values(seq=last + len(told)))
     except DBAPIError as error:
         raise RecordError("the record cannot be written: {why}", why=str(error.orig).strip()) from error
+    return range(last + 1, last + 1 + len(told))
 
 
 def latest(tx: Tx, *events: str) -> str | None:
@@ -68,6 +72,27 @@ def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
     if events:
         query = query.where(records.c.event.in_(events))
     return [_sealed(row) for row in tx.execute(query)]
+
+
+def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, list[Sealed]]:
+    """The records of several requests, of these events only, each request's oldest first."""
+    query = select(records.c.request_id, *_BYTES).where(records.c.request_id.in_(request_ids), records.c.event.in_(events))
+    found: dict[int, list[Sealed]] = {request_id: [] for request_id in request_ids}
+    for row in tx.execute(query.order_by(records.c.seq)):
+        found[row.request_id].append(_sealed(row))
+    return found
+
+
+def newest_registered(tx: Tx, codes: Collection[str]) -> dict[str | None, Sealed]:
+    """Code -> the record that tells how this row of the senders' register was last written."""
+    newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), REGISTERED).group_by(records.c.sender_code)
+    rows = tx.execute(select(records.c.sender_code, *_BYTES).where(records.c.seq.in_(newest)))
+    return {row.sender_code: _sealed(row) for row in rows}
+
+
+def registered_codes(tx: Tx) -> set[str]:
+    """Codes of which the record tells that they were written into the register."""
+    return {code for code in tx.execute(select(records.c.sender_code).where(REGISTERED).distinct()).scalars() if code is not None}
 
 
 def of_letter(tx: Tx, letter_id: int) -> list[Sealed]:
@@ -98,6 +123,12 @@ def of_event(tx: Tx, event: str, at: datetime) -> list[Sealed]:
     """The records of an event that were written at this very moment."""
     query = select(records).where(records.c.event == event, records.c.at == at).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]
+
+
+def without_request(tx: Tx, events: Sequence[str], *, after: int) -> list[Sealed]:
+    """The records of these events that belong to no request, after this seq."""
+    query = select(records).where(records.c.event.in_(events), records.c.request_id.is_(None), records.c.seq > after)
+    return [_sealed(row) for row in tx.execute(query.order_by(records.c.seq))]
 
 
 def head(tx: Tx) -> int:

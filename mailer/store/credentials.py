@@ -41,22 +41,38 @@ class Credential:
     term_rule: str
 
 
-def reserve(tx: Tx, request: Request, *, credential_id: str, login: str, term: Term, at: datetime) -> None:
-    """Store the intent to issue; unique by request, so one letter can never have two."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intent:
+    """What is to be issued: for which request, under which id and login, for how long."""
+
+    request: Request
+    credential_id: str
+    login: str
+    term: Term
+
+
+def reserve(tx: Tx, intents: Sequence[Intent], *, at: datetime) -> None:
+    """Store intents to issue; unique by request, so one letter can never have two."""
+    if not intents:
+        return
     tx.execute(
-        insert(credentials).values(
-            id=credential_id,
-            request_id=request.id,
-            sender_code=request.sender_code,
-            person_id=request.person_id,
-            answer_to_id=request.answer_to_id,
-            login=login,
-            state=CredentialState.RESERVED.value,
-            reserved_at=at,
-            valid_until=term.until,
-            last_day=term.last_day,
-            term_rule=term.rule,
-        )
+        insert(credentials),
+        [
+            {
+                "id": intent.credential_id,
+                "request_id": intent.request.id,
+                "sender_code": intent.request.sender_code,
+                "person_id": intent.request.person_id,
+                "answer_to_id": intent.request.answer_to_id,
+                "login": intent.login,
+                "state": CredentialState.RESERVED.value,
+                "reserved_at": at,
+                "valid_until": intent.term.until,
+                "last_day": intent.term.last_day,
+                "term_rule": intent.term.rule,
+            }
+            for intent in intents
+        ],
     )
 
 
@@ -66,6 +82,14 @@ def move(tx: Tx, credential: Credential, event: CredentialEvent, *, at: datetime
     if event is CredentialEvent.CREATED:
         values["issued_at"] = at
     tx.execute(update(credentials).where(credentials.c.id == credential.id).values(**values))
+
+
+def created(tx: Tx, made: Sequence[Credential], *, at: datetime) -> None:
+    """The accounts of these reserved credentials were made."""
+    states = {lifecycle.after_credential(credential.state, CredentialEvent.CREATED).value for credential in made}
+    for state in states:
+        ids = [credential.id for credential in made]
+        tx.execute(update(credentials).where(credentials.c.id.in_(ids)).values(state=state, issued_at=at))
 
 
 def reserved(tx: Tx, limit: int) -> list[Credential]:

@@ -56,10 +56,15 @@ class Arrival:
     reading: Reading
 
 
-def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime) -> tuple[Facts, Sender | None]:
-    """The facts of one letter, and the sender of the register it comes from, if any."""
+def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime, *, key: bytes) -> tuple[Facts, Sender | None]:
+    """The facts of one letter, and the sender of the register it comes from, if any. `key` is that of the record.
+
+    A row of the register that is not as it was last written counts as none.
+    """
     letter, reading = arrival.letter, arrival.reading
     sender = senders.by_address(tx, letter.sender) if letter is not None and letter.sender is not None else None
+    if sender is not None and senders.fault(tx, sender, key) is not None:
+        sender = None
     standing = _standing(sender, proven=arrival.proven)
     base = Facts(
         kind=reading.kind,

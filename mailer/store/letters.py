@@ -54,6 +54,11 @@ class Kept:
     reason: str | None
 
 
+def several(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Kept]:
+    """These letters by their ids."""
+    return {row.id: _read(row) for row in tx.execute(select(letters).where(letters.c.id.in_(letter_ids)))}
+
+
 def keep(
     tx: Tx,
     raw: RawLetter,

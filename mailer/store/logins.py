@@ -42,12 +42,10 @@ class Logins:
     def mark(self, login: str) -> str:
         return login_mark(self.key, login)
 
-    def is_used(self, tx: Tx, login: str) -> bool:
-        """Whether it was ever used here, in this database or in one that a backup has replaced."""
-        mark = self.mark(login)
-        known = tx.execute(select(used_logins.c.mark).where(used_logins.c.mark == mark)).first()
-        older = tx.execute(select(credentials.c.id).where(credentials.c.login == login)).first()
-        return known is not None or older is not None or self.handed_out.holder(mark) is not None
+    def any_used(self, tx: Tx, logins: Sequence[str]) -> bool:
+        """Whether one of them was ever used here, in this database or in one that a backup has replaced."""
+        older = tx.execute(select(credentials.c.id).where(credentials.c.login.in_(logins)).limit(1)).first()
+        return older is not None or bool(self.used_among(tx, [self.mark(login) for login in logins]))
 
     def used_among(self, tx: Tx, marks: Sequence[str]) -> set[str]:
         """Those of the marks that are used."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from mailer.core import lifecycle
+from mailer.core.custody import Use
 from mailer.core.lifecycle import ReplyEvent
 from mailer.core.retry import LONGEST_WAIT
 from mailer.errors import NotFoundError
@@ -20,6 +21,8 @@ from mailer.store.db import Tx
 from mailer.store.leases import Lease
 from mailer.store.schema import replies
 
+WAITING: Final = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)  # only their key can still bring them out
+_PUT: Final = insert(replies)
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
 
 
@@ -51,6 +54,22 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NewReply:
+    """A reply as it is queued; the names are those of `Reply`."""
+
+    id: str
+    request_id: int | None
+    credential_id: str | None
+    name: str
+    sender_code: str | None
+    recipient_id: int
+    message_id: str
+    key_epoch: str
+    sealed: bytes
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Backoff:
     """Replies that wait for another attempt. `last_answer` is what the mail server said to the oldest: strangers' words."""
 
@@ -61,39 +80,11 @@ class Backoff:
     last_answer: str | None
 
 
-def put(
-    tx: Tx,
-    *,
-    reply_id: str,
-    request_id: int | None,
-    credential_id: str | None,
-    name: str,
-    sender_code: str | None,
-    recipient_id: int,
-    message_id: str,
-    key_epoch: str,
-    sealed: bytes,
-    digest: str,
-    at: datetime,
-) -> None:
-    """Queue a reply. It is sent by whoever holds the key of its epoch, if the record says the same of it."""
-    tx.execute(
-        insert(replies).values(
-            id=reply_id,
-            request_id=request_id,
-            credential_id=credential_id,
-            name=name,
-            sender_code=sender_code,
-            recipient_id=recipient_id,
-            message_id=message_id,
-            state=ReplyState.QUEUED.value,
-            key_epoch=key_epoch,
-            sealed=sealed,
-            digest=digest,
-            created_at=at,
-            next_at=at,
-        )
-    )
+def put(tx: Tx, written: Sequence[NewReply], *, at: datetime) -> None:
+    """Queue replies. Each is sent by whoever holds the key of its epoch, if the record says the same of it."""
+    queued = {"state": ReplyState.QUEUED.value, "created_at": at, "next_at": at}
+    if written:
+        tx.execute(_PUT, [{name: getattr(reply, name) for name in NewReply.__slots__} | queued for reply in written])
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:
@@ -214,6 +205,13 @@ def count_due(tx: Tx, now: datetime) -> int:
 def next_due(tx: Tx) -> datetime | None:
     query = select(replies.c.next_at).where(replies.c.state == ReplyState.QUEUED.value)
     return tx.execute(query.order_by(replies.c.next_at).limit(1)).scalar_one_or_none()
+
+
+def use_of_epochs(tx: Tx) -> dict[str, Use]:
+    """Day of a key -> how many replies are sealed to it, those that still wait to be opened apart."""
+    waiting = func.count().filter(replies.c.state.in_([state.value for state in WAITING]))
+    rows = tx.execute(select(replies.c.key_epoch, waiting, func.count(replies.c.sealed)).group_by(replies.c.key_epoch))
+    return {day: Use(waiting=waits, sealed=sealed) for day, waits, sealed in rows}
 
 
 def backoff(tx: Tx) -> Backoff | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -83,6 +84,12 @@ def move(tx: Tx, request: Request, event: RequestEvent, *, reason: str | None = 
     tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
 
 
+def issued(tx: Tx, done: Sequence[Request]) -> None:
+    """The credentials of these approved requests were issued."""
+    for state in {lifecycle.after_request(request.state, RequestEvent.ISSUED).value for request in done}:
+        tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
+
+
 def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime) -> int:
     """Open a held request for the same person and address as this one, without a letter of its own; its id."""
     values = {
@@ -141,6 +148,11 @@ def get(tx: Tx, request_id: int) -> Request:
     return read(row)
 
 
+def several(tx: Tx, request_ids: Sequence[int]) -> dict[int, Request]:
+    """These requests by their ids."""
+    return {row.id: read(row) for row in tx.execute(select(requests).where(requests.c.id.in_(request_ids)))}
+
+
 def origin(tx: Tx, request: Request) -> int | None:
     """The letter that is answered: the request's own, or that of the request it repeats; None when a person asked for it.
 
@@ -182,6 +194,10 @@ def newest_of_person(tx: Tx, person_id: int) -> int | None:
         select(requests.c.id).where(requests.c.person_id == person_id).order_by(requests.c.created_at.desc(), requests.c.id.desc())
     )
     return tx.execute(query.limit(1)).scalar_one_or_none()
+
+
+def count_of(tx: Tx, state: RequestState) -> int:
+    return tx.execute(select(func.count()).where(requests.c.state == state.value)).scalar_one()
 
 
 def counts(tx: Tx) -> dict[RequestState, int]:

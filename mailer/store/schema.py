@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0004"  # the newest migration: a database of another version is refused
+VERSION: Final = "0007"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -95,6 +95,7 @@ senders = Table(
     Column("organisation", Text, nullable=False),
     Column("answer_to", String(320), nullable=False),
     Column("blocked", Boolean, nullable=False, default=False),
+    Column("salt", LargeBinary),  # of the row's digest in the record; None: written by nobody who could tell the record
 )
 
 sender_addresses = Table(
@@ -345,6 +346,8 @@ records = Table(
     Index("ix_records_request_id", "request_id", "seq"),
     Index("ix_records_event", "event", "seq"),
 )
+_REGISTERED: Final = records.c.event == "sender.registered"
+Index("ix_records_registered", records.c.sender_code, records.c.seq, sqlite_where=_REGISTERED, postgresql_where=_REGISTERED)
 
 audit_head = Table(
     "audit_head",
@@ -365,6 +368,24 @@ alarms = Table(
     Column("told_count", Integer, nullable=False, server_default="0"),  # the count they gave
     Column("count", Integer, nullable=False),
     Column("numbers", Text, nullable=False),  # JSON, nothing that strangers wrote
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("step", String(10), primary_key=True),  # what a person has stand still: intake, issue, deliver
+    Column("mailbox", String(40), primary_key=True),  # "" for all of them
+    Column("since", Instant, nullable=False),
+    Column("actor", String(100), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("day", Date, primary_key=True),  # in the fund's zone: each day has one letter
+    Column("at", Instant, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # the last record that it tells of; the next begins after it
 )
 
 leases = Table(

@@ -1,17 +1,30 @@
-"""The office's register: who may ask, from which addresses and points, and where the answer goes."""
+"""The office's register: who may ask, from which addresses and points, and where the answer goes.
+
+Every row that is written is told to the record by the salted digest of all it says. Who reads a row asks `fault` before an answer
+goes where the row says: one that is not as it was last told, changed or put back to an older state, counts as unknown.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
-from mailer.core import subscriber
-from mailer.errors import NotFoundError
+from mailer.core import evidence, subscriber
+from mailer.core.evidence import Sealed
+from mailer.errors import N_, NotFoundError
 from mailer.model import Sender
+from mailer.store import audit
+from mailer.store.audit import Pen
 from mailer.store.db import Tx
+from mailer.store.personal import SALT_BYTES
 from mailer.store.schema import sender_addresses, sender_points, senders
+from mailer.store.work import Unit
+
+PAGE: Final = 1000
 
 
 def by_address(tx: Tx, address: str) -> Sender | None:
@@ -44,6 +57,11 @@ def get(tx: Tx, code: str) -> Sender:
     return found[0]
 
 
+def several(tx: Tx, codes: Sequence[str]) -> dict[str, Sender]:
+    """These senders by their codes."""
+    return {sender.code: sender for sender in _read(tx, codes)}
+
+
 def every(tx: Tx) -> list[Sender]:
     return _read(tx, None)
 
@@ -52,26 +70,92 @@ def count(tx: Tx) -> int:
     return tx.execute(select(func.count()).select_from(senders)).scalar_one()
 
 
-def add(tx: Tx, rows: Iterable[Sender]) -> tuple[int, int]:
-    """Put senders in, or bring known ones up to date: addresses and points are added, none is taken away. (new, changed)."""
-    known = {sender.code: sender for sender in every(tx)}
+def add(unit: Unit, rows: Iterable[Sender], pen: Pen) -> tuple[int, int]:
+    """Put senders in, or bring known ones up to date: addresses and points are added, none is taken away. (new, changed).
+
+    A row that is not as it was told is written anew, as it is given here: nothing that a stranger put into it is kept.
+    """
+    known = {sender.code: sender for sender in every(unit.tx)}
     new = changed = 0
     for row in rows:
         before = known.get(row.code)
-        if before is None:
-            tx.execute(
-                insert(senders).values(code=row.code, organisation=row.organisation, answer_to=row.answer_to, blocked=row.blocked)
-            )
-            new += 1
-        elif _add_to(tx, before, row):
+        if before is not None and fault(unit.tx, before, pen.key) is not None:
+            _empty(unit.tx, row.code)
+            before = None
             changed += 1
-        _add_ways(tx, row, before)
+        elif before is None:
+            unit.tx.execute(insert(senders).values(code=row.code, organisation="", answer_to="", blocked=row.blocked))
+            new += 1
+        elif _is_more(before, row):
+            changed += 1
+        else:
+            continue
+        unit.tx.execute(
+            update(senders).where(senders.c.code == row.code).values(organisation=row.organisation, answer_to=row.answer_to)
+        )
+        _add_ways(unit.tx, row, before)
+        register(unit, row.code, pen)
     return new, changed
 
 
-def _add_to(tx: Tx, before: Sender, row: Sender) -> bool:
+def register(unit: Unit, code: str, pen: Pen) -> None:
+    """Tell the record how this row stands from now on. Only for a row of which `fault` found nothing before it was changed."""
+    salt = pen.randbytes(SALT_BYTES)
+    unit.tx.execute(update(senders).where(senders.c.code == code).values(salt=salt))
+    unit.tell("sender.registered", sender=code, digest=_digest(get(unit.tx, code), salt))
+
+
+def fault(tx: Tx, sender: Sender, key: bytes) -> str | None:
+    """Why this row is not the one that was last written, or None when it is."""
+    return faults_of(tx, [sender], key).get(sender.code)
+
+
+def faults_of(tx: Tx, rows: Sequence[Sender], key: bytes) -> dict[str, str]:
+    """Code -> what is wrong with it; codes whose rows are as they were last written are left out."""
+    codes = [sender.code for sender in rows]
+    told = audit.newest_registered(tx, codes)
+    salts = {row.code: row.salt for row in tx.execute(select(senders.c.code, senders.c.salt).where(senders.c.code.in_(codes)))}
+    found = {sender.code: _fault(sender, salts.get(sender.code), told.get(sender.code), key) for sender in rows}
+    return {code: why for code, why in found.items() if why is not None}
+
+
+def faults(tx: Tx, key: bytes) -> dict[str, str]:
+    """The same over the whole register, by pages; rows that were taken out are named too."""
+    rows = every(tx)
+    found: dict[str, str] = {}
+    for start in range(0, len(rows), PAGE):
+        found |= faults_of(tx, rows[start : start + PAGE], key)
+    gone = audit.registered_codes(tx) - {sender.code for sender in rows}
+    return found | dict.fromkeys(sorted(gone), N_("the row of the register is gone"))
+
+
+def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) -> str | None:
+    if told is None or salt is None:
+        return N_("the record knows no such row of the register")
+    why = evidence.fault(told, key)
+    if why is not None:
+        return str(why)
+    header = evidence.read_header(told)
+    if (header["event"], header["sender"]) != ("sender.registered", sender.code):
+        return N_("the record tells of another row of the register")
+    if evidence.read_details(told)["digest"] != _digest(sender, salt):
+        return N_("the row of the register is not as it was last written")
+    return None
+
+
+def _digest(sender: Sender, salt: bytes) -> str:
+    """Of all that the row says, in one form; the salt lies beside it, so that an address can be erased."""
+    said = [sender.code, sender.organisation, sender.answer_to, sender.blocked, sorted(sender.addresses), sorted(sender.points)]
+    return evidence.personal_digest(salt, json.dumps(said, ensure_ascii=False, separators=(",", ":")))
+
+
+def _empty(tx: Tx, code: str) -> None:
+    for ways in (sender_addresses, sender_points):
+        tx.execute(delete(ways).where(ways.c.code == code))
+
+
+def _is_more(before: Sender, row: Sender) -> bool:
     if (before.organisation, before.answer_to) != (row.organisation, row.answer_to):
-        tx.execute(update(senders).where(senders.c.code == row.code).values(organisation=row.organisation, answer_to=row.answer_to))
         return True
     return bool(set(row.addresses) - set(before.addresses)) or bool(_keys(row) - _keys(before))
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, false, func, select
 
 from mailer.core.alarms import NOTHING, REPLY_WAITS_FOR, SETTLED_AFTER, Heap, Signs
 from mailer.states import CredentialState, LetterState, ReplyState
-from mailer.store import accounts_pool, audit, leases, requests
+from mailer.store import accounts_pool, audit, leases, pauses, requests
 from mailer.store.credentials import issued_since
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, instance, letters, replies
@@ -26,7 +26,10 @@ LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value, 
 
 def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
     """`breaker`: how many credentials may be issued within 10 minutes."""
-    waits = replies.c.state.in_(ON_THE_WAY) & (replies.c.created_at <= now - REPLY_WAITS_FOR)
+    long_ago: ColumnElement[bool] = replies.c.created_at <= now - REPLY_WAITS_FOR
+    if pauses.holds(tx, "deliver"):  # what waits because a person said so is no sign of trouble: the pause itself is told
+        long_ago = false()
+    waits = replies.c.state.in_(ON_THE_WAY) & long_ago
     undelivered = replies.c.state.in_(UNDELIVERED)
     recent = replies.c.finished_at > now - SETTLED_AFTER
     answer, notice = replies.c.request_id.is_not(None), replies.c.request_id.is_(None)

@@ -23,12 +23,13 @@ from mailer.store.leases import Lease
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """One transaction: `at` is the one time that everything in it carries."""
+    """One transaction: `at` is the one time that everything in it carries; `seqs` are those of its records, once it is over."""
 
     tx: Tx
     at: datetime
     actor: str
     records: list[Record] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)
 
     def tell(
         self,
@@ -89,7 +90,7 @@ class Worker:
                 if alone:
                     leases.take_turn(tx, self.lease)
             yield unit
-            audit.append(tx, self.pen, unit.at, unit.records)
+            unit.seqs.extend(audit.append(tx, self.pen, unit.at, unit.records))
             if unit.records:
                 notify(tx)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,15 +10,17 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from mailer.core.accounts import Order, Standing
+from mailer.core.accounts import Handout, Order, Standing
 from mailer.core.secret import PROFILES, Secret, opaque_login, password
 from mailer.core.terms import term
 from mailer.edge.handed import HandedOutFile
 from mailer.edge.keys import Keyring
+from mailer.errors import MailerError
 from mailer.flow.issue import Accounts
 from mailer.store import accounts_pool, credentials, requests
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.accounts_pool import NewPair, PoolAccounts
+from mailer.store.credentials import Intent
 from mailer.store.db import Tx
 from mailer.store.logins import Logins
 from mailer.store.schema import personal
@@ -39,6 +41,9 @@ class Kind:
     accounts: Accounts
     order: Callable[[Tx], Order]
     stored: Callable[[Tx], list[Any]]
+
+    def make(self, tx: Tx, order: Order) -> Handout:
+        return the_one(self.accounts.create(tx, [order]))
 
 
 @dataclass(kw_only=True)
@@ -72,6 +77,13 @@ class Cellar:
         return [one.login for one in drawn]
 
 
+def the_one(made: Mapping[str, Handout | MailerError]) -> Handout:
+    (handout,) = made.values()
+    if isinstance(handout, MailerError):
+        raise handout
+    return handout
+
+
 def reserve(trial: Trial, tx: Tx, login: str) -> str:
     """A reserved credential of a person of its own; its id."""
     person_id = tx.execute(
@@ -84,14 +96,13 @@ def reserve(trial: Trial, tx: Tx, login: str) -> str:
         .returning(requests_table.c.id)
     ).scalar_one()
     credential_id = trial.randbytes(16).hex()
-    credentials.reserve(
-        tx, requests.get(tx, request_id), credential_id=credential_id, login=login, term=term(START, ZONE, 3, None), at=START
-    )
+    intent = Intent(request=requests.get(tx, request_id), credential_id=credential_id, login=login, term=term(START, ZONE, 3, None))
+    credentials.reserve(tx, [intent], at=START)
     return credential_id
 
 
 def local(trial: Trial, home: Path) -> Kind:
-    place = LocalAccounts(pepper=PEPPER, algorithm="hmac-sha256")
+    place = LocalAccounts(peppers={1: PEPPER}, algorithm="hmac-sha256")
 
     def order(tx: Tx) -> Order:
         login = opaque_login("tmp-29-", trial.chance.randrange)

@@ -13,7 +13,7 @@ from mailer.core.decide import decide
 from mailer.edge import office
 from mailer.flow.explain import Channel, Explanation, explain
 from mailer.model import Facts, Kind, Letter, NameStanding, Own, Reading, Sender, SenderStanding, Trust, Verdict
-from mailer.store import facts, personal, senders
+from mailer.store import facts, personal
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
 from tests.bench import letters
@@ -32,6 +32,7 @@ LIMITS = Limits(
     own_address="access@fond.example",
 )
 SENDERS = 300
+RECORD_KEY = b"r" * 32
 
 ORDINARY_GOAL = 0.25e-3
 SLOW_GOAL = 2 * ORDINARY_GOAL
@@ -72,16 +73,16 @@ def _with_facts(content: bytes, letter: Letter, reading: Reading) -> list[Figure
     first = _sender(1)
     with TemporaryDirectory() as home:
         trial = set_up(f"sqlite:///{Path(home) / 'mailer.db'}")
+        trial.register(first, *(_sender(number) for number in range(2, SENDERS + 1)))
         with trial.database.writing() as tx:
-            senders.add(tx, [first, *(_sender(number) for number in range(2, SENDERS + 1))])
             personal.person(tx, first.code, reading.person, trial.randbytes)
             personal.address(tx, first.code, first.answer_to, trial.randbytes)
         arrival = Arrival(id=1, received_at=START, proven=True, letter=letter, reading=reading)
         with trial.database.reading() as tx:
-            known, _ = facts.gather(tx, arrival, LIMITS, START)
+            known, _ = facts.gather(tx, arrival, LIMITS, START, key=RECORD_KEY)
             assert known.sender is SenderStanding.KNOWN, "the sender is registered"
             found = [
-                timed("facts, from SQLite", lambda: facts.gather(tx, arrival, LIMITS, START), times=500),
+                timed("facts, from SQLite", lambda: facts.gather(tx, arrival, LIMITS, START, key=RECORD_KEY), times=500),
                 timed("reading, facts and deciding", lambda: _explained(tx, content), times=500),
             ]
         trial.database.close()
@@ -89,7 +90,7 @@ def _with_facts(content: bytes, letter: Letter, reading: Reading) -> list[Figure
 
 
 def _explained(tx: Tx, content: bytes) -> Explanation:
-    return explain(tx, content, channel=Channel(), ruleset=RULES, own=OWN, limits=LIMITS, now=START)
+    return explain(tx, content, channel=Channel(), ruleset=RULES, own=OWN, limits=LIMITS, now=START, key=RECORD_KEY)
 
 
 def _slow_ways() -> list[Figure]:

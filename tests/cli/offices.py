@@ -15,7 +15,7 @@ from mailer.cli.app import run
 from mailer.config.load import load
 from mailer.edge.keys import Keyring
 from mailer.model import Sender
-from mailer.store import db, senders
+from mailer.store import db
 from mailer.store.audit import Pen
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk
@@ -90,8 +90,7 @@ def found(home: Path) -> str:
     """Make the office: request 1 answered, 2 refused, 3 of a hostile register row and 4 of a stranger held; the answer to 1."""
     assert run(["init", "--eject", "--config", str(home / "mailer.toml")]) == 0
     with desk_in(home) as desk:
-        with desk.trial.database.writing() as tx:
-            senders.add(tx, [HOSTILE])
+        desk.trial.register(HOSTILE)
         for number, (person, sender) in enumerate(
             [
                 ("Пришва А.А.", CLINIC.answer_to),

@@ -196,7 +196,7 @@ def test_orphans_are_shown_and_ended_only_with_a_reason(shell: Shell, founded: t
 def test_an_office_of_an_earlier_version_is_brought_forward(shell: Shell, founded: tuple[Path, str, str]) -> None:
     """Without the files and marks of this version; afterwards its old logins count as used."""
     _, login, _ = founded
-    for name in ("handed-out.log", "pool.key", "pool.pub"):
+    for name in ("handed-out.log", "issuing/1.key", "pools/1.pub"):
         (shell.home / "keys" / name).unlink()
     with desk_in(shell.home) as desk, desk.trial.database.writing() as tx:
         tx.exec_driver_sql("DELETE FROM used_logins")

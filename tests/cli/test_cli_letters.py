@@ -86,7 +86,14 @@ def test_what_cannot_be_done_changes_nothing(shell: Shell, command: str, argumen
     said = shell("letters", command, *arguments)
     assert (said.code, said.out) == (code, "")
     assert complaint in said.err
-    assert last_record(shell) == before
+    last = last_record(shell)
+    if code == 2:
+        assert last == before, "wrong usage is no command yet"
+    else:
+        assert isinstance(last["details"], dict)
+        assert (last["event"], last["outcome"], last["seq"]) == ("command.refused", "refused", int(str(before["seq"])) + 1)
+        assert last["details"]["command"] == f"letters {command}"
+        assert last["details"]["about"] == [word for word in arguments if word.isdigit()]
     assert [letter["id"] for letter in shell("letters", "list", "--quarantined", "--json").objects] == [4, 3]
 
 
@@ -110,7 +117,8 @@ def test_an_export_overwrites_nothing(shell: Shell) -> None:
     before = last_record(shell)
     said = shell("letters", "export", "1", str(file))
     assert (said.code, said.err) == (3, f"{file} exists already and is not overwritten\n")
-    assert (file.read_text(), last_record(shell)) == ("mine", before)
+    assert (file.read_text(), int(str(last_record(shell)["seq"]))) == ("mine", int(str(before["seq"])) + 1)
+    assert last_record(shell)["event"] == "command.refused"
     assert shell("letters", "export", "1", str(shell.home / "nowhere" / "x.eml")).code == 2
     assert shell("letters", "export", "99", str(shell.home / "none.eml")).code == 1
     assert not (shell.home / "none.eml").exists()

@@ -7,12 +7,9 @@ import pty
 import re
 import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator
-from fcntl import ioctl
 from pathlib import Path
 
 import pytest
@@ -213,9 +210,8 @@ def test_looking_at_somebody_is_recorded_once_and_listing_is_not(shell: Shell) -
 def on_a_terminal(config: str, *arguments: str, until: str | None = None) -> tuple[int, str]:
     """Exit code and everything that is drawn on 100 columns; it is interrupted as by Ctrl+C once `until` has been drawn."""
     ours, theirs = pty.openpty()
-    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     command = [sys.executable, "-m", "mailer", "--config", config, *arguments]
-    environ = {**os.environ, "TERM": "xterm", "LANGUAGE": "en", "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40", "LANGUAGE": "en", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
     os.close(theirs)
     drawn = b""

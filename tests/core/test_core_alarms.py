@@ -9,7 +9,7 @@ from string import Formatter
 
 import pytest
 
-from mailer.core import alarms
+from mailer.core import alarms, standstill
 from mailer.core.alarms import (
     Alarm,
     AlarmKind,
@@ -27,6 +27,7 @@ from mailer.core.alarms import (
     words,
 )
 from mailer.core.alarmwords import WORDS
+from mailer.core.standstill import PauseSigns
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 LIMITS = Limits(
@@ -309,6 +310,7 @@ def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:
     )
     all_of_them = [
         *watch(signs, LIMITS, NOW),
+        *standstill.watch([PauseSigns(step=step, mailbox="", since=NOW, waiting=1) for step in ("intake", "issue")], ["uc"]),
         *watch_outside(outside(0, ["record.key"]), LIMITS, NOW, jump=Jump(by=timedelta(days=1), at=NOW), newest_record=None),
     ]
     assert {alarm.kind for alarm in all_of_them} == set(AlarmKind)

@@ -269,7 +269,7 @@ def test_values_of_two_lines_are_refused(field: str, text: str) -> None:
         ),
         pytest.param(
             {"issued/subject.txt": "х"},
-            r"missing: alarm/body\.txt, alarm/subject\.txt, issued/body",
+            r"missing: alarm/body\.txt, alarm/subject\.txt, digest/body\.txt, digest/subject\.txt, issued/body",
             id="missing files",
         ),
         pytest.param(changed(issued_subject=" \n"), r"issued/subject\.txt: .*empty", id="empty subject"),

@@ -64,9 +64,15 @@ class Deeds(Hands):
             "letter.retried": self._taking_up,
             "letter.dropped": self._taking_up,
             "letter.exported": self._exporting,
+            "step.paused": self._standing_still,
+            "step.resumed": self._standing_still,
             "issuing.paused": self._pausing,
             "issuing.resumed": self._pausing,
             "key written": self._new_day,
+            "key.made": self._new_day,
+            "key.destroyed": self._destroying,
+            "key.rotated": self._rotating,
+            "sender.registered": self._importing,
             "lease left": self._leaving,
             "credential.superseded": self._replacing,
             "senders.imported": self._importing,
@@ -241,10 +247,26 @@ class Deeds(Hands):
     def _new_day(self, moment: Moment) -> None:
         """The first courier of another day makes its keys: the private half, then the public one."""
         keys = self._office.home / "keys"
-        if (keys / "epochs" / f"{self._day()}.pub").exists():
+        while (keys / "epochs" / f"{self._day()}.pub").exists():  # a person may have had several made ahead
             self._days_ahead += 1
-        nth = 1 if (keys / "courier" / f"{self._day()}.key").exists() else self._chance.choice((1, 2))
+        once = moment.place is Place.COMMIT or (keys / "courier" / f"{self._day()}.key").exists()
+        nth = 1 if once else self._chance.choice((1, 2))
         self._doom(moment, nth=nth, options=["--ahead", str(self._days_ahead * DAY)], provoke=lambda: None)
+
+    def _destroying(self, moment: Moment) -> None:
+        """Couriers of two later days make a pair each; two days after the second one nobody can be sealing to the first."""
+        for part in list(self._units):
+            self._kill_unit(part)
+        for days in (1, 1, 2):
+            self._days_ahead += days
+            ahead = ["--ahead", str(self._days_ahead * DAY)]
+            if days == 1:
+                self._office.finish(self._office.doomed(ahead, "run", "--only", "deliver", "--until-idle"))
+        self._doom(moment, options=ahead, provoke=lambda: None)
+
+    def _rotating(self, moment: Moment) -> None:
+        self._command(moment, "keys", "rotate", "epoch")
+        self._office.mailer("keys", "rotate", "epoch")
 
     def _day(self) -> str:
         return (datetime.now(UTC) + timedelta(days=self._days_ahead)).date().isoformat()
@@ -311,6 +333,17 @@ class Deeds(Hands):
         self._command(moment, *words)
         if not self._office.count(f"SELECT count(*) FROM credentials WHERE state = 'revoked' AND login = '{row['login']}'"):
             self._office.mailer(*words)
+
+    def _standing_still(self, moment: Moment) -> None:
+        """A person has a step stand still and go on; when he dies of either, he looks, and does it again if it was not done."""
+        pause, resume = (("pause", "issue", "--reason", "crash campaign"), ("resume", "issue", "--reason", "crash campaign"))
+        if moment.name == "step.paused":
+            self._command(moment, *pause)
+        else:
+            self._office.mailer(*pause)
+            self._command(moment, *resume)
+        if self._office.count("SELECT count(*) FROM pauses"):
+            self._office.mailer(*resume)
 
     def _credential(self, posted: Posted) -> dict[str, Any]:
         """Id and login of the one that this letter's person has."""

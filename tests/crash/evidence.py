@@ -139,7 +139,8 @@ def _record_faults(records: Sequence[Row], key: bytes) -> list[str]:
 def _key_faults(keys: Path) -> list[str]:
     private = {file.stem for file in (keys / "courier").glob("*.key")}
     public = {file.stem for file in (keys / "epochs").glob("*.pub")}
-    faults = [f"the key of {day} has only one half" for day in sorted(private ^ public)]
+    # A private half alone is what a death while making or destroying leaves: nothing waits for it, and it is destroyed in time.
+    faults = [f"what is sealed to the key of {day} can be opened by nobody" for day in sorted(public - private)]
     return faults + [f"a half-written key was left: {file.name}" for file in keys.rglob("*.new")]
 
 

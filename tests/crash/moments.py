@@ -97,16 +97,25 @@ EVENTS: Final[Mapping[str, Part]] = {
     "credential.check-failed": Part.DESK,
     "pool.imported": Part.PERSON,
     "account.disabled": Part.PERSON,
+    "key.made": Part.COURIER,
+    "key.destroyed": Part.COURIER,
+    "key.rotated": Part.PERSON,
     "alarm.raised": Part.DESK,
     "alarm.cleared": Part.DESK,
     "notice.queued": Part.DESK,
     "senders.imported": Part.PERSON,
+    "sender.registered": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
     "letter.retried": Part.PERSON,
     "letter.dropped": Part.PERSON,
     "letter.exported": Part.PERSON,
+    "step.paused": Part.PERSON,
+    "step.resumed": Part.PERSON,
 }
+
+# Events that are told only in the commit of another one.
+TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
 
 # Commits that tell nothing: name -> the function of the store that does the writing.
 SILENT: Final[Mapping[str, str]] = {

@@ -39,6 +39,7 @@ name = "ТФОМС АО"
 from = "uc@fond.example"
 portal_url = "https://portal.example/"
 officer = "{officer}"
+digest_at = ""
 
 [database]
 url = "{url}"

@@ -31,6 +31,7 @@ from = "uc@fond.example"
 portal_url = "https://portal.example/"
 contact = "отдел информационной безопасности"
 officer = "ib@fond.example"
+digest_at = ""
 
 [database]
 url = "{url}"

@@ -91,6 +91,7 @@ def witness(demo: Path) -> Iterator[Witness]:
         ruleset=office.active_rules(),
         own=office.own(),
         limits=office.limits(),
+        key=office.pen().key,
         accounts=office.accounts(),
         ports=ports_of_running(demo),
     )

@@ -46,12 +46,14 @@ def test_each_key_has_its_place_and_mode(keyring: Keyring, home: Path) -> None:
         ".": 0o700,
         "record.key": 0o600,
         "pepper.key": 0o600,
-        "pool.key": 0o600,
-        "pool.pub": 0o644,
         "epochs": 0o700,
         f"epochs/{EPOCH}.pub": 0o644,
         "courier": 0o700,
         f"courier/{EPOCH}.key": 0o600,
+        "pools": 0o700,
+        "pools/1.pub": 0o644,
+        "issuing": 0o700,
+        "issuing/1.key": 0o600,
     }
     assert keyring.epochs() == [EPOCH]
 
@@ -144,7 +146,7 @@ def test_another_offices_key_does_not_open(keyring: Keyring, tmp_path: Path) -> 
 def test_the_desk_seals_without_the_couriers_key(keyring: Keyring, home: Path) -> None:
     (home / "courier" / f"{EPOCH}.key").unlink()
     sealed = keyring.seal(b"content", BINDING)
-    with pytest.raises(SetupError, match=r"courier/2026-11-23\.key is missing: .* must be reissued"):
+    with pytest.raises(SetupError, match=r"courier/2026-11-23\.key is missing: .* must be reissued; what was sent is untouched"):
         keyring.open(sealed, BINDING)
 
 
@@ -152,7 +154,7 @@ def test_the_desk_seals_without_the_couriers_key(keyring: Keyring, home: Path) -
     ("name", "loss"),
     [
         pytest.param("record", "no record can be written or verified", id="record"),
-        pytest.param("pepper", "passwords of local accounts cannot be checked", id="pepper"),
+        pytest.param("pepper", "passwords of local accounts made with it cannot be checked", id="pepper"),
     ],
 )
 def test_a_missing_key_is_named_with_what_is_lost(keyring: Keyring, home: Path, name: SecretName, loss: str) -> None:
@@ -171,9 +173,9 @@ def test_a_damaged_key_is_named(keyring: Keyring, home: Path, content: bytes) ->
         path.write_bytes(content)
     with pytest.raises(SetupError, match=r"record\.key is damaged: it must hold 32 bytes in hexadecimal"):
         keyring.secret("record")
-    with pytest.raises(SetupError, match=r"2026-11-23\.pub cannot be read"):
-        keyring.seal(b"content", BINDING)
-    with pytest.raises(SetupError, match=r"2026-11-23\.key cannot be read"):
+    with pytest.raises(SetupError, match=r"2026-11-23\.pub is damaged"):
+        Keyring(home).seal(b"content", BINDING)  # one that has not read it yet
+    with pytest.raises(SetupError, match=r"2026-11-23\.key is damaged"):
         keyring.open(sealed, BINDING)
 
 

@@ -17,7 +17,7 @@ CHANCE = random.Random(20261123)
 
 def keyring(home: Path, *, instance: str = "i" * 32) -> Keyring:
     made = Keyring(home, instance=instance)
-    if not (home / "pool.key").exists():
+    if not (home / "issuing/1.key").exists():
         made.found(date(2026, 11, 23), CHANCE.randbytes)
     return made
 
@@ -36,30 +36,29 @@ def test_a_pair_opens_in_its_own_place_only(tmp_path: Path) -> None:
 
 def test_who_imports_needs_only_the_public_half(tmp_path: Path) -> None:
     ours = keyring(tmp_path)
-    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("pool.pub", "pool.key")] == [0o644, 0o600]
-    private = (tmp_path / "pool.key").read_text()
-    (tmp_path / "pool.key").unlink()
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("pools/1.pub", "issuing/1.key")] == [0o644, 0o600]
+    private = (tmp_path / "issuing/1.key").read_text()
+    (tmp_path / "issuing/1.key").unlink()
     sealed = ours.seal_to_pool(b"pair", PAIR)
-    with pytest.raises(SetupError, match=r"pool\.key is missing"):
+    with pytest.raises(SetupError, match=r"issuing/1\.key is missing"):
         ours.open_from_pool(sealed, PAIR)
-    (tmp_path / "pool.key").write_text(private)
+    (tmp_path / "issuing/1.key").write_text(private)
     assert ours.open_from_pool(sealed, PAIR) == b"pair"
 
 
 def test_a_broken_off_making_is_finished_and_nothing_overwritten(tmp_path: Path) -> None:
     ours = keyring(tmp_path)
-    before = (tmp_path / "pool.key").read_text(), (tmp_path / "pool.pub").read_text()
-    (tmp_path / "pool.pub").unlink()
-    for _ in range(2):
-        ours.open_pool(CHANCE.randbytes)
-    assert ((tmp_path / "pool.key").read_text(), (tmp_path / "pool.pub").read_text()) == before
+    before = (tmp_path / "issuing/1.key").read_text(), (tmp_path / "pools/1.pub").read_text()
+    (tmp_path / "pools/1.pub").unlink()
+    assert [ours.open_pool(CHANCE.randbytes) for _ in range(2)] == [1, 2]
+    assert ((tmp_path / "issuing/1.key").read_text(), (tmp_path / "pools/1.pub").read_text()) == before
 
 
 def test_halves_that_do_not_belong_together_are_named(tmp_path: Path) -> None:
     ours = keyring(tmp_path)
     ours.check_pool()
-    (tmp_path / "pool.key").write_text("11" * 32)
-    with pytest.raises(SetupError, match=r"pool\.key is not the other half"):
+    (tmp_path / "issuing/1.key").write_text("11" * 32)
+    with pytest.raises(SetupError, match=r"issuing/1\.key is not the other half"):
         ours.check_pool()
 
 

@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from mailer.core import reply, rules
+from mailer.core import evidence, reply, rules
 from mailer.core.alarms import Limits as AlarmLimits
 from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
@@ -28,9 +29,10 @@ from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian
-from mailer.store import audit, office, places, senders
+from mailer.store import audit, office, places
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.accounts_pool import PoolAccounts
+from mailer.store.db import Tx
 from mailer.store.facts import Limits
 from mailer.store.logins import Logins
 from mailer.store.work import Worker
@@ -79,14 +81,15 @@ class Desk:
             self.keyring = Keyring(self.home / "keys", instance=office.name(tx))
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
-        with self.trial.database.writing() as tx:
-            senders.add(tx, [CLINIC, DENTIST])
+        self.trial.register(CLINIC, DENTIST)
+        with self.trial.database.reading() as tx:
+            self._begun_at = audit.head(tx)
         self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
         handed_out = HandedOutFile(self.home / "keys")
         handed_out.make()
         pepper = self.keyring.secret("pepper")
         self.logins = Logins(key=pepper, handed_out=handed_out)
-        self.local = LocalAccounts(pepper=pepper, algorithm="hmac-sha256")
+        self.local = LocalAccounts(peppers={1: pepper}, algorithm="hmac-sha256")
         self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
         self.stationery = Stationery(
             templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
@@ -219,17 +222,15 @@ class Desk:
         deliver.close()
 
     def events(self) -> list[str]:
+        """What the record was told since this desk was opened."""
         with self.trial.database.reading() as tx:
-            return [row["event"] for row in _headers(tx)]
+            return [str(header["event"]) for header in self.headers(tx)]
+
+    def headers(self, tx: Tx) -> list[dict[str, Any]]:
+        return [evidence.read_header(sealed) for sealed in audit.page(tx, after=self._begun_at, limit=10_000)]
 
     def forget_keys(self) -> None:
         shutil.rmtree(self.home / "keys" / "courier")
-
-
-def _headers(tx: audit.Tx) -> list[dict[str, object]]:
-    from mailer.core import evidence
-
-    return [evidence.read_header(sealed) for sealed in audit.page(tx, after=0, limit=10_000)]
 
 
 def unwatched(_what: str) -> AbstractContextManager[None]:

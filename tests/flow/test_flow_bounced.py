@@ -19,7 +19,7 @@ from mailer.flow.override import credentials as override
 from mailer.flow.report import requests as report
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests, senders
+from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import Desk, password_in, until_done
@@ -35,10 +35,8 @@ FAILED = "01-postfix-failed"
 
 @pytest.fixture
 def desk(trial: Trial, tmp_path: Path) -> Desk:
-    office = Desk(trial=trial, home=tmp_path, bounce_address="mailer+{id}@fond.example")
-    with trial.database.writing() as tx:
-        senders.add(tx, [CLINIC])
-    return office
+    trial.register(CLINIC)
+    return Desk(trial=trial, home=tmp_path, bounce_address="mailer+{id}@fond.example")
 
 
 def issued(desk: Desk, person: str = "Пришва А.А.", number: int = 1) -> None:

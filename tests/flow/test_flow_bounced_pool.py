@@ -11,7 +11,7 @@ from mailer.flow import places
 from mailer.flow.alarm import AlarmStep
 from mailer.model import Delivery
 from mailer.states import CredentialState
-from mailer.store import alarms, senders
+from mailer.store import alarms
 from tests.flow.desks import Desk
 from tests.flow.test_flow_bounced import CLINIC, answered, approve, bounce, credential_states, issued, reissues, returned
 from tests.flow.test_flow_places import fill
@@ -21,8 +21,7 @@ from tests.store.offices import Trial
 @pytest.fixture
 def desk(trial: Trial, tmp_path: Path) -> Desk:
     office = Desk(trial=trial, home=tmp_path, kind="pool", bounce_address="mailer+{id}@fond.example", low_stock=2)
-    with trial.database.writing() as tx:
-        senders.add(tx, [CLINIC])
+    trial.register(CLINIC)
     fill(office, {"uc-1": "x", "uc-2": "y"})
     return office
 

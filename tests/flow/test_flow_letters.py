@@ -69,7 +69,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     ruleset = rules.load(texts.rule_texts(None))
     with trial.database.reading() as tx:
         yield lambda letter, mailbox: explain(
-            tx, letter, channel=CHANNELS[mailbox], ruleset=ruleset, own=OWN, limits=LIMITS, now=START
+            tx, letter, channel=CHANNELS[mailbox], ruleset=ruleset, own=OWN, limits=LIMITS, now=START, key=trial.pen.key
         )
     trial.database.close()
 

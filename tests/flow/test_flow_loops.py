@@ -136,8 +136,10 @@ def test_nothing_is_issued_without_a_name(desk: Desk, subject: str, reason: str)
 
 def test_nothing_is_issued_to_a_blocked_sender(desk: Desk) -> None:
     answer_everything(desk, "issue", "issued")
-    with desk.trial.database.writing() as tx:
-        tx.execute(senders.senders.update().values(blocked=True))
+    with desk.trial.worker().writing() as unit:
+        unit.tx.execute(senders.senders.update().values(blocked=True))
+        for sender in senders.every(unit.tx):
+            senders.register(unit, sender.code, desk.trial.pen)
     desk.take(letter())
     desk.run()
     assert (decided(desk), desk.postman.sent) == ([("hold", "blocked-sender")], [])
@@ -146,8 +148,7 @@ def test_nothing_is_issued_to_a_blocked_sender(desk: Desk) -> None:
 @EVERY_RULE_ANSWERS
 def test_nothing_is_answered_to_ourselves(desk: Desk, verdict: str, reply: str) -> None:
     answer_everything(desk, verdict, reply)
-    with desk.trial.database.writing() as tx:
-        senders.add(tx, [replace(CLINIC, answer_to=desk.address)])
+    desk.trial.register(replace(CLINIC, answer_to=desk.address))
     desk.take(letter())
     desk.run()
     assert (decided(desk), desk.postman.sent) == ([("hold", "answers-itself")], [])
@@ -252,8 +253,7 @@ def neighbour(tmp_path: Path, desk: Desk) -> Iterator[Desk]:
     (tmp_path / "neighbour").mkdir()
     other = Desk(trial=trial, home=tmp_path / "neighbour", address="uc@neighbour.example")
     for office, far in ((desk, other), (other, desk)):
-        with office.trial.database.writing() as tx:
-            senders.add(tx, [Sender(code="290077", organisation="Сосед", answer_to=far.address, addresses=(far.address,))])
+        office.trial.register(Sender(code="290077", organisation="Сосед", answer_to=far.address, addresses=(far.address,)))
     yield other
     trial.database.close()
 

@@ -12,7 +12,6 @@ from mailer.errors import EdgeError
 from mailer.flow.intake import NUMBER_MAX, epoch_of
 from mailer.flow.report import requests as report
 from mailer.model import Sender
-from mailer.store import senders
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
@@ -207,8 +206,7 @@ def test_a_migrated_mailbox_with_new_dates_is_held_by_the_breaker(tmp_path: Path
         Sender(code=f"2901{n:02}", organisation="Клиника", answer_to=f"c{n}@clinic.example", addresses=(f"c{n}@clinic.example",))
         for n in range(5)
     ]
-    with trial.database.writing() as tx:
-        senders.add(tx, clinics)
+    trial.register(*clinics)
     initials = "АБВГДЕЖЗИКЛМНОПРСТУФХЦЧШЭ"
     old = [request(f"Иванов {letter}.И.", clinic.answer_to, n) for n, clinic in enumerate(clinics) for letter in initials]
     desk.mailbox.received_at = START

@@ -293,8 +293,8 @@ def test_a_login_stays_used_when_everything_about_its_person_is_erased(local_des
         tx.execute(delete(accounts_local))
         tx.execute(update(credentials.credentials).values(login="erased"))
         (local_desk.home / "keys" / "handed-out.log").write_text("")
-        assert replace(local_desk.logins, handed_out=HandedOutFile(local_desk.home / "keys")).is_used(tx, login)
-        assert not local_desk.logins.is_used(tx, "tmp-29-other")
+        assert replace(local_desk.logins, handed_out=HandedOutFile(local_desk.home / "keys")).any_used(tx, [login])
+        assert not local_desk.logins.any_used(tx, ["tmp-29-other"])
 
 
 def check(desk: Desk, login: str, written: str) -> places.Checked:

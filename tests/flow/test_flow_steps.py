@@ -14,10 +14,11 @@ from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
 from mailer.errors import EdgeError, RecordError, SetupError
 from mailer.flow.override import credentials as override
+from mailer.flow.override import register
 from mailer.flow.report import requests as report
 from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
-from mailer.store import accounts_local, credentials, letters, outbox, requests, senders
+from mailer.store import accounts_local, credentials, letters, outbox, requests
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import PHRASE, body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, password_in, until_done
@@ -234,8 +235,7 @@ def test_a_changed_answer_address_is_held(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     desk.run()
     desk.trial.clock.move(hours=1)
-    with desk.trial.database.writing() as tx:
-        senders.add(tx, [replace(CLINIC, answer_to="other@clinic.example")])
+    register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to="other@clinic.example")], file_digest="0")
     desk.take(request("Пришва А.А.", ADDRESS, 2))
     desk.run()
     assert states(desk)[0] == ("held", "address-changed")
@@ -300,12 +300,12 @@ def test_a_record_that_cannot_be_written_is_not_the_letters_fault(desk: Desk) ->
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     answer = desk.answer()
     with desk.trial.database.writing() as tx:
-        tx.execute(text("UPDATE audit_head SET seq = 0"))  # the next record would take a seq that is taken
+        tx.execute(text("UPDATE audit_head SET seq = seq - 1"))  # the next record would take a seq that is taken
     for _ in range(5):
         with pytest.raises(RecordError):
             answer.step()
     with desk.trial.database.writing() as tx:
-        tx.execute(text("UPDATE audit_head SET seq = 1"))
+        tx.execute(text("UPDATE audit_head SET seq = seq + 1"))
     desk.run()
     assert states(desk) == [("answered", None)]
 

@@ -15,7 +15,6 @@ from mailer.flow.explain import Channel, explain
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.preview import Preview, preview
 from mailer.model import Kind, Sender, SenderStanding, Trust, Verdict
-from mailer.store import senders
 from mailer.store.facts import Limits
 from mailer.store.schema import letters
 from tests.e2e.bureau import request
@@ -39,8 +38,7 @@ LIMITS = Limits(
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     office = set_up(f"sqlite:///{tmp_path / 'mailer.db'}")
-    with office.database.writing() as tx:
-        senders.add(tx, [PUBLIC])
+    office.register(PUBLIC)
     yield Desk(trial=office, home=tmp_path)
     office.database.close()
 
@@ -59,7 +57,16 @@ def test_the_same_is_proven_everywhere(desk: Desk, address: str, said: str, prov
     desk.mailbox.drop(content)
     with desk.trial.database.reading() as tx:
         channel = Channel(trust=Trust.AUTHENTICATION_RESULTS, authserv_id=MX, shared_domains=SHARED)
-        found = explain(tx, content, channel=channel, ruleset=desk.ruleset, own=desk.own, limits=LIMITS, now=desk.trial.clock())
+        found = explain(
+            tx,
+            content,
+            channel=channel,
+            ruleset=desk.ruleset,
+            own=desk.own,
+            limits=LIMITS,
+            now=desk.trial.clock(),
+            key=desk.trial.pen.key,
+        )
     assert found.reading.kind is Kind.REQUEST
     assert found.facts.sender is (SenderStanding.KNOWN if proven else SenderStanding.UNPROVEN)
     assert found.decision.verdict is (Verdict.ISSUE if proven else Verdict.HOLD)
@@ -77,6 +84,7 @@ def test_the_same_is_proven_everywhere(desk: Desk, address: str, said: str, prov
         own=desk.own,
         limits=LIMITS,
         now=desk.trial.clock(),
+        key=desk.trial.pen.key,
     )
     assert previewed == Preview(waiting=1, issue=int(proven), refuse=0, hold=int(not proven))
 

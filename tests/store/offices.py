@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from mailer.store import db, office
+from mailer.model import Sender
+from mailer.store import db, office, senders
 from mailer.store.audit import Pen
 from mailer.store.db import Database
 from mailer.store.leases import Lease, acquire
@@ -52,6 +53,11 @@ class Trial:
         """A worker; with a name, one that holds that lease anew (its fence grows)."""
         lease = self._lease(lease_name) if lease_name else None
         return Worker(database=self.database, pen=self.pen, clock=self.clock, actor="test", lease=lease)
+
+    def register(self, *rows: Sender) -> None:
+        """Put senders into the register, told to the record when there is anything to tell."""
+        with self.worker().writing() as unit:
+            senders.add(unit, rows, self.pen)
 
     def _lease(self, name: str) -> Lease:
         with self.database.writing() as tx:

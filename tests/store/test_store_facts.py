@@ -13,9 +13,10 @@ from sqlalchemy import insert
 from mailer.core import mime
 from mailer.model import Facts, Kind, Letter, PersonName, RawLetter, Reading, Sender, SenderStanding
 from mailer.states import CredentialState, RequestState
-from mailer.store import facts, letters, outbox, personal, senders
+from mailer.store import facts, letters, outbox, personal
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
+from mailer.store.outbox import NewReply
 from mailer.store.schema import credentials, requests
 from tests.store.offices import START, Trial
 
@@ -44,13 +45,13 @@ LIMITS = Limits(
     replies_daily=5,
     own_address="uc@fond.example",
 )
+RECORD_KEY = b"r" * 32
 DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
 
 
 @pytest.fixture
 def office(trial: Trial) -> Trial:
-    with trial.database.writing() as tx:
-        senders.add(tx, [CLINIC, DENTIST])
+    trial.register(CLINIC, DENTIST)
     return trial
 
 
@@ -114,14 +115,14 @@ def gathered(tx: Tx, *, person: PersonName | None = PRISHVA, now: datetime = STA
     arrival = Arrival(
         id=0, received_at=now, proven=True, letter=read, reading=Reading(kind=Kind.REQUEST, person=person, reason=None)
     )
-    return facts.gather(tx, arrival, limits, now)[0]
+    return facts.gather(tx, arrival, limits, now, key=RECORD_KEY)[0]
 
 
 def repeated(tx: Tx, content: bytes, *, item: int, at: datetime) -> bool:
     read: Letter | None = mime.read(content)
     kept = keep(tx, content, item=item, at=at)
     arrival = Arrival(id=kept, received_at=at, proven=True, letter=read, reading=Reading(kind=Kind.REQUEST, person=PRISHVA))
-    return facts.gather(tx, arrival, LIMITS, at)[0].duplicate
+    return facts.gather(tx, arrival, LIMITS, at, key=RECORD_KEY)[0].duplicate
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_copy_sent_beforehand_by_a_stranger_silences_nobody(office: Trial) -> 
 def test_too_old_is_older_than_max_age_days(office: Trial, age: timedelta, old: bool) -> None:
     arrival = Arrival(id=0, received_at=START, proven=True, letter=mime.read(letter()), reading=Reading(kind=Kind.BOUNCE))
     with office.database.reading() as tx:
-        assert facts.gather(tx, arrival, LIMITS, START + age)[0].too_old is old
+        assert facts.gather(tx, arrival, LIMITS, START + age, key=RECORD_KEY)[0].too_old is old
 
 
 @pytest.mark.parametrize(
@@ -262,9 +263,8 @@ def test_caps_count_written_and_promised_replies(office: Trial, here: int, elsew
 def reply(tx: Tx, trial: Trial, sender: Sender, *, at: datetime) -> None:
     row = request(tx, trial, sender=sender, state=RequestState.REFUSED, at=at)
     name = trial.randbytes(16).hex()
-    outbox.put(
-        tx,
-        reply_id=name,
+    written = NewReply(
+        id=name,
         request_id=row["request_id"],
         credential_id=None,
         name="refused",
@@ -274,8 +274,8 @@ def reply(tx: Tx, trial: Trial, sender: Sender, *, at: datetime) -> None:
         key_epoch="x",
         sealed=b"",
         digest="",
-        at=at,
     )
+    outbox.put(tx, [written], at=at)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_of_a_sender_who_is_not_proven_nothing_is_looked_up(office: Trial) -> No
         arrival = Arrival(
             id=0, received_at=START, proven=False, letter=mime.read(letter()), reading=Reading(kind=Kind.REQUEST, person=PRISHVA)
         )
-        known, sender = facts.gather(tx, arrival, LIMITS, START)
+        known, sender = facts.gather(tx, arrival, LIMITS, START, key=RECORD_KEY)
         assert (known.sender, known.active_credential, sender) == (SenderStanding.UNPROVEN, False, None)
 
 

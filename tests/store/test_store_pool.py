@@ -16,7 +16,7 @@ from mailer.store import accounts_pool, credentials
 from mailer.store.db import Database
 from mailer.store.schema import credentials as credentials_table
 from mailer.store.schema import pool_pairs
-from tests.accounts.kinds import UNTIL, Cellar, reserve
+from tests.accounts.kinds import UNTIL, Cellar, reserve, the_one
 from tests.store.offices import START, Trial
 
 
@@ -67,7 +67,7 @@ def test_counts_tell_each_pair_once(cellar: Cellar) -> None:
         cellar.fill(tx, "a", "b", "c")
         cellar.fill(tx, "short", expires_at=days(3))
         cellar.draw(tx, *ids)
-        cellar.pool.forget_secret(tx, ids[0])
+        cellar.pool.forget_secrets(tx, ids[:1])
         found = accounts_pool.counts(tx, START)
     assert (found.free, found.ending, found.taken, found.handed, found.spent_before, found.damaged) == (1, 1, 1, 1, 0, 0)
 
@@ -90,7 +90,7 @@ def test_what_was_handed_out_is_not_given_back(cellar: Cellar) -> None:
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a")
         cellar.draw(tx, ids[0])
-        cellar.pool.forget_secret(tx, ids[0])
+        cellar.pool.forget_secrets(tx, ids[:1])
         cellar.pool.give_back(tx, ids[0])
         assert cellar.draw(tx, ids[1]) == []
 
@@ -135,15 +135,15 @@ def test_a_pair_swapped_after_it_was_taken_is_not_handed_out(cellar: Cellar) -> 
         tx.execute(update(pool_pairs).where(pool_pairs.c.credential_id == credential).values(credential_id=None, state="free"))
         tx.execute(update(pool_pairs).where(pool_pairs.c.mark == cellar.logins.mark("b")).values(credential_id=credential))
         with pytest.raises(TamperedError):
-            cellar.pool.create(tx, Order(credential_id=credential, login="a", password=None, expires_at=UNTIL))
+            the_one(cellar.pool.create(tx, [Order(credential_id=credential, login="a", password=None, expires_at=UNTIL)]))
 
 
 def test_the_wrong_key_blames_no_pair(cellar: Cellar) -> None:
     (credential,) = taken_for(cellar, "x")
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a", "b")
-    (cellar.home / "keys" / "pool.key").write_text("11" * 32 + "\n")
-    with pytest.raises(SetupError, match=r"pool\.key"), cellar.trial.database.writing() as tx:
+    (cellar.home / "keys/issuing/1.key").write_text("11" * 32 + "\n")
+    with pytest.raises(SetupError, match="keys/issuing"), cellar.trial.database.writing() as tx:
         cellar.draw(tx, credential)
     with cellar.trial.database.reading() as tx:
         assert accounts_pool.counts(tx, START).free == 2
@@ -153,8 +153,8 @@ def test_a_missing_key_blames_no_request(cellar: Cellar) -> None:
     (credential,) = taken_for(cellar, "x")
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a")
-    (cellar.home / "keys" / "pool.key").unlink()
-    with pytest.raises(EdgeSetupError, match=r"pool\.key is missing"), cellar.trial.database.writing() as tx:
+    (cellar.home / "keys/issuing/1.key").unlink()
+    with pytest.raises(EdgeSetupError, match=r"issuing/1\.key is missing"), cellar.trial.database.writing() as tx:
         cellar.draw(tx, credential)
 
 
@@ -163,9 +163,9 @@ def test_a_removed_pair_leaves_its_login_spent(cellar: Cellar) -> None:
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a")
         cellar.draw(tx, credential)
-        cellar.pool.forget_secret(tx, credential)
+        cellar.pool.forget_secrets(tx, [credential])
         cellar.pool.remove(tx, credential)
-        assert cellar.logins.is_used(tx, "A")
+        assert cellar.logins.any_used(tx, ["A"])
 
 
 def test_workers_that_draw_at_once_never_draw_the_same(cellar: Cellar) -> None:

@@ -15,7 +15,7 @@ from mailer.core import folding
 from mailer.errors import NotFoundError
 from mailer.model import PersonName, Sender
 from mailer.states import RequestState
-from mailer.store import db, personal, requests, senders, worklist
+from mailer.store import db, personal, requests, worklist
 from mailer.store.db import Database, Tx
 from mailer.store.migrate import upgrade
 from mailer.store.schema import personal as people
@@ -34,7 +34,7 @@ CLINIC = Sender(
 DENTIST = Sender(code="290002", organisation="Зубная клиника", answer_to="dent@zub.example", addresses=("dent@zub.example",))
 PEOPLE = ("Иванов И.И.", "Артёмов Ё.Ё.", "Мамин-Сибиряк Д.Н.", "Ю А.Б.", "Иванов П.П.")
 STRANGERS = ("far@elsewhere.example", "near@elsewhere.example")
-BEFORE_THE_WORKLIST = "0003"
+BEFORE_THE_WORKLIST = "0006"
 HOUR = timedelta(hours=1)
 COUNT = 60
 
@@ -67,8 +67,8 @@ def put(tx: Tx, trial: Trial, number: int, **values: Any) -> None:
 
 @pytest.fixture
 def office(trial: Trial) -> Trial:
+    trial.register(CLINIC, DENTIST)
     with trial.database.writing() as tx:
-        senders.add(tx, [CLINIC, DENTIST])
         for number in range(1, COUNT + 1):
             put(tx, trial, number)
         for number in (4, 8, 9):

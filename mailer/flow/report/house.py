@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import accounts_local, accounts_pool, audit, credentials, leases, letters, outbox, requests, senders
+from mailer.store import accounts_local, accounts_pool, audit, credentials, leases, letters, outbox, pauses, requests, senders
 from mailer.store.accounts_local import LocalCounts
 from mailer.store.accounts_pool import PoolCounts
 from mailer.store.db import Tx
 from mailer.store.leases import Holding
 from mailer.store.outbox import Backoff
+from mailer.store.pauses import Pause
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,7 @@ class Status:
     senders: int
     records: int
     leases: Sequence[Holding]
+    pauses: Sequence[Pause]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,4 +81,5 @@ def status(tx: Tx, now: datetime) -> Status:
         senders=senders.count(tx),
         records=audit.head(tx),
         leases=leases.every(tx),
+        pauses=pauses.every(tx),
     )

@@ -1,20 +1,19 @@
 """What lists are searched and ordered by: folded names and addresses with their words, strangers' addresses, indexes by time."""
 
-import os
-
 import sqlalchemy as sa
 from alembic import op
 
 from mailer.core import folding, mime
 
-revision = "0004"
-down_revision = "0003"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Word = sa.String(length=400).with_variant(sa.String(length=400, collation="C"), "postgresql")
 
+SALT = {"sqlite": "SELECT randomblob(16)", "postgresql": "SELECT uuid_send(gen_random_uuid())"}
 SQLITE_ERASURE = """
 CREATE TRIGGER personal_erased AFTER UPDATE OF value ON personal WHEN NEW.value IS NULL
 BEGIN
@@ -85,11 +84,12 @@ def _stranger(connection: sa.Connection, address: str) -> int:
     known = sa.text("SELECT id FROM personal WHERE kind = 'address' AND sender_code = '' AND key = :address")
     found = connection.execute(known, {"address": address}).scalar_one_or_none()
     if found is None:
+        salt = connection.exec_driver_sql(SALT[connection.dialect.name]).scalar_one()
         new = sa.text(
             "INSERT INTO personal (kind, sender_code, key, value, salt)"
             " VALUES ('address', '', :address, :address, :salt) RETURNING id"
         )
-        found = connection.execute(new, {"address": address, "salt": os.urandom(16)}).scalar_one()
+        found = connection.execute(new, {"address": address, "salt": bytes(salt)}).scalar_one()
     return int(found)
 
 

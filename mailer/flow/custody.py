@@ -1,0 +1,134 @@
+"""Which keys are made, rotated and destroyed, and when? Every one of these is told to the record, no key's bytes ever are.
+
+No step: the courier calls it once a day, people through `mailer keys`. A record comes first, then the deed, which may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from mailer.core.custody import BACKUPS, HOLDERS, Backup, Fate, KeyKind, Use, fate, next_day
+from mailer.edge.keys import Key
+from mailer.errors import RefusedError
+from mailer.store import outbox
+from mailer.store.db import Tx
+from mailer.store.work import Worker
+
+
+class Keys(Protocol):
+    """The key files."""
+
+    def inventory(self, waiting: Collection[str] = ()) -> list[Key]: ...
+
+    def epochs(self) -> list[str]:
+        """Days whose pair is whole, oldest first."""
+
+    def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
+        """The private half; False when the pair is there already."""
+
+    def open_epoch(self, today: date, randbytes: Callable[[int], bytes]) -> None: ...
+
+    def destroy_epoch(self, day: str) -> None: ...
+
+    def peppers(self) -> dict[int, bytes]: ...
+
+    def rotate_pepper(self, randbytes: Callable[[int], bytes]) -> int: ...
+
+    def pools(self) -> list[int]: ...
+
+    def open_pool(self, randbytes: Callable[[int], bytes]) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """A key, who holds it, whether it belongs into a backup, and how many replies wait that only it opens."""
+
+    key: Key
+    holder: str
+    backup: Backup
+    waiting: int
+
+
+def holdings(tx: Tx, keys: Keys) -> list[Holding]:
+    uses = outbox.use_of_epochs(tx)
+    waiting = {day: use.waiting for day, use in uses.items() if use.waiting}
+    return [
+        Holding(
+            key=key,
+            holder=HOLDERS[key.kind],
+            backup=BACKUPS[key.kind],
+            waiting=waiting.get(key.name, 0) if key.kind is KeyKind.EPOCH else 0,
+        )
+        for key in keys.inventory(waiting)
+    ]
+
+
+def tell_founded(worker: Worker, keys: Keys) -> None:
+    """The keys that `mailer init` made before there was a record."""
+    with worker.writing() as unit:
+        for key in keys.inventory():
+            unit.tell("key.made", kind=key.kind.value, key=key.name)
+
+
+def open_epoch(worker: Worker, keys: Keys) -> None:
+    """Make today's pair unless it is there. The record is told between the halves: nothing is sealed to an untold key."""
+    _open(worker, keys, worker.clock().date(), "key.made", importance="info")
+
+
+def destroy_expired(worker: Worker, keys: Keys) -> list[str]:
+    """Destroy what nothing needs any more, and raise the alarm over what is needed for too long; the days that were destroyed."""
+    with worker.reading() as tx:
+        if not {Fate.DESTROYED, Fate.NEEDED} & set(_fates(keys, outbox.use_of_epochs(tx), worker.clock().date()).values()):
+            return []
+    with worker.writing() as unit:
+        uses = outbox.use_of_epochs(unit.tx)
+        fates = _fates(keys, uses, unit.at.date())
+        for day, found in fates.items():
+            if found is Fate.DESTROYED:
+                unit.tell("key.destroyed", importance="notice", kind=KeyKind.EPOCH.value, key=day)
+            elif found is Fate.NEEDED:
+                unit.tell("key.needed", importance="alarm", kind=KeyKind.EPOCH.value, key=day, replies=uses[day].waiting)
+    destroyed = [day for day, found in fates.items() if found is Fate.DESTROYED]
+    for day in destroyed:
+        keys.destroy_epoch(day)
+    return destroyed
+
+
+def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
+    """A new key at once; its name. What the older one sealed or verified, it still opens or verifies.
+
+    RefusedError for the record's key: records do not name their key, so with another one all older records could not be verified.
+    """
+    if kind is KeyKind.RECORD:
+        raise RefusedError(
+            "the key of the record cannot be rotated: records do not name their key, older ones could not be verified any more"
+        )
+    if kind is KeyKind.EPOCH:
+        whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
+        day = next_day(whole, worker.clock().date())
+        _open(worker, keys, day, "key.rotated", importance="notice")
+        return day.isoformat()
+    newest = max(keys.peppers() if kind is KeyKind.PEPPER else keys.pools(), default=0)
+    with worker.writing() as unit:
+        unit.tell("key.rotated", importance="notice", kind=kind.value, key=str(newest + 1))
+    made = keys.rotate_pepper if kind is KeyKind.PEPPER else keys.open_pool
+    return str(made(worker.pen.randbytes))
+
+
+def _open(worker: Worker, keys: Keys, day: date, event: str, *, importance: str) -> None:
+    if keys.prepare_epoch(day, worker.pen.randbytes):
+        with worker.writing() as unit:
+            unit.tell(event, importance=importance, kind=KeyKind.EPOCH.value, key=day.isoformat())
+        keys.open_epoch(day, worker.pen.randbytes)
+
+
+def _days(keys: Keys) -> list[date]:
+    return [date.fromisoformat(key.name) for key in keys.inventory() if key.kind is KeyKind.EPOCH]
+
+
+def _fates(keys: Keys, uses: Mapping[str, Use], today: date) -> dict[str, Fate]:
+    days = _days(keys)
+    return {day.isoformat(): fate(day, uses.get(day.isoformat(), Use()), days=days, today=today) for day in days}

@@ -1,0 +1,216 @@
+"""Does the record carry what the tables say? Whoever can only write the database cannot make it so.
+
+Asked before anything is issued or sent. Every answer is None, or in a few words why the row is not believed. Only records whose MAC
+holds count for a row; one whose MAC does not hold counts against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mailer.core import evidence
+from mailer.core.evidence import Sealed
+from mailer.model import Sender
+from mailer.store import audit, personal, requests, senders
+from mailer.store.credentials import Credential
+from mailer.store.db import Tx
+from mailer.store.outbox import MAX_SENDS, Reply
+from mailer.store.personal import Personal
+from mailer.store.requests import Request
+
+DECISIONS: Final = ("request.approved", "request.held", "request.refused", "request.withdrawn")
+NOTICE: Final = "notice.queued"  # a letter to the officer, of no request
+ISSUING: Final = ("credential.reserved", "credential.issued")
+NEVER_AGAIN: Final = {
+    "reply.sent": "it was sent already",
+    "reply.failed": "it was given up already",
+    "reply.bounced": "it came back already",
+}
+LIFE: Final = ("reply.leased", "reply.postponed", "reply.returned", "reply.doubted", *NEVER_AGAIN)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """A record that holds: its two parts."""
+
+    header: Mapping[str, Any]
+    details: Mapping[str, Any]
+
+    @property
+    def event(self) -> str:
+        return str(self.header["event"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Docket:
+    """What tables and record say of several requests, read at once; by the ids of requests and personal rows, and by codes."""
+
+    requests: Mapping[int, Request]
+    people: Mapping[int, Personal]
+    told: Mapping[int, Sequence[Told] | str]  # a text: why one of the records does not hold
+    senders: Mapping[str, Sender]
+    distrusted: Mapping[str, str]  # rows of the register that nobody wrote so: code -> why
+
+
+def docket(tx: Tx, request_ids: Sequence[int], key: bytes) -> Docket:
+    found = requests.several(tx, request_ids)
+    rows = {row for request in found.values() for row in (request.person_id, request.answer_to_id) if row is not None}
+    sealed = audit.of_requests(tx, request_ids, *DECISIONS, *ISSUING)
+    known = senders.several(tx, sorted({request.sender_code for request in found.values() if request.sender_code is not None}))
+    return Docket(
+        requests=found,
+        people=personal.several(tx, sorted(rows)),
+        told={number: _held(records, key) for number, records in sealed.items()},
+        senders=known,
+        distrusted=senders.faults_of(tx, list(known.values()), key),
+    )
+
+
+def approval_fault(docket: Docket, request: Request) -> str | None:
+    """Why the record does not carry this approval: MAC, request, sender, letter, person and address; the last decision counts."""
+    told = docket.told[request.id]
+    if isinstance(told, str):
+        return told
+    decisions = [one for one in told if one.event in DECISIONS]
+    if not decisions or decisions[-1].event != "request.approved":
+        return "no approval in the record"
+    if any(one.event == "credential.issued" for one in told):
+        return "the record tells that it was issued already"
+    return _another(decisions[-1], docket, request) or docket.distrusted.get(request.sender_code or "")
+
+
+def reservation_fault(docket: Docket, credential: Credential, request: Request) -> str | None:
+    """Why this reserved credential is not the one that was reserved for this request."""
+    if (credential.sender_code, credential.person_id, credential.answer_to_id) != (
+        request.sender_code,
+        request.person_id,
+        request.answer_to_id,
+    ):
+        return "the credential is for somebody else than its request"
+    told = docket.told[request.id]
+    if isinstance(told, str):
+        return told
+    wanted = (credential.id, login_digest(credential.login), evidence.instant(credential.valid_until))
+    for one in told:
+        details = one.details
+        if one.event == "credential.reserved" and wanted == (
+            details["credential"],
+            details["login_digest"],
+            details["valid_until"],
+        ):
+            return None
+    return "the record knows no such reservation"
+
+
+def records_of(tx: Tx, reply: Reply) -> list[Sealed]:
+    """Every record of the reply's request, oldest first; of a notice, which has none: its writing, the life of notices since."""
+    if reply.request_id is not None:
+        return audit.of_request(tx, reply.request_id)
+    written = audit.of_event(tx, NOTICE, reply.created_at)
+    return [*written, *audit.without_request(tx, LIFE, after=written[0].seq)] if written else []
+
+
+def queued(tx: Tx, reply: Reply, key: bytes) -> Mapping[str, Any] | None:
+    """What the record says of how this reply was written, if a record that holds says anything."""
+    return told(tx, reply, _writing(reply), key)
+
+
+def told(tx: Tx, reply: Reply, event: str, key: bytes) -> Mapping[str, Any] | None:
+    """What the record says of this reply in this event."""
+    return _saying(records_of(tx, reply), event, reply.request_id, key, reply=reply.id)
+
+
+def told_of(tx: Tx, request_id: int, event: str, key: bytes, **named: str) -> Mapping[str, Any] | None:
+    """What the record says of this request in this event, where its details name these values."""
+    return _saying(audit.of_request(tx, request_id, event), event, request_id, key, **named)
+
+
+def reply_fault(reply: Reply, recipient: Personal, sealed: Sequence[Sealed], key: bytes) -> str | None:
+    """Why these stored bytes are not the ones that were written for this recipient and may still leave.
+
+    `sealed`: what `records_of` gives, among them the record of the attempt which begins.
+    """
+    held = _held(sealed, key)
+    if isinstance(held, str):
+        return held
+    own = [one for one in held if one.details.get("reply") == reply.id]
+    if not own or (own[0].event, own[0].header["request"]) != (_writing(reply), reply.request_id):
+        return "the record knows no such reply"
+    written = own[0].details
+    if reply.sealed is None or hashlib.sha256(reply.sealed).hexdigest() != written["digest"]:
+        return "its bytes are not those in the record"
+    if recipient.digest() is None or written["recipient"]["digest"] != recipient.digest():
+        return "its recipient is not the one in the record"
+    if (written["credential"], written["key_epoch"], written["message_id"]) != (
+        reply.credential_id,
+        reply.key_epoch,
+        reply.message_id,
+    ):
+        return "its credential, key or Message-ID is not the one in the record"
+    return _life_fault([one.event for one in own])
+
+
+def login_digest(login: str) -> str:
+    """How the record speaks of a login: a name-based one holds a name, and the record is never erased."""
+    return hashlib.sha256(login.encode()).hexdigest()
+
+
+def _another(approval: Told, docket: Docket, request: Request) -> str | None:
+    """What this approval names otherwise than the request does."""
+    if (approval.header["request"], approval.header["sender"]) != (request.id, request.sender_code):
+        return "the record approves another request"
+    if (approval.details["letter"], approval.details.get("reissue_of")) != (request.letter_id, request.reissue_of):
+        return "the record approves another letter"
+    for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
+        if row is None or not _same(approval.details[what], docket.people[row]):
+            return f"the record approves another {what}"
+    return None
+
+
+def _life_fault(events: Sequence[str]) -> str | None:
+    """Why a reply with this life may not leave: what ended does not begin again, and what is in doubt only by a person's word."""
+    for event, why in NEVER_AGAIN.items():
+        if event in events:
+            return why
+    doubted = max((place for place, event in enumerate(events) if event == "reply.doubted"), default=-1)
+    if doubted >= 0 and events[doubted + 1] == "reply.leased":
+        return "nobody has put it back into the queue"
+    since = events[doubted + 1 :]
+    if since.count("reply.leased") - since.count("reply.postponed") > MAX_SENDS:
+        return "the record tells of more sends than are allowed"
+    return None
+
+
+def _writing(reply: Reply) -> str:
+    return NOTICE if reply.request_id is None else "reply.queued"
+
+
+def _saying(sealed: Sequence[Sealed], event: str, request_id: int | None, key: bytes, **named: str) -> Mapping[str, Any] | None:
+    """The details of the first record that holds, is of this event and request, and names these values."""
+    for one in sealed:
+        if evidence.fault(one, key) is None:
+            header = evidence.read_header(one)
+            if (header["event"], header["request"]) == (event, request_id):
+                details = evidence.read_details(one)
+                if all(details.get(name) == value for name, value in named.items()):
+                    return details
+    return None
+
+
+def _held(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
+    """The records with their parts; the fault of the first that does not hold instead."""
+    told = []
+    for one in sealed:
+        why = evidence.fault(one, key)
+        if why is not None:
+            return str(why)
+        told.append(Told(header=evidence.read_header(one), details=evidence.read_details(one)))
+    return told
+
+
+def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
+    named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
+    return told is not None and named and row.digest() is not None and told["digest"] == row.digest()

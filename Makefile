@@ -1,7 +1,7 @@
 # On a fresh machine: `make demo` to see it work, `make test` to check it. Both set up what they need.
 
 SHELL := /bin/bash
-.PHONY: help demo test campaign format lock messages fuzz bench crash faults workers
+.PHONY: help demo test slow campaign format lock messages fuzz bench crash faults workers
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -10,7 +10,7 @@ demo: ## the whole road of four letters on this machine; ONCE=1 ends by itself
 	@scripts/environment demo
 	@.venv/bin/mailer demo $(if $(filter 1,$(ONCE)),--once)
 
-test: ## format, lint, types and tests; as root on Debian installs Dovecot, PostgreSQL and docker-compose for them
+test: ## format, lint, types and the fast tests, under 3 minutes; as root on Debian installs Dovecot, PostgreSQL and docker-compose for them
 	@scripts/environment dev
 	@scripts/services
 	@echo "Checking format and lint (ruff)"
@@ -19,7 +19,12 @@ test: ## format, lint, types and tests; as root on Debian installs Dovecot, Post
 	@echo "Checking types (mypy)"
 	@.venv/bin/mypy
 	@echo "Running the tests (pytest)"
-	@.venv/bin/pytest --numprocesses=4 --dist=loadfile
+	@.venv/bin/pytest -m "not slow" --numprocesses=4 --dist=loadfile
+
+slow: ## the tests that `make test` leaves out: processes that die, hang and wait; SHORT=1 without the longest of their cases
+	@scripts/environment dev
+	@scripts/services
+	@.venv/bin/pytest -m "slow$(if $(filter 1,$(SHORT)), and not long)" --numprocesses=4 --dist=load --maxschedchunk=1
 
 campaign: ## much more than usual: 100,000 waiting letters, letters of 25 MB, a flood; some ten minutes
 	@scripts/environment dev

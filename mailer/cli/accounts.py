@@ -138,7 +138,7 @@ def _reconcile(
             found = places.disable_orphans(office.worker(operator()), office.places(), reason=reason.strip())
         else:
             with office.database.reading() as tx:
-                found = places.reconcile(tx, office.places(), clock())
+                found = places.reconcile(tx, office.places(), clock(), key=office.pen().key)
     if as_json:
         print_json(found)
     else:
@@ -163,6 +163,7 @@ def _show(found: Differences, office: Office, *, disabled: bool) -> None:
             for one in found.other_end
         ),
         *((_("to be blocked by hand where it was made"), one.login, one.expires_at, one.credential_id) for one in found.by_hand),
+        *((_(one.why), one.account.login, one.account.expires_at, one.account.credential_id) for one in found.distrusted),
     ]
     table(
         [_("difference"), _("login"), _("valid until"), _("credential")],

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gettext
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from gettext import gettext as _
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from typer.core import TyperOption
 from typer.exceptions import Abort, Exit, TyperException
+from typer.main import get_command
 
 from mailer.cli.show import complain, safe_text
 from mailer.errors import (
@@ -52,8 +54,10 @@ COMMANDS: Final = (
     "credentials",
     "rules",
     "keys",
+    "personal",
     "audit",
     "demo",
+    "help",
 )
 # What typer itself says through gettext; marked here so that it comes into our catalogue, which is the process's one.
 WORDS_OF_TYPER: Final = (
@@ -67,6 +71,7 @@ WORDS_OF_TYPER: Final = (
     N_("Missing command."),
     N_("No such command {name!r}."),
     N_("Aborted!"),
+    N_("Show completion for the current shell, to copy it or customize the installation."),
 )
 
 
@@ -94,7 +99,17 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> object:
     if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):  # bytes that Python could not decode
         raise SetupError("an argument is not text in the encoding of this terminal")
-    return build(arguments)(arguments, standalone_mode=False)
+    return _with_completion(build(arguments))(arguments, prog_name="mailer", standalone_mode=False)
+
+
+def _with_completion(app: typer.Typer) -> Callable[..., object]:
+    """The program, with `--show-completion` in the reader's language; typer's other option would write into the user's files."""
+    command = get_command(app)
+    command.params = [parameter for parameter in command.params if parameter.name != "install_completion"]
+    for parameter in command.params:
+        if isinstance(parameter, TyperOption) and parameter.name == "show_completion":
+            parameter.help = _(parameter.help or "")
+    return command
 
 
 def _complain_of_usage(error: TyperException) -> None:
@@ -116,7 +131,6 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
         name="mailer",
         help=_("The request desk: takes letters, decides by rules, issues portal access, answers and keeps the record."),
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

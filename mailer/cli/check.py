@@ -41,6 +41,7 @@ def add_to(app: typer.Typer) -> None:
             (_("keys"), lambda: _keys(office)),
             (_("accounts"), lambda: _accounts(office)),
             (_("register"), lambda: _register(office)),
+            (_("erased data"), lambda: _erased(office)),
             *((f"IMAP {mailbox.name}", _imap_check(office, mailbox)) for mailbox in config.mailbox),
             ("SMTP", lambda: _smtp(office)),
             (_("alarms"), lambda: _alarms(office)),
@@ -107,6 +108,21 @@ def _register(office: Office) -> str:
             ]
         )
     return _("{count} senders").format(count=count) if count else _("empty: mailer senders import FILE.csv")
+
+
+def _erased(office: Office) -> str:
+    from mailer.flow.override import destruction
+
+    with office.database.reading() as tx:
+        left = destruction.unfinished(tx, office.erased())
+    if left.unknown:
+        raise SetupError(
+            "this database is older than a destruction of personal data and may hold it again: "
+            "`mailer personal reapply` destroys it once more"
+        )
+    if left.uncompacted:
+        raise SetupError("erased data may still lie in the files of the database: `mailer personal reapply` writes them anew")
+    return _("none of it is here")
 
 
 def _imap_check(office: Office, settings: Mailbox) -> Callable[[], str]:

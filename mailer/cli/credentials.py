@@ -138,6 +138,11 @@ def _told(found: Checked, office: Office) -> str:
             said = _("the password is right, but the login is no longer valid: {state}, valid until {until}").format(
                 state=credential.state.value, until=local(credential.valid_until, office.config.zone)
             )
+        case Standing.DISTRUSTED, _any:
+            return _(
+                "the password is right, but the account is not as the record tells: somebody meddled with the database; "
+                "see `mailer accounts reconcile`"
+            )
         case Standing.WRONG, _any:
             return _("wrong password")
         case _standing, None:

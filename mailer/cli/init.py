@@ -61,6 +61,7 @@ def _found_by_config(context: typer.Context, *, eject: bool) -> None:
 def _set_up(context: typer.Context) -> None:
     import secrets
 
+    from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
     from mailer.service.office import clock
@@ -81,6 +82,7 @@ def _set_up(context: typer.Context) -> None:
         try:
             keyring.found(clock().date(), secrets.token_bytes)
             HandedOutFile(config.keys_directory).make()
+            ErasedFile(config.keys_directory).make()
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
@@ -133,6 +135,7 @@ def _activate(context: typer.Context) -> None:
 
 def _upgrade(context: typer.Context) -> None:
     from mailer.core.custody import KeyKind
+    from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
     from mailer.flow import custody
     from mailer.flow.override import register
@@ -147,6 +150,7 @@ def _upgrade(context: typer.Context) -> None:
     database.close()
     upgrade(config.owner_url)
     HandedOutFile(config.keys_directory).make()
+    ErasedFile(config.keys_directory).make()
     with office_of(context) as opened:
         if not opened.keyring.pools():
             custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from mailer.cli.observed import show_observed
 from mailer.cli.opened import office_of, operator
 from mailer.cli.show import LARGEST, hint, minute, print_json, safe_text, say, table, wrapped
 from mailer.core.requestwords import Words, words
@@ -66,6 +67,10 @@ def _list(
     from mailer.service.office import clock
     from mailer.store.worklist import Page, Wanted
 
+    if observed:
+        with office_of(context) as office:
+            show_observed(office, limit, as_json=as_json)
+        return
     if held and state:
         raise typer.BadParameter(_("--held is the state held already"), param_hint="--state")
     by_name, by_text = _terms("--person", person), _terms("--find", find)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from mailer.cli.observed import observed_lines
 from mailer.cli.opened import config_of, office_of
 from mailer.cli.pause import pause_line
 from mailer.cli.show import local, safe_text, say
@@ -81,10 +82,15 @@ def _supervise(context: typer.Context, office: Office, *, until_idle: bool) -> i
     from mailer.service.log import make_log
     from mailer.service.run import STEPS
     from mailer.service.supervisor import Supervisor
+    from mailer.store import observed
 
     _refuse_wrong_setup(office)
     if config_of(context).mode == "observe":
         say(_("mode observe: letters are decided, recorded and shown; nothing is issued, sent or moved"))
+    with office.database.reading() as tx:
+        left_alone = observed.unanswered(tx)
+    for line in observed_lines(left_alone, office.config.mode):
+        say(line)
     supervisor = Supervisor(context.obj, make_log(sys.stderr))
     _on_signals(supervisor.stop.set)
     found: list[Summary] = []

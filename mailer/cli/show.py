@@ -52,7 +52,7 @@ def translated(error: MailerError) -> str:
 
 def print_json(value: object) -> None:
     """One JSON document, or one line of a stream of them; what `safe_text` would not let through stands as JSON escapes."""
-    line = json.dumps(_plain(value), ensure_ascii=False)
+    line = json.dumps(plain(value), ensure_ascii=False)
     sys.stdout.write("".join(one if _harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
 
 
@@ -148,13 +148,14 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def _plain(value: object) -> Any:
+def plain(value: object) -> Any:
+    """As JSON has it."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain(asdict(value))
+        return plain(asdict(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, (datetime, date)):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from mailer.cli.observed import observed_lines
 from mailer.cli.opened import office_of
 from mailer.cli.pause import pause_line
 from mailer.cli.show import local, print_json, safe_text, say
@@ -61,6 +62,8 @@ def _show(found: Status, zone: ZoneInfo, mode: str) -> None:
     )
     if found.backoff is not None:
         _show_backoff(found.backoff, zone)
+    for line in observed_lines(found.observed, mode):
+        say(line)
     for pause in found.pauses:
         say(pause_line(pause, zone))
     for holding in found.leases:

@@ -135,6 +135,7 @@ class Fund(_Section):
     message_id_domain: Annotated[str, Field(pattern=rf"^(?:{DOMAIN})?$")] = ""
     portal_url: Text
     contact: Annotated[str, AfterValidator(_line)] = ""
+    postal_address: Annotated[str, AfterValidator(_line)] = ""
     officer: Address | None = None
     digest_at: Annotated[str, AfterValidator(_hour)] = "08:00"
     bounce_address: str | None = None
@@ -253,6 +254,14 @@ class Alarms(_Section):
     command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
 
 
+class Retention(_Section):
+    """How long names are kept, and what the papers of a destruction say. Of letters: `[letters] keep_days`."""
+
+    names_days: Count | None = None
+    acts: Text = "acts"
+    system: Text = "mailer"
+
+
 class _Empty(_Section):
     """A section that later versions fill."""
 
@@ -275,6 +284,7 @@ class Config(_Section):
     keys: Keys = Keys()
     audit: _Empty = _Empty()
     alarms: Alarms = Alarms()
+    retention: Retention = Retention()
     rules: Directory = Directory()
     templates: Directory = Directory()
 

@@ -59,6 +59,7 @@ class Standing(StrEnum):
     WRONG = "wrong"  # not this password
     ENDED = "ended"  # the right password of a login that is over or blocked
     UNKNOWN = "unknown"  # no such login here
+    DISTRUSTED = "distrusted"  # the right password, but the account is not as the record tells
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +74,14 @@ class Issued:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Distrusted:
+    """An account that somebody meddled with: it is not as the record tells."""
+
+    account: Managed
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Differences:
     """What does not agree, both ways. `by_hand`: ended with us, but the place cannot end it, a person must do it there."""
 
@@ -80,9 +89,10 @@ class Differences:
     without_account: list[Issued] = field(default_factory=list)  # credentials whose login does not work
     other_end: list[Issued] = field(default_factory=list)  # the account ends at another time than we told
     by_hand: list[Managed] = field(default_factory=list)
+    distrusted: list[Distrusted] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.without_credential or self.without_account or self.other_end or self.by_hand)
+        return any((self.without_credential, self.without_account, self.other_end, self.by_hand, self.distrusted))
 
 
 def compare(issued: Mapping[str, Issued], there: Iterable[tuple[Managed, Capabilities]], *, now: datetime) -> Differences:

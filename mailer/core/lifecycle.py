@@ -105,6 +105,12 @@ REPLY: Mapping[tuple[ReplyState, ReplyEvent], ReplyState] = {
 }
 
 
+def may_harm(state: LetterState, batches: int) -> bool:
+    """Whether reading such a letter failed or killed whoever did, or may have; `batches`: its tries in company."""
+    tried = state is LetterState.KEPT and batches > 0
+    return tried or state in {LetterState.QUARANTINED, LetterState.DROPPED}
+
+
 def after_letter(state: LetterState, event: LetterEvent) -> LetterState:
     return _after("letter", LETTER, state, event)
 

@@ -65,8 +65,13 @@ def compose(templates: Templates, name: str, values: LetterValues, letterhead: L
     """The finished letter. Raises ValueError for values of another template, SetupError when the template fails after all."""
     if type(values) is not TEMPLATES[name]:
         raise ValueError(f"{name} is filled with {TEMPLATES[name].__name__}")
-    subject, body = _final_render(templates, name, _context(values, templates.form))
+    subject, body = render(templates, name, values)
     return letter_bytes(letterhead, subject, body)
+
+
+def render(templates: Templates, name: str, values: LetterValues) -> tuple[str, str]:
+    """Subject and body alone: what is shown of a letter that is not written. SetupError when the template fails after all."""
+    return _final_render(templates, name, _context(values, templates.form))
 
 
 def local_moment(at: datetime, zone: ZoneInfo) -> str:

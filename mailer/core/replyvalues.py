@@ -9,7 +9,7 @@ from typing import Final
 
 from mailer.core.letterhead import refuse_controls
 from mailer.core.secret import UNMISTAKABLE, Secret
-from mailer.model import Mistake, PersonName, Reason
+from mailer.model import Mistake, PersonName, Reading, Reason
 
 _STRANGERS_WROTE: Final = frozenset({"written", "surname_hint"})
 
@@ -138,6 +138,19 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
 
 REFUSALS: Final = tuple(name for name in TEMPLATES if name.startswith("refused"))
 """What a rule may name as its reply to a refused request."""
+
+
+def refusal(name: str, values: ReplyValues, reading: Reading) -> ReplyValues:
+    """What the refusal `name` is filled with, for a letter that was read so."""
+    if TEMPLATES[name] is not RefusedValues:
+        return values
+    return RefusedValues(
+        **asdict(values),
+        reason=reading.reason,
+        written=reading.written,
+        surname_hint=reading.surname_hint,
+        mistake=reading.mistake,
+    )
 
 
 _SAMPLE: Final = ReplyValues(

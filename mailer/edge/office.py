@@ -28,6 +28,13 @@ def template_texts(directory: Path | None) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): _text(path) for path in _listed(folder, "**/*.txt", "templates")}
 
 
+def act_text(directory: Path | None) -> str:
+    """The template of the act about destroyed personal data: the office's own, if its folder holds one."""
+    place = Path("personal") / "act.txt"
+    own = directory / place if directory else None
+    return _text(own if own is not None and own.exists() else packaged("templates") / place)
+
+
 def eject(name: str, target: Path) -> None:
     """Copy the packaged rules or templates out for editing; FileExistsError when something is there."""
     shutil.copytree(packaged(name), target)

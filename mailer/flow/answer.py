@@ -13,7 +13,7 @@ from typing import Final
 from mailer.core import kinds, mime
 from mailer.core.decide import decide
 from mailer.core.reply import local_moment
-from mailer.core.replyvalues import TEMPLATES, RefusedValues, ReplyValues
+from mailer.core.replyvalues import ReplyValues, refusal
 from mailer.core.rules import Ruleset
 from mailer.flow import approving
 from mailer.flow.stationery import Stationery
@@ -84,7 +84,8 @@ class Answer:
         letters.decided(unit.tx, kept, decision, sender.code if sender else None)
         if settings.observe or decision.verdict is Verdict.IGNORE:
             event = "letter.observed" if settings.observe else "letter.ignored"
-            unit.tell(event, sender=sender.code if sender else None, letter=kept.id, decided=self._told(decision, known))
+            told = self._told(decision, known) | ({"template": decision.reply} if settings.observe else {})
+            unit.tell(event, sender=sender.code if sender else None, letter=kept.id, decided=told)
             return
         self._open_request(unit, kept, letter, reading=reading, sender=sender, facts_known=known, decision=decision)
 
@@ -155,7 +156,7 @@ class Answer:
         name: str,
     ) -> None:
         fund = self._stationery.fund
-        values: ReplyValues = ReplyValues(
+        values = ReplyValues(
             fund_name=fund.name,
             contact=fund.contact,
             portal_url=fund.portal_url,
@@ -163,16 +164,14 @@ class Answer:
             request_number=request_id,
             received_at=local_moment(kept.received_at, fund.zone),
         )
-        if TEMPLATES[name] is RefusedValues:
-            values = RefusedValues(
-                **asdict(values),
-                reason=reading.reason,
-                written=reading.written,
-                surname_hint=reading.surname_hint,
-                mistake=reading.mistake,
-            )
         self._stationery.write(
-            unit, request_id=request_id, sender_code=sender.code, recipient=answer_to, name=name, values=values, answered=letter
+            unit,
+            request_id=request_id,
+            sender_code=sender.code,
+            recipient=answer_to,
+            name=name,
+            values=refusal(name, values, reading),
+            answered=letter,
         )
 
     def _told(self, decision: Decision, known: Facts) -> dict[str, object]:

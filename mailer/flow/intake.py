@@ -121,7 +121,8 @@ class Intake:
         for item, attempts in suspects.items():
             self._take_alone(epoch, item, attempts)
         self._careful = bool(suspects)
-        return self._filer.file_left_behind(epoch) or taken > 0 or bool(suspects)
+        left_behind = not self._settings.observe and self._filer.file_left_behind(epoch)
+        return left_behind or taken > 0 or bool(suspects)
 
     def rest(self, keep_going: Callable[[], bool]) -> None:
         """Wait until letters may have arrived."""

@@ -5,18 +5,18 @@ No step. As in `override`, every change is a person's and is told to the record 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from mailer.core import accounts, pairs, secret, throttle
-from mailer.core.accounts import Capabilities, Differences, Issued, Managed, Standing
+from mailer.core.accounts import Capabilities, Differences, Distrusted, Issued, Managed, Standing
 from mailer.core.pairs import Pair
 from mailer.core.secret import Secret
 from mailer.errors import SetupError, SetupErrors
 from mailer.states import CredentialState
-from mailer.store import accounts_pool, credentials, failures
+from mailer.store import accounts_pool, credentials, failures, standing
 from mailer.store.accounts_pool import NewPair
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
@@ -34,6 +34,8 @@ class Verifier(Protocol):
     """The place whose passwords we can check."""
 
     def check(self, tx: Tx, login: str, password: Secret, now: datetime) -> Standing: ...
+
+    def read_back(self, tx: Tx, credential_id: str) -> Managed | None: ...
 
 
 class Place(Protocol):
@@ -93,6 +95,8 @@ def check(worker: Worker, verifier: Verifier, login: str, written: str) -> Check
         if wait:
             return Checked(standing=None, wait=wait, credential=credential)
         found = _compare(unit, verifier, login, written)
+        if found.standing is Standing.VALID:
+            found = _held_against_the_record(unit, verifier, credential, found, worker.pen.key)
         if found.standing is Standing.WRONG or credential is None:
             failures.add(unit.tx, credential.id if credential else failures.NOBODY, unit.at)
         return Checked(standing=found.standing, other_layout=found.other_layout, credential=credential)
@@ -107,8 +111,30 @@ def _compare(unit: Unit, verifier: Verifier, login: str, written: str) -> Checke
     return Checked(standing=standing)
 
 
-def reconcile(tx: Tx, places: Sequence[Place], now: datetime) -> Differences:
-    """Hold the accounts of all places against the credentials; nothing is changed."""
+def _held_against_the_record(unit: Unit, verifier: Verifier, credential: Credential | None, found: Checked, key: bytes) -> Checked:
+    """The tables say that it is valid; so must the record. Whoever wrote the tables behind our back is an alarm."""
+    account = verifier.read_back(unit.tx, credential.id) if credential else None
+    why = "nothing was issued for this account"
+    if credential is not None and account is not None:
+        fault = standing.fault(unit.tx, credential, account, key)
+        if fault is None:
+            return found
+        why = fault
+    unit.tell(
+        "credential.distrusted",
+        sender=credential.sender_code if credential else None,
+        request=credential.request_id if credential else None,
+        importance="alarm",
+        outcome="failed",
+        credential=credential.id if credential else None,
+        why=why,
+    )
+    return replace(found, standing=Standing.DISTRUSTED)
+
+
+def reconcile(tx: Tx, places: Sequence[Place], now: datetime, *, key: bytes) -> Differences:
+    """Hold the accounts of all places against the credentials, and against the record whose key is `key`; nothing is changed."""
+    known = {one.id: one for one in credentials.every(tx)}
     issued = {
         one.id: Issued(
             credential_id=one.id,
@@ -117,16 +143,31 @@ def reconcile(tx: Tx, places: Sequence[Place], now: datetime) -> Differences:
             pending=one.state in {CredentialState.RESERVED, CredentialState.IN_DOUBT},
             valid_until=one.valid_until,
         )
-        for one in credentials.every(tx)
+        for one in known.values()
     }
-    there = ((account, place.capabilities) for place in places for account in place.list_managed(tx))
-    return accounts.compare(issued, there, now=now)
+    there = [(account, place.capabilities) for place in places for account in place.list_managed(tx)]
+    found = accounts.compare(issued, there, now=now)
+    found.distrusted.extend(_distrusted(tx, known, there, key))
+    return found
+
+
+def _distrusted(
+    tx: Tx, known: Mapping[str, Credential], there: Sequence[tuple[Managed, Capabilities]], key: bytes
+) -> Iterator[Distrusted]:
+    """Accounts of what was issued that the record tells otherwise. Where the end is the place's own it is not held against us."""
+    pairs = [
+        (known[account.credential_id], account if can.sets_expiry else replace(account, expires_at=None))
+        for account, can in there
+        if account.credential_id in known and known[account.credential_id].issued_at is not None
+    ]
+    faults = standing.faults(tx, pairs, key)
+    yield from (Distrusted(account=account, why=faults[one.id]) for one, account in pairs if one.id in faults)
 
 
 def disable_orphans(worker: Worker, places: Sequence[Place], *, reason: str) -> Differences:
     """End every account behind which nothing living stands; what was found, before it was mended."""
     with worker.writing() as unit:
-        found = reconcile(unit.tx, places, unit.at)
+        found = reconcile(unit.tx, places, unit.at, key=worker.pen.key)
         for account in found.without_credential:
             for place in places:
                 place.disable(unit.tx, account.credential_id)

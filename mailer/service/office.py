@@ -28,11 +28,13 @@ from mailer.store.facts import Limits
 if TYPE_CHECKING:
     from mailer.core.alarms import Limits as AlarmLimits
     from mailer.core.reply import Templates
+    from mailer.edge.erased import ErasedFile
     from mailer.edge.hook import Hook
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
     from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import Accounts, Issue, IssueSettings
+    from mailer.flow.override.destruction import Bureau
     from mailer.flow.stationery import Stationery
     from mailer.service.survey import Survey
     from mailer.store.accounts_local import LocalAccounts
@@ -166,6 +168,30 @@ class Office:
         handed_out = HandedOutFile(self.config.keys_directory)
         handed_out.ready()
         return Logins(key=self.keyring.secret("pepper"), handed_out=handed_out)
+
+    def erased(self) -> ErasedFile:
+        from mailer.edge.erased import ErasedFile  # noqa: PLC0415
+
+        return ErasedFile(self.config.keys_directory)
+
+    def bureau(self) -> Bureau:
+        """What destroying personal data takes."""
+        from mailer.flow.override.destruction import Bureau  # noqa: PLC0415
+        from mailer.service.words import russian  # noqa: PLC0415
+        from mailer.store import places  # noqa: PLC0415
+
+        fund, directory = self.config.fund, self.config.templates.directory
+        return Bureau(
+            accounts=places,
+            outside=self.erased(),
+            key=self.keyring.secret("pepper"),
+            say=russian(),
+            template=texts.act_text(self.config.path(directory) if directory else None),
+            operator=fund.name,
+            operator_address=fund.postal_address,
+            system=self.config.retention.system,
+            zone=self.config.zone,
+        )
 
     def local_accounts(self) -> LocalAccounts:
         from mailer.store.accounts_local import LocalAccounts  # noqa: PLC0415

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, literal, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
@@ -21,11 +21,17 @@ from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 PAGE: Final = 1000
+# As written: partial indexes need it.
+_NOT_ABANDONED: Final = credentials.c.state != literal(CredentialState.ABANDONED.value, literal_execute=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """`valid_until` is the last instant (UTC), `last_day` its day in the fund's zone, `term_rule` the rule that made them."""
+    """`valid_until` is the last instant (UTC), `last_day` its day in the fund's zone, `term_rule` the rule that made them.
+
+    `warned_days`: the last letter about its end was the one due so many days before. `disabling_since`: it has ended, and its
+    account could not be disabled since then; that is tried again at `disabling_next`.
+    """
 
     id: str
     request_id: int
@@ -39,6 +45,9 @@ class Credential:
     valid_until: datetime
     last_day: date
     term_rule: str
+    warned_days: int | None
+    disabling_since: datetime | None
+    disabling_next: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +61,7 @@ class Intent:
 
 
 def reserve(tx: Tx, intents: Sequence[Intent], *, at: datetime) -> None:
-    """Store intents to issue; unique by request, so one letter can never have two."""
+    """Store intents to issue; unique by request, so one letter can never have two that live."""
     if not intents:
         return
     tx.execute(
@@ -195,8 +204,20 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
 
 
 def of_request(tx: Tx, request_id: int) -> Credential | None:
-    row = tx.execute(select(credentials).where(credentials.c.request_id == request_id)).one_or_none()
+    """The one that was issued for it, or is about to be; what was abandoned is none."""
+    row = tx.execute(select(credentials).where(credentials.c.request_id == request_id, _NOT_ABANDONED)).one_or_none()
     return None if row is None else _read(row)
+
+
+def no_login(credential_id: str) -> str:
+    """What stands where a login was erased: as unique as the credential is."""
+    return f"erased:{credential_id}"
+
+
+def of_persons(tx: Tx, person_ids: Sequence[int]) -> list[Credential]:
+    """All that these persons ever had, oldest first."""
+    query = select(credentials).where(credentials.c.person_id.in_(person_ids))
+    return [_read(row) for row in tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id))]
 
 
 def count_of(tx: Tx, state: CredentialState) -> int:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -104,6 +104,26 @@ class Database:
                 driver.autocommit = True
                 driver.execute(f"LISTEN {CHANNEL}")
                 yield lambda seconds: any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+
+    @property
+    def driver_error(self) -> type[Exception]:
+        """What the driver itself raises, used without SQLAlchemy."""
+        error: type[Exception] = self._writer.dialect.loaded_dbapi.Error
+        return error
+
+    @contextmanager
+    def unbound(self) -> Iterator[Any]:
+        """The driver's own connection, outside any transaction: for what a database does with its files. Nobody of ours writes
+        meanwhile."""
+        with self._turn or nullcontext(), self._writer.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None  # noqa: S101  a connection that is open has a driver
+            if not self.sqlite:
+                driver.autocommit = True
+            try:
+                yield driver
+            finally:
+                connection.invalidate()  # it never goes back among those that begin transactions
 
     def close(self) -> None:
         self._reader.dispose()

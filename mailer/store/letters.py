@@ -52,6 +52,7 @@ class Kept:
     verdict: str | None
     rule_id: str | None
     reason: str | None
+    erased_at: datetime | None
 
 
 def several(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Kept]:

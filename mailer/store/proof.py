@@ -63,7 +63,7 @@ def docket(tx: Tx, request_ids: Sequence[int], key: bytes) -> Docket:
     return Docket(
         requests=found,
         people=personal.several(tx, sorted(rows)),
-        told={number: _held(records, key) for number, records in sealed.items()},
+        told={number: holding(records, key) for number, records in sealed.items()},
         senders=known,
         distrusted=senders.faults_of(tx, list(known.values()), key),
     )
@@ -133,7 +133,7 @@ def reply_fault(reply: Reply, recipient: Personal, sealed: Sequence[Sealed], key
 
     `sealed`: what `records_of` gives, among them the record of the attempt which begins.
     """
-    held = _held(sealed, key)
+    held = holding(sealed, key)
     if isinstance(held, str):
         return held
     own = [one for one in held if one.details.get("reply") == reply.id]
@@ -200,7 +200,7 @@ def _saying(sealed: Sequence[Sealed], event: str, request_id: int | None, key: b
     return None
 
 
-def _held(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
+def holding(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
     """The records with their parts; the fault of the first that does not hold instead."""
     told = []
     for one in sealed:

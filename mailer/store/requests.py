@@ -14,12 +14,15 @@ from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Facts, Verdict
-from mailer.states import RequestState
+from mailer.states import CredentialState, RequestState
 from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.schema import Instant, credentials, requests
 
 OPEN: Final = (RequestState.HELD, RequestState.APPROVED, RequestState.ISSUED)
+
+_ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
+_BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != _ABANDONED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +124,7 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
     """Approved requests that have no credential yet and whose delay is over, oldest first."""
     query = (
         select(requests)
-        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
+        .outerjoin(credentials, _BEGUN)
         .where(_is_due(now))
         .order_by(requests.c.created_at, requests.c.id)
         .limit(limit)
@@ -131,7 +134,7 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
 
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
-    query = select(func.count()).select_from(requests.outerjoin(credentials, credentials.c.request_id == requests.c.id))
+    query = select(func.count()).select_from(requests.outerjoin(credentials, _BEGUN))
     return tx.execute(query.where(_is_due(now))).scalar_one()
 
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0007"  # the newest migration: a database of another version is refused
+VERSION: Final = "0010"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -186,6 +186,7 @@ letters = Table(
     Column("verdict", String(10)),
     Column("rule_id", String(60)),
     Column("reason", String(60)),
+    Column("erased_at", Instant),  # its bytes were destroyed; size and digests stay
     UniqueConstraint("mailbox", "epoch", "item"),
     Index("ix_letters_turns", "state", "kind", "batches", "sender_code", "id", "read_after"),  # all that a claim looks at
     Index("ix_letters_attempts", "state", "attempts"),
@@ -226,7 +227,7 @@ credentials = Table(
     "credentials",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("request_id", Number, ForeignKey("requests.id"), nullable=False, unique=True),  # one letter, one credential
+    Column("request_id", Number, ForeignKey("requests.id"), nullable=False),
     Column("sender_code", String(40), nullable=False),
     Column("person_id", Number, ForeignKey("personal.id"), nullable=False),
     Column("answer_to_id", Number, ForeignKey("personal.id"), nullable=False),
@@ -237,11 +238,28 @@ credentials = Table(
     Column("valid_until", Instant, nullable=False),
     Column("last_day", Date, nullable=False),
     Column("term_rule", String(100), nullable=False),
+    Column("warned_days", Integer),  # how many days before its end the last letter about it was due
+    Column("disabling_since", Instant),  # it has ended, and its account could not be disabled yet
+    Column("disabling_next", Instant),  # when that is tried again
     Index("ix_credentials_person_id", "person_id", "state"),
     Index("ix_credentials_sender_code", "sender_code", "state"),
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
     Index("ix_credentials_reserved_at", "reserved_at"),
+    Index(
+        "ix_credentials_disabling",
+        "disabling_next",
+        sqlite_where=text("disabling_since IS NOT NULL"),
+        postgresql_where=text("disabling_since IS NOT NULL"),
+    ),
+    # One letter, one credential; an abandoned one never went out, and its request may be approved again.
+    Index(
+        "uq_credentials_request_id",
+        "request_id",
+        unique=True,
+        sqlite_where=text("state <> 'abandoned'"),
+        postgresql_where=text("state <> 'abandoned'"),
+    ),
     # The login of an abandoned one never went out: a pair of the pool goes back and may be taken for another.
     Index(
         "uq_credentials_login",
@@ -256,6 +274,12 @@ used_logins = Table(
     "used_logins",
     metadata,
     Column("mark", String(64), primary_key=True),  # `core.secret.login_mark`: stays when the person is erased
+)
+
+erased_marks = Table(
+    "erased_marks",
+    metadata,
+    Column("mark", String(64), primary_key=True),  # `core.erasing.mark`; the same stand outside the database
 )
 
 accounts_local = Table(

@@ -19,6 +19,8 @@ ZONES = [
     "America/Nuuk",
 ]
 
+THIRTY_YEARS = date(2020, 1, 1), 10_958  # the first day, and how many
+
 
 @pytest.mark.parametrize(
     ("issued", "last_day"),
@@ -88,10 +90,22 @@ def test_agrees_with_counting_on_the_fingers(day: date, second: int, zone: str, 
     assert found.until == slow_last_second(expected, ZoneInfo(zone))
 
 
-def test_every_day_of_thirty_years_in_moscow() -> None:
-    for offset in range(365 * 30):
-        issued_at = datetime(2020, 1, 1, 12, tzinfo=UTC) + timedelta(days=offset)
-        assert term(issued_at, MOSCOW, 3, None).last_day == slow_last_day(issued_at.date(), 3), issued_at
+@pytest.fixture(scope="module")
+def last_days() -> dict[date, date]:
+    """The day of issue -> the last day of its term, for thirty years."""
+    return {day: slow_last_day(day, 3) for day in (THIRTY_YEARS[0] + timedelta(days=number) for number in range(THIRTY_YEARS[1]))}
+
+
+@pytest.mark.parametrize("name", [*ZONES, "Asia/Beirut", "Asia/Kolkata", "Australia/Lord_Howe", "America/Santiago"])
+def test_every_day_of_thirty_years(name: str, last_days: dict[date, date]) -> None:
+    """Issued in the first second of each local day and in its last: both end in the last second of the same later day."""
+    zone = ZoneInfo(name)
+    seconds = slow_seconds(zone)
+    for issued_on, last_day in last_days.items():
+        for issued_at in seconds[issued_on]:
+            found = term(issued_at, zone, 3, None)
+            assert (found.last_day, found.until) == (last_day, seconds[last_day][1]), issued_at
+            assert found.until.astimezone(zone).date() == last_day
 
 
 @pytest.mark.parametrize(
@@ -124,3 +138,19 @@ def slow_last_second(day: date, zone: ZoneInfo) -> datetime:
     while minute.astimezone(zone).date() > day:
         minute -= timedelta(minutes=1)
     return minute + timedelta(seconds=59)
+
+
+def slow_seconds(zone: ZoneInfo) -> dict[date, tuple[datetime, datetime]]:
+    """Each local day's first and last second, found by walking through all half hours and looking at the calendar on the wall.
+
+    Right where clocks are changed at a full or half hour, by full or half hours.
+    """
+    half_hour, days = timedelta(minutes=30), THIRTY_YEARS[1] + 100
+    moment = datetime.combine(THIRTY_YEARS[0], datetime.min.time(), UTC) - timedelta(days=2)
+    found: dict[date, tuple[datetime, datetime]] = {}
+    for _ in range(2 * 24 * days):
+        today = moment.astimezone(zone).date()
+        first, _last = found.get(today, (moment, moment))
+        found[today] = first, moment + half_hour - timedelta(seconds=1)
+        moment += half_hour
+    return found

@@ -64,6 +64,7 @@ class Deeds(Hands):
             "letter.retried": self._taking_up,
             "letter.dropped": self._taking_up,
             "letter.exported": self._exporting,
+            "command.refused": self._asking_in_vain,
             "step.paused": self._standing_still,
             "step.resumed": self._standing_still,
             "issuing.paused": self._pausing,
@@ -333,6 +334,10 @@ class Deeds(Hands):
         self._command(moment, *words)
         if not self._office.count(f"SELECT count(*) FROM credentials WHERE state = 'revoked' AND login = '{row['login']}'"):
             self._office.mailer(*words)
+
+    def _asking_in_vain(self, moment: Moment) -> None:
+        """Nothing is paused, so nothing can be resumed."""
+        self._command(moment, "resume", "deliver", "--reason", "crash campaign")
 
     def _standing_still(self, moment: Moment) -> None:
         """A person has a step stand still and go on; when he dies of either, he looks, and does it again if it was not done."""

@@ -61,9 +61,10 @@ def watch_commits(doom: Doom) -> None:
     noted = threading.local()  # a transaction stays in one thread
     append, writing = audit.append, Database.writing
 
-    def noting_append(tx: Tx, pen: audit.Pen, at: datetime, told: Sequence[Any]) -> None:
-        append(tx, pen, at, told)
+    def noting_append(tx: Tx, pen: audit.Pen, at: datetime, told: Sequence[Any]) -> range:
+        numbers = append(tx, pen, at, told)
         noted.names.update(record.event for record in told)
+        return numbers
 
     @contextmanager
     def passing_writing(database: Database) -> Iterator[Tx]:

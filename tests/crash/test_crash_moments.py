@@ -12,15 +12,20 @@ from pathlib import Path
 import pytest
 
 from tests.crash.campaign import DATABASES, plan
-from tests.crash.moments import ALL, CALLS, EVENTS, SILENT, TOLD_WITH, Way
+from tests.crash.moments import ALL, CALLS, ELSEWHERE, EVENTS, SILENT, TOLD_WITH, Way
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_every_event_of_the_record_is_a_moment() -> None:
     flow = (ROOT / "docs/flow.md").read_text(encoding="utf-8").partition("\n## Transactions and the record\n")[2]
-    assert set(re.findall(r"^\| `([a-z.-]+)` \|", flow, re.M)) == set(EVENTS) | set(TOLD_WITH)
+    assert set(re.findall(r"^\| `([a-z.-]+)` \|", flow, re.M)) == set(EVENTS) | set(TOLD_WITH) | set(ELSEWHERE)
     assert set(TOLD_WITH.values()) <= set(EVENTS)
+
+
+@pytest.mark.parametrize(("event", "test"), ELSEWHERE.items())
+def test_what_the_campaign_leaves_out_is_tried_elsewhere(event: str, test: str) -> None:
+    assert f'"{event}"' in (ROOT / test).read_text(encoding="utf-8")
 
 
 def test_every_moment_comes_in_both_ways_and_once() -> None:

@@ -16,6 +16,8 @@ import pytest
 from tests.e2e.bureau import Bureau, request
 from tests.servers.dovecot import Dovecot
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "gb1@clinic.example"
 LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
 

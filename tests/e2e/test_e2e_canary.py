@@ -20,6 +20,8 @@ from tests.e2e.canary import IN_GROUPS, PASSWORD, seen
 from tests.servers.dovecot import Dovecot
 from tests.servers.postgres import programs
 
+pytestmark = pytest.mark.slow
+
 DESK, COURIER = "intake,answer,issue,expire", "deliver"
 SURNAME = "Канарейкин"
 CLINIC, DENTIST = "ib@clinic.example", "dent@clinic.example"

@@ -19,6 +19,8 @@ from tests.servers.dovecot import Dovecot
 from tests.servers.postgres import Postgres
 from tests.servers.services import needed
 
+pytestmark = pytest.mark.slow
+
 SENDERS = [f"ib@clinic{n}.example" for n in range(20)]
 EVERYTHING = "intake,answer,issue,deliver,expire"
 FULL = "the disk is nearly full"

@@ -12,6 +12,8 @@ from tests.e2e.bureau import Bureau, request
 from tests.servers.dovecot import Dovecot
 from tests.servers.services import needed
 
+pytestmark = pytest.mark.slow
+
 GOOD, OTHER = "gb1@clinic.example", "dent@clinic.example"
 PATIENCE_SECONDS = 120  # a step that failed comes back after a pause that doubles, and the machine may be busy
 UIDPLUS_ONLY = "IMAP4rev1 NAMESPACE IDLE UIDPLUS QUOTA"

@@ -15,6 +15,8 @@ import pytest
 from tests.e2e.bureau import Bureau, header, request
 from tests.servers.dovecot import Dovecot
 
+pytestmark = pytest.mark.slow
+
 UNRULY = str(Path(__file__).parent / "unruly.py")
 SENDERS = [f"ib@clinic{n}.example" for n in range(20)]
 DESK = "intake,answer,issue,expire"
@@ -77,9 +79,9 @@ def drop(bureau: Bureau, good: int, bad: Sequence[int]) -> set[str]:
     [
         pytest.param("kill", [7], -9, id="kills"),
         pytest.param("kill", [0, 13], -9, id="two-kill"),
-        pytest.param("kill", [1, 2, 5, 8, 13], -9, id="many-kill"),
+        pytest.param("kill", [1, 2, 5, 8, 13], -9, id="many-kill", marks=pytest.mark.long),
         pytest.param("hang", [7], 70, id="hangs"),
-        pytest.param("grip", [7], 1, id="hangs-with-everything"),
+        pytest.param("grip", [7], 1, id="hangs-with-everything", marks=pytest.mark.long),
         pytest.param("hoard", [7], None, id="eats-memory"),
     ],
 )

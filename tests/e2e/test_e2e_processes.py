@@ -16,6 +16,8 @@ from tests.e2e.bureau import Bureau, header, request
 from tests.servers.dovecot import Dovecot
 from tests.servers.processes import parts, runs
 
+pytestmark = pytest.mark.slow
+
 SURNAMES = ("Иванов", "Петров", "Сидоров", "Ли", "Ким", "Кузнецов")
 INITIALS = "АБВГДЕЖЗИКЛМНОПРСТ"
 ADDRESSES = [f"ib@clinic{n}.example" for n in range(60)]

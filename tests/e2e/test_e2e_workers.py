@@ -14,6 +14,8 @@ from tests.e2e.bureau import Bureau, header, request
 from tests.e2e.test_e2e_processes import ADDRESSES, PEOPLE, parts
 from tests.servers.dovecot import Dovecot
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bureau(tmp_path: Path, postgres_url: str, dovecot: Dovecot) -> Iterator[Bureau]:

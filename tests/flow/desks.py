@@ -7,13 +7,15 @@ import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply, rules
 from mailer.core.alarms import Limits as AlarmLimits
 from mailer.core.caution import Caution
+from mailer.core.reply import Templates
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
@@ -52,6 +54,13 @@ DENTIST = Sender(
 )
 
 
+@cache
+def packaged() -> tuple[Ruleset, Templates]:
+    """The packaged rules and templates; both are frozen, so that all desks share them."""
+    ruleset = rules.load(texts.rule_texts(None))
+    return ruleset, reply.load(texts.template_texts(None), form=ruleset.form)
+
+
 @dataclass(kw_only=True)
 class Desk:
     """The steps, and what they work with. `observe`, `breaker` and `limits` as configured."""
@@ -68,6 +77,7 @@ class Desk:
     batch: int = 100
     kind: str = "local"
     low_stock: int = 0
+    login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
     surroundings: FakeSurroundings = field(default_factory=FakeSurroundings)
@@ -84,7 +94,7 @@ class Desk:
         self.trial.register(CLINIC, DENTIST)
         with self.trial.database.reading() as tx:
             self._begun_at = audit.head(tx)
-        self.ruleset: Ruleset = rules.load(texts.rule_texts(None))
+        self.ruleset, templates = packaged()
         handed_out = HandedOutFile(self.home / "keys")
         handed_out.make()
         pepper = self.keyring.secret("pepper")
@@ -92,7 +102,7 @@ class Desk:
         self.local = LocalAccounts(peppers={1: pepper}, algorithm="hmac-sha256")
         self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
         self.stationery = Stationery(
-            templates=reply.load(texts.template_texts(None), form=self.ruleset.form),
+            templates=templates,
             sealer=self.keyring,
             fund=FundIdentity(
                 name="ТФОМС АО",
@@ -148,7 +158,7 @@ class Desk:
         settings = IssueSettings(
             months=3,
             max_days=None,
-            login="opaque",
+            login=self.login,
             login_prefix="tmp-29-",
             profile=PROFILES["default"],
             breaker=self.breaker,

@@ -28,7 +28,7 @@ def desk(trial: Trial, tmp_path: Path) -> Desk:
 
 def to_block_by_hand(desk: Desk) -> list[str]:
     with desk.trial.database.reading() as tx:
-        found = places.reconcile(tx, [desk.local, desk.pool], desk.trial.clock())
+        found = places.reconcile(tx, [desk.local, desk.pool], desk.trial.clock(), key=desk.trial.pen.key)
     assert (found.without_credential, found.without_account, found.other_end) == ([], [], [])
     return [one.login for one in found.by_hand]
 

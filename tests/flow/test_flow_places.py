@@ -384,9 +384,11 @@ def test_the_pool_cannot_be_asked_and_that_is_no_failure(desk: Desk) -> None:
 
 def reconcile(desk: Desk) -> dict[str, list[str]]:
     with desk.trial.database.reading() as tx:
-        found = places.reconcile(tx, [desk.local, desk.pool], desk.trial.clock())
+        found = places.reconcile(tx, [desk.local, desk.pool], desk.trial.clock(), key=desk.trial.pen.key)
     names = ("without_credential", "without_account", "other_end", "by_hand")
-    return {name: [one.login for one in getattr(found, name)] for name in names if getattr(found, name)}
+    logins = {name: [one.login for one in getattr(found, name)] for name in names}
+    logins["distrusted"] = [one.account.login for one in found.distrusted]
+    return {name: some for name, some in logins.items() if some}
 
 
 def test_accounts_and_credentials_of_a_working_office_agree(desk: Desk) -> None:
@@ -417,9 +419,9 @@ def test_orphans_are_found_both_ways_and_ended_on_request(local_desk: Desk) -> N
         tx.execute(update(credentials.credentials).where(credentials.credentials.c.login == kept).values(state="revoked"))
         tx.execute(delete(accounts_local).where(accounts_local.c.login == lost))
         tx.execute(update(accounts_local).where(accounts_local.c.login == alive).values(expires_at=desk.trial.clock()))
-    assert reconcile(desk) == {"without_credential": [kept], "without_account": [lost], "other_end": [alive]}
+    assert reconcile(desk) == {"without_credential": [kept], "without_account": [lost], "other_end": [alive], "distrusted": [alive]}
     places.disable_orphans(desk.trial.worker(), [desk.local, desk.pool], reason="сверка")
-    assert reconcile(desk) == {"without_account": [lost], "other_end": [alive]}
+    assert reconcile(desk) == {"without_account": [lost], "other_end": [alive], "distrusted": [alive]}
     assert [(one["importance"], one["reason"]) for one in told(desk, "account.disabled")] == [("notice", "сверка")]
 
 

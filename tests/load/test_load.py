@@ -11,6 +11,8 @@ from tests.load.campaign import Measured
 from tests.servers.dovecot import dovecot_program
 from tests.servers.services import needed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("trial", "count"),

@@ -34,6 +34,8 @@ def export(worker: Worker, number: int, *, reason: str | None) -> Kept:
     """Any kept letter with its bytes. Who reads a stranger's letter is recorded before he gets it."""
     with worker.writing() as unit:
         kept = letters.get(unit.tx, number)
+        if kept.erased_at is not None:
+            raise RefusedError("the bytes of letter {id} were destroyed: nothing is left of them", id=kept.id)
         _tell_of_letter(unit, "letter.exported", kept, reason=reason)
         return kept
 

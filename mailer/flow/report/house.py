@@ -6,8 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailer.model import Verdict
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import accounts_local, accounts_pool, audit, credentials, leases, letters, outbox, pauses, requests, senders
+from mailer.store import (
+    accounts_local,
+    accounts_pool,
+    audit,
+    credentials,
+    leases,
+    letters,
+    observed,
+    outbox,
+    pauses,
+    requests,
+    senders,
+)
 from mailer.store.accounts_local import LocalCounts
 from mailer.store.accounts_pool import PoolCounts
 from mailer.store.db import Tx
@@ -31,7 +44,7 @@ class Backlog:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """The state of the house in counts, and who works on what."""
+    """The state of the house in counts, and who works on what. `observed`: letters that were observed and then left alone."""
 
     letters: Mapping[LetterState, int]
     requests: Mapping[RequestState, int]
@@ -43,6 +56,7 @@ class Status:
     records: int
     leases: Sequence[Holding]
     pauses: Sequence[Pause]
+    observed: Mapping[Verdict, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,4 +96,5 @@ def status(tx: Tx, now: datetime) -> Status:
         records=audit.head(tx),
         leases=leases.every(tx),
         pauses=pauses.every(tx),
+        observed=observed.unanswered(tx),
     )

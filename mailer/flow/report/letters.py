@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailer.core import kinds, mime
+from mailer.core import kinds, lifecycle, mime
 from mailer.model import Form, Letter, Own, Reading
-from mailer.states import LetterState
 from mailer.store.letters import Kept
 
 
@@ -51,8 +50,7 @@ def letter_view(kept: Kept) -> LetterView:
 
 def is_suspect(kept: Kept) -> bool:
     """Whether reading this letter killed or failed whoever did, or may have: then no command reads it either."""
-    tried = kept.state is LetterState.KEPT and kept.batches > 0
-    return tried or kept.state in {LetterState.QUARANTINED, LetterState.DROPPED}
+    return lifecycle.may_harm(kept.state, kept.batches)
 
 
 def read_kept(kept: Kept) -> Letter | None:

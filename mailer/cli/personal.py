@@ -1,0 +1,279 @@
+"""`mailer personal`: what stands here of one person, handed over or destroyed; and what was kept long enough."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from gettext import gettext as _
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mailer.cli.opened import officer_of
+from mailer.cli.show import plain, print_json, safe_text, say
+from mailer.errors import EdgeError, RefusedError, SetupError
+
+if TYPE_CHECKING:
+    from mailer.core.erasing import Living
+    from mailer.flow.override.destruction import Order
+    from mailer.flow.override.personal import Asked, Found
+    from mailer.service.office import Office
+    from mailer.store.erasure import Holdings
+    from mailer.store.work import Worker
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help=_("As «Иванов И.И.»."))]
+Senders = Annotated[
+    list[str] | None,
+    typer.Option("--sender", metavar="CODE", help=_("At this organisation only; - is none in the register; may be repeated.")),
+]
+Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in record and act, and names no person."), metavar="TEXT")]
+Acts = Annotated[Path | None, typer.Option("--acts", help=_("The folder for act and extract."), metavar="DIR")]
+OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done; change nothing."))]
+AsJson = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
+
+
+def add_to(app: typer.Typer) -> None:
+    noun = typer.Typer(help=_("Personal data: found, handed over, destroyed."), no_args_is_help=True)
+    noun.command("find", help=_("Show where the data of one person stands: numbers and counts."))(_find)
+    noun.command("export", help=_("Write all that we hold of one person to a new JSON file, for that person."))(_export)
+    noun.command("erase", help=_("Destroy the data of one person, or what was kept long enough; writes the act."))(_erase)
+    noun.command("reapply", help=_("Destroy once more what a restored database holds again, and tidy its files."))(_reapply)
+    app.add_typer(noun, name="personal")
+
+
+def _find(context: typer.Context, name: Name, sender: Senders = None, as_json: AsJson = False) -> None:
+    from mailer.flow.override import personal
+
+    with officer_of(context, "personal find") as (office, worker):
+        found = personal.find(worker, _asked(office, name, sender), _quietly)
+    _show_found(found, as_json=as_json)
+
+
+def _export(
+    context: typer.Context,
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_("A file that is not there yet."))],
+    sender: Senders = None,
+) -> None:
+    from mailer.flow.override import personal
+
+    with officer_of(context, "personal export") as (office, worker), _new_file(file) as descriptor:
+        held = personal.export(worker, _asked(office, name, sender), _quietly)
+        written = json.dumps(plain(held), ensure_ascii=False, indent=2) + "\n"
+        os.write(descriptor, written.encode())
+    say(_("{path}: all that is held of this person").format(path=safe_text(file)))
+
+
+def _erase(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help=_("As «Иванов И.И.»; without it --expired."))] = None,
+    *,
+    reason: Because,
+    sender: Senders = None,
+    expired: Annotated[bool, typer.Option("--expired", help=_("What was kept for as long as the configuration says."))] = False,
+    revoke: Annotated[bool, typer.Option("--revoke", help=_("First end logins, waiting answers and open requests."))] = False,
+    acts: Acts = None,
+    dry_run: OnlyTry = False,
+    as_json: AsJson = False,
+) -> None:
+    from mailer.flow.override import destruction, personal
+
+    why = _given(reason)
+    if (name is None) is not expired or (expired and (sender or revoke)):
+        raise typer.BadParameter(_("give a name, or --expired alone"), param_hint="NAME")
+    with officer_of(context, "personal erase", dry_run=dry_run) as (office, worker):
+        if name is not None:
+            found = personal.find(worker, _asked(office, name, sender), _quietly)
+            order = destruction.order_of(found, reason=why, revoke=revoke)
+            register = found.register
+        else:
+            order, register = _expired(office, worker, why), []
+        _carry_out(office, worker, order, acts, dry_run=dry_run, as_json=as_json)
+    if register and not as_json:
+        told = _("the register of senders names this person: {codes}. That is changed there, with `mailer senders`")
+        say(told.format(codes=safe_text(", ".join(register))))
+
+
+def _reapply(
+    context: typer.Context,
+    reason: Because,
+    acts: Acts = None,
+    dry_run: OnlyTry = False,
+    as_json: AsJson = False,
+) -> None:
+    from mailer.flow.override import destruction
+
+    why = _given(reason)
+    with officer_of(context, "personal reapply", dry_run=dry_run) as (office, worker):
+        bureau = office.bureau()
+        with worker.reading() as tx:
+            order = destruction.returned(tx, bureau, reason=why)
+            left = destruction.unfinished(tx, bureau.outside)
+        if not order.again and not left.uncompacted:
+            say(_("nothing that was destroyed stands here"))
+            return
+        if order.again:
+            _carry_out(office, worker, order, acts, dry_run=dry_run, as_json=as_json)
+        elif not dry_run:
+            _compact(office, worker)
+            say(_("the files of the database were written anew"))
+
+
+def _expired(office: Office, worker: Worker, reason: str) -> Order:
+    from mailer.flow.override import destruction
+    from mailer.service.office import clock
+
+    letters_days, names_days = office.config.letters.keep_days, office.config.retention.names_days
+    if letters_days is None and names_days is None:
+        raise SetupError("nothing ends by time: set [letters] keep_days or [retention] names_days")
+    with worker.reading() as tx:
+        return destruction.expired(tx, clock(), letters_days=letters_days, names_days=names_days, reason=reason)
+
+
+def _carry_out(office: Office, worker: Worker, order: Order, acts: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    from mailer.edge.papers import Papers
+    from mailer.flow.override import destruction
+    from mailer.service.office import clock
+    from mailer.store import compaction, db
+
+    if dry_run:
+        with worker.reading() as tx:
+            held, living = destruction.foresee(tx, order)
+        _show_erased(held, [], living, as_json=as_json)
+        return
+    if not (order.person_ids or order.letter_ids or order.again):
+        if as_json:
+            print_json({"erased": {}, "letters": [], "requests": [], "papers": [], "hindering": []})
+        else:
+            say(_("there is nothing to destroy"))
+        return
+    owner = db.Database(office.config.owner_url)
+    try:
+        compaction.check(owner)
+    finally:
+        owner.close()
+    folder = acts or office.config.path(office.config.retention.acts)
+    with Papers(folder, f"{clock().astimezone(office.config.zone):%Y%m%d-%H%M%S}") as papers:
+        held = destruction.destroy(worker, office.bureau(), papers, order)
+        paths = papers.paths
+    _show_erased(held, paths, [], as_json=as_json)
+    _compact(office, worker)
+
+
+def _compact(office: Office, worker: Worker) -> None:
+    from mailer.flow.override import destruction
+    from mailer.store import compaction, db
+
+    owner = db.Database(office.config.owner_url)
+    try:
+        compaction.compact(owner)
+    except EdgeError as error:
+        raise EdgeError(
+            "erased, but it may still lie in the files of the database; sign no act before `mailer personal reapply` has written "
+            "them anew. {why}",
+            why=error,
+        ) from error
+    finally:
+        owner.close()
+    destruction.compacted(worker)
+
+
+def _asked(office: Office, name: str, sender: Sequence[str] | None) -> Asked:
+    from mailer.flow.override import personal
+
+    codes = None if not sender else {"" if code == "-" else code for code in sender}
+    return personal.asked_for(name, codes, office.active_rules().form, office.own())
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
+    return reason.strip()
+
+
+def _quietly(_letters: int) -> None:
+    """Nobody watches."""
+
+
+def _counted(counts: Mapping[str, int]) -> Iterator[str]:
+    words: dict[str, Callable[[int], str]] = {
+        "names": lambda count: _("names: {count}").format(count=count),
+        "addresses": lambda count: _("addresses that only this person used: {count}").format(count=count),
+        "letters": lambda count: _("letters with their bytes: {count}").format(count=count),
+        "filed": lambda count: _("of these in the done folder on the mail server: {count}").format(count=count),
+        "requests": lambda count: _("requests: {count}").format(count=count),
+        "credentials": lambda count: _("credentials: {count}").format(count=count),
+        "local_logins": lambda count: _("logins in our own accounts: {count}").format(count=count),
+        "sealed": lambda count: _("answers that are still sealed: {count}").format(count=count),
+    }
+    return (words[name](count) for name, count in counts.items())
+
+
+def _show_found(found: Found, *, as_json: bool) -> None:
+    held = found.held
+    numbers: dict[str, Sequence[object]] = {
+        "letters": [letter.id for letter in held.letters],
+        "requests": sorted(held.requests),
+        "credentials": [one.login for one in held.credentials],
+        "replies": sorted(held.replies),
+        "senders": found.codes,
+        "register": found.register,
+        "unread": found.unread,
+    }
+    if as_json:
+        print_json(
+            {"counts": found.counts(), "numbers": numbers, "named": {str(one): how.value for one, how in found.named.items()}}
+        )
+        return
+    for line in _counted(found.counts()):
+        say(line)
+    for name, listed in numbers.items():
+        if listed:
+            say(f"  {name}: {safe_text(', '.join(str(one) or '-' for one in listed))}")
+    if found.unread:
+        say(_("letters that no command reads were not looked into: {count}").format(count=len(found.unread)))
+
+
+def _show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living], *, as_json: bool) -> None:
+    from mailer.flow.override.inventory import categories
+
+    counted = categories(held)
+    if as_json:
+        print_json(
+            {
+                "erased": {one.what: one.count for one in counted},
+                "letters": [letter.id for letter in held.letters],
+                "requests": sorted(held.requests),
+                "papers": [str(path) for path in paths],
+                "hindering": living,
+            }
+        )
+        return
+    for one in counted:
+        say(f"{_(one.what)}: {one.count}")
+    for hindering in living:
+        say("! " + safe_text(f"{hindering.kind} {hindering.name}: {hindering.state.value}"))
+    for path in paths:
+        say(_("{path}: to be signed and kept for three years").format(path=safe_text(path)))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[int]:
+    """A file for its owner alone, that was not there; gone again unless all of it was written."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise RefusedError("{path} exists already and is not overwritten", path=path) from error
+    except OSError as error:
+        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
+    try:
+        yield descriptor
+        os.fsync(descriptor)
+    except BaseException:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)

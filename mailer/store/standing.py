@@ -1,0 +1,60 @@
+"""Does an account stand as the record tells of its login's life? Whoever can only write the database cannot make it so.
+
+The tables say what the last writer wrote; the record says until when a login was issued, whether that was changed, and that it has
+ended. An account that works although its login has ended, works longer, or goes by another login was meddled with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mailer.core import evidence
+from mailer.core.accounts import Managed
+from mailer.errors import N_
+from mailer.store import audit, proof
+from mailer.store.credentials import Credential, no_login
+from mailer.store.db import Tx
+from mailer.store.proof import Told
+
+PAGE: Final = 500
+ENDS: Final = ("credential.expired", "credential.revoked", "credential.superseded", "credential.suspended")
+BEGINS: Final = ("credential.issued", "credential.extended", "credential.resumed")
+LIFE: Final = ("credential.reserved", *BEGINS, *ENDS)
+
+
+def fault(tx: Tx, credential: Credential, account: Managed, key: bytes) -> str | None:
+    """Why this account is not as the record tells, or None when it is. An end of None is its own affair."""
+    return faults(tx, [(credential, account)], key).get(credential.id)
+
+
+def faults(tx: Tx, pairs: Sequence[tuple[Credential, Managed]], key: bytes) -> dict[str, str]:
+    """Credential id -> what is wrong with its account; those that are as the record tells are left out."""
+    found = {}
+    for start in range(0, len(pairs), PAGE):
+        page = pairs[start : start + PAGE]
+        told = audit.of_requests(tx, sorted({credential.request_id for credential, _ in page}), *LIFE)
+        for credential, account in page:
+            why = _fault(credential, account, proof.holding(told[credential.request_id], key))
+            if why is not None:
+                found[credential.id] = why
+    return found
+
+
+def _fault(credential: Credential, account: Managed, told: list[Told] | str) -> str | None:
+    if isinstance(told, str):
+        return told
+    own = [one for one in told if one.details["credential"] == credential.id]
+    reserved = [one.details["login_digest"] for one in own if one.event == "credential.reserved"]
+    terms = [one.details["valid_until"] for one in own if one.event in {"credential.issued", "credential.extended"}]
+    if not reserved or not terms:
+        return N_("the record does not tell that it was issued")
+    life = [one.event for one in own if one.event in {*BEGINS, *ENDS}]
+    is_erased = account.login == no_login(credential.id) and life[-1] in ENDS
+    if reserved[0] != proof.login_digest(account.login) and not is_erased:
+        return N_("its login is not the one that was issued")
+    if account.enabled and life[-1] in ENDS:
+        return N_("it works, but the record tells that it has ended")
+    if account.expires_at is not None and evidence.instant(account.expires_at) != terms[-1]:
+        return N_("it ends at another time than the record tells")
+    return None

@@ -179,7 +179,7 @@ def test_a_variable_that_is_wrong_is_named(file: Path, variables: dict[str, str]
             FUND + "[credentials]\nlogin_prefix = 'тмп-'\n", "[credentials] login_prefix: must fit the pattern", id="prefix"
         ),
         pytest.param(FUND + "[credentials]\nprofile = 'weak'\n", "[credentials] profile: must be one of", id="profile"),
-        pytest.param(FUND + "[audit]\npath = 'x'\n", "[audit]: unknown key path", id="section-without-keys"),
+        pytest.param(FUND + "[audit]\npath = 'x'\n", "[audit]: unknown key path", id="audit"),
         pytest.param(FUND + SMTP.replace("993", "0"), "[smtp] port: must be at least 1", id="port"),
         pytest.param(FUND + SMTP.replace("implicit", "ssl"), "[smtp] tls: must be one of", id="tls-word"),
         pytest.param(FUND + SMTP.replace("implicit", "none"), 'tls = "none" would send passwords readable', id="tls-none"),

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from gettext import gettext as _
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli.opened import office_of
+from mailer.cli.opened import office_of, operator
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
-from mailer.errors import SetupError
+from mailer.errors import RefusedError, SetupError
+
+if TYPE_CHECKING:
+    from mailer.store.verification import Verdict
 
 
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
-    noun.command("verify", help=_("Verify seq, leaves, MACs and projections (exit 1: tampered, 2: cannot verify)."))(_verify)
+    noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
+    noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
+    noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
+    noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
     app.add_typer(noun, name="audit")
 
 
@@ -47,28 +55,102 @@ def _list(
 def _verify(
     context: typer.Context,
     since: Annotated[int, typer.Option("--since", min=1, max=LARGEST, help=_("Start at this record."))] = 1,
+    file: Annotated[
+        Path | None, typer.Option("--checkpoints", help=_("Compare with this copy of the published checkpoints."))
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> int:
-    from mailer.store import audit
+    from mailer.service import published
+    from mailer.store import verification
 
     with office_of(context) as office:
         try:
-            pen = office.pen()
+            key, history = office.pen().key, published.history(office, file)
         except SetupError as error:
             raise SetupError("CANNOT VERIFY: {why}", why=error) from error
-        with office.database.reading() as tx:
-            found = audit.verify(tx, pen.key, since=since)
+        verdict = verification.verify(office.database, key, history, since=since)
     if as_json:
-        print_json(
-            {
-                "verdict": "OK" if found.why is None else "TAMPERED",
-                "records": found.checked,
-                "seq": found.seq,
-                "why": str(found.why) if found.why else None,
-            }
-        )
-    elif found.why is None:
-        say(_("OK: {count} records; inside only: no checkpoint outside the database was compared").format(count=found.checked))
+        print_json(_shown(verdict))
     else:
-        say(_("TAMPERED: record {seq}: {why}").format(seq=found.seq, why=translated(found.why)))
-    return 0 if found.why is None else 1
+        say(_sentence(verdict))
+    return 0 if verdict.fault is None else 1
+
+
+def _shown(verdict: Verdict) -> dict[str, object]:
+    fault = verdict.fault
+    return {
+        "verdict": verdict.outcome.value,
+        "records": verdict.checked,
+        "signed": verdict.signed,
+        "restored": [asdict(one) for one in verdict.restored],
+        "seq": fault and fault.seq,
+        "why": fault and str(fault.why),
+    }
+
+
+def _sentence(verdict: Verdict) -> str:
+    """The verdict's own words are the same in every language, so that a log can be searched for them."""
+    fault = verdict.fault
+    if fault is not None:
+        return _("TAMPERED: record {seq}: {why}").format(seq=fault.seq, why=translated(fault.why))
+    said = [_("{verdict}: {count} records").format(verdict=verdict.outcome.value, count=verdict.checked)]
+    said += [
+        _("a restore was declared: what was signed beyond record {kept}, up to {lost}, is given up").format(
+            kept=one.kept, lost=one.lost
+        )
+        for one in verdict.restored
+    ]
+    if verdict.signed is None:
+        said.append(_("inside only: no checkpoint outside the database was compared"))
+    elif verdict.signed < verdict.size:
+        said.append(
+            _("signed up to record {signed}, after it {count}").format(signed=verdict.signed, count=verdict.size - verdict.signed)
+        )
+    else:
+        said.append(_("all of them under checkpoints outside the database"))
+    return "; ".join(said)
+
+
+def _checkpoints(context: typer.Context) -> None:
+    from mailer.store import checkpoints
+
+    with office_of(context) as office, office.database.reading() as tx:
+        notes = checkpoints.notes(tx)
+    for signed in notes:
+        typer.echo(signed)
+
+
+def _declare_restore(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help=_("Why; for the record."))],
+) -> None:
+    from mailer.flow.override import record as override
+    from mailer.store.verification import Fault
+
+    with office_of(context) as office:
+        worker = office.worker(operator())
+        signer = office.record_signer(worker)
+        kept, lost = override.declare_restore(worker, signer, reason=reason)
+        say(
+            _("declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, is given up").format(
+                kept=kept, lost=lost
+            )
+        )
+        found = signer.publish()
+        if isinstance(found, Fault):
+            raise RefusedError("record {seq}: {why}; nothing was signed", seq=found.seq, why=found.why)
+        say(_("signed: {count} records, code {code}").format(count=found.checkpoint.size, code=found.code))
+
+
+def _change_key(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help=_("Why; for the record."))],
+) -> None:
+    from mailer.flow.override import record as override
+
+    with office_of(context) as office:
+        worker = office.worker(operator())
+        found = override.change_key(worker, office.record_signer(worker), reason=reason)
+        key = office.signing_key()
+    say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))
+    say(_("{path}: the new key; keep a copy of it, and give its public half to whoever verifies").format(path=key.private_path))

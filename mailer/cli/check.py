@@ -39,6 +39,7 @@ def add_to(app: typer.Typer) -> None:
             (_("rules"), lambda: _("{count} rules, active").format(count=len(office.running_rules().rules))),
             (_("templates"), lambda: _templates(office)),
             (_("keys"), lambda: _keys(office)),
+            (_("record"), lambda: _record(office)),
             (_("accounts"), lambda: _accounts(office)),
             (_("register"), lambda: _register(office)),
             (_("erased data"), lambda: _erased(office)),
@@ -47,6 +48,8 @@ def add_to(app: typer.Typer) -> None:
             (_("alarms"), lambda: _alarms(office)),
         ]
         good = [_line(name, one) for name, one in checks]
+        if not _is_published_outside(office):
+            say("! " + _("record: no checkpoint leaves this machine: set [fund] officer and digest_at, or [audit] checkpoints"))
         office.close()
         return 0 if all(good) else 2
 
@@ -77,6 +80,26 @@ def _keys(office: Office) -> str:
     return _("record key, pepper, {count} epochs, the last of {day}; passwords of {bits:.0f} bits").format(
         count=len(epochs), day=epochs[-1] if epochs else "-", bits=entropy_bits(profile)
     )
+
+
+def _record(office: Office) -> str:
+    from mailer.service import published
+
+    office.signing_key().signer()
+    history = published.history(office)
+    last = history.last if history else None
+    if last is None:
+        return _("its key signs; nothing was signed yet")
+    return _("its key signs; the last checkpoint is of {count} records, code {code}").format(
+        count=last.checkpoint.size, code=last.code
+    )
+
+
+def _is_published_outside(office: Office) -> bool:
+    """Whether checkpoints go where this machine's administrator cannot reach them: in the digest, or to a folder of the network."""
+    fund = office.config.fund
+    mailed = fund.officer is not None and bool(fund.digest_at) and office.config.mode == "answer"
+    return mailed or office.checkpoint_file().is_on_another_machine()
 
 
 def _accounts(office: Office) -> str:

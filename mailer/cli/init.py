@@ -61,9 +61,12 @@ def _found_by_config(context: typer.Context, *, eject: bool) -> None:
 def _set_up(context: typer.Context) -> None:
     import secrets
 
+    from mailer.core import checkpoints
+    from mailer.edge.checkpoints import CheckpointFile
     from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
+    from mailer.edge.signing import SigningKey
     from mailer.service.office import clock
     from mailer.store import db, office
     from mailer.store.migrate import upgrade
@@ -82,16 +85,19 @@ def _set_up(context: typer.Context) -> None:
         try:
             keyring.found(clock().date(), secrets.token_bytes)
             HandedOutFile(config.keys_directory).make()
+            name = secrets.token_hex(16)
+            SigningKey(directory=config.keys_directory, origin=checkpoints.origin(name)).make(secrets.token_bytes)
+            CheckpointFile(path=config.checkpoints_path).make()
             ErasedFile(config.keys_directory).make()
         except OSError as error:
             raise SetupError("the key {path} cannot be made: {why}", path=error.filename, why=error.strerror) from error
         with database.writing() as tx:
-            office.found(tx, name=secrets.token_hex(16), at=clock())
+            office.found(tx, name=name, at=clock())
     finally:
         database.close()
     say(_("{url}: tables made").format(url=config.database.url.split("@")[-1]))
     say(
-        _("{path}: keys made (keep a copy of record.key, pepper.key and issuing/, never one of courier/)").format(
+        _("{path}: keys made (keep a copy of record.key, pepper.key, checkpoint.key and issuing/, never one of courier/)").format(
             path=config.keys_directory
         )
     )
@@ -134,6 +140,8 @@ def _activate(context: typer.Context) -> None:
 
 
 def _upgrade(context: typer.Context) -> None:
+    import secrets
+
     from mailer.core.custody import KeyKind
     from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
@@ -152,6 +160,8 @@ def _upgrade(context: typer.Context) -> None:
     HandedOutFile(config.keys_directory).make()
     ErasedFile(config.keys_directory).make()
     with office_of(context) as opened:
+        opened.signing_key().make(secrets.token_bytes)
+        opened.checkpoint_file().make()
         if not opened.keyring.pools():
             custody.rotate(opened.worker(operator()), opened.keyring, KeyKind.POOL)
         with opened.database.writing() as tx:

@@ -54,6 +54,9 @@ def _list(
     undelivered: Annotated[
         bool, typer.Option("--undelivered", help=_("Only those whose reply did not arrive for certain."))
     ] = False,
+    observed: Annotated[
+        bool, typer.Option("--observed", help=_("What would have been done in mode observe, with the refusals' words."))
+    ] = False,
     before: Annotated[
         int | None, typer.Option("--before", min=1, max=LARGEST, help=_("Only older than this one."), metavar="№")
     ] = None,

@@ -33,7 +33,9 @@ def add_to(app: typer.Typer) -> None:
         until_idle: Annotated[bool, typer.Option("--until-idle", help=_("Do what there is to do, then end."))] = False,
         only: Annotated[
             str,
-            typer.Option("--only", help=_("Only these steps: intake,answer,bounce,issue,deliver,expire,alarm."), metavar="STEPS"),
+            typer.Option(
+                "--only", help=_("Only these steps: intake,answer,bounce,issue,deliver,expire,alarm,checkpoint."), metavar="STEPS"
+            ),
         ] = "",
         supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
     ) -> int:

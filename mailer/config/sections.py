@@ -254,16 +254,16 @@ class Alarms(_Section):
     command: Annotated[tuple[str, ...], BeforeValidator(_command)] = ()
 
 
+class Audit(_Section):
+    checkpoints: Annotated[str, Field(min_length=1)] | None = None
+
+
 class Retention(_Section):
     """How long names are kept, and what the papers of a destruction say. Of letters: `[letters] keep_days`."""
 
     names_days: Count | None = None
     acts: Text = "acts"
     system: Text = "mailer"
-
-
-class _Empty(_Section):
-    """A section that later versions fill."""
 
 
 class Config(_Section):
@@ -282,7 +282,7 @@ class Config(_Section):
     accounts: Accounts = Accounts()
     approval: Approval = Approval()
     keys: Keys = Keys()
-    audit: _Empty = _Empty()
+    audit: Audit = Audit()
     alarms: Alarms = Alarms()
     retention: Retention = Retention()
     rules: Directory = Directory()
@@ -303,6 +303,11 @@ class Config(_Section):
     @property
     def keys_directory(self) -> Path:
         return self.path(self.keys.directory)
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """Where checkpoints are published: beside the keys unless set."""
+        return self.path(self.audit.checkpoints) if self.audit.checkpoints else self.keys_directory / "checkpoints.txt"
 
     @property
     def database_url(self) -> str:

@@ -47,6 +47,7 @@ class AlarmKind(StrEnum):
     KEY_MISSING = "key-missing"
     DISK_LOW = "disk-low"
     CLOCK_JUMPED = "clock-jumped"
+    RECORD_DOUBTED = "record-doubted"
 
 
 OUTSIDE: Final = frozenset({AlarmKind.KEY_MISSING, AlarmKind.DISK_LOW, AlarmKind.CLOCK_JUMPED})
@@ -116,6 +117,7 @@ class Signs:
     waiting: Heap = NOTHING  # replies queued for longer than `REPLY_WAITS_FOR`
     undelivered: Heap = NOTHING
     notices: Heap = NOTHING  # letters to the officer, undelivered or waiting as long
+    refused_since: datetime | None = None  # the record is not signed any more, since something in it is not as it was
     epochs: Mapping[str, int] = field(default_factory=dict)  # day of the key -> replies that may still need it
 
 
@@ -161,6 +163,7 @@ def watch(signs: Signs, limits: Limits, now: datetime) -> list[Alarm]:
         *_heaped(AlarmKind.REPLIES_UNDELIVERED, signs.undelivered, now),
         *_heaped(AlarmKind.NOTICES_UNDELIVERED, signs.notices, now),
         *_old_keys(signs, now),
+        *_doubts(signs),
     ]
 
 
@@ -269,6 +272,11 @@ def _old_keys(signs: Signs, now: datetime) -> Iterator[Alarm]:
         oldest = days[min(old)]
         count = sum(signs.epochs[epoch] for epoch in old)
         yield Alarm(kind=AlarmKind.KEY_OLD, since=oldest + KEY_IS_OLD, count=count, numbers={"days": (now - oldest).days})
+
+
+def _doubts(signs: Signs) -> Iterator[Alarm]:
+    if signs.refused_since is not None:
+        yield Alarm(kind=AlarmKind.RECORD_DOUBTED, since=signs.refused_since)
 
 
 def _part(lease: str) -> str:

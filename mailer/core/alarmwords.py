@@ -104,5 +104,13 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("the clock of this machine jumped by {seconds} seconds"),
             to_do=N_("check the time synchronisation: terms of logins are counted by this clock"),
         ),
+        "record-doubted": Words(
+            title=N_("the record is not what was written"),
+            what=N_("the record is not signed any more: something in it, or in what was signed, is not as it was"),
+            to_do=N_(
+                "see what: `mailer audit verify`; after a restore from a backup declare it: `mailer audit declare-restore`; "
+                "otherwise keep database, keys and checkpoints as they are and find out who changed them"
+            ),
+        ),
     }
 )

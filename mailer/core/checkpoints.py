@@ -22,7 +22,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from mailer.core import evidence, note
@@ -31,6 +31,9 @@ from mailer.core.note import Note, NoteError, PublicKey
 
 SUITE: Final = "ed25519-rfc6962-sha256"
 CODE_BYTES: Final = 10
+NEW_RECORDS: Final = 100
+AT_MOST_EACH: Final = timedelta(seconds=10)
+IDLE_EACH: Final = timedelta(minutes=15)
 _CROCKFORD: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 _MISREAD: Final = str.maketrans("ILO", "110")
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -59,10 +62,11 @@ class Checkpoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """A checkpoint with the note that it was read from; `code` stands in letters."""
+    """A checkpoint with the note that it was read from, and its bytes as text; `code` stands in letters."""
 
     checkpoint: Checkpoint
     note: Note
+    signed: str
     code: str
 
 
@@ -97,6 +101,14 @@ class History:
 
 
 NOTHING: Final = History()
+
+
+def is_due(new: int, signed_at: datetime | None, now: datetime) -> bool:
+    """Whether to sign now. `new`: records since the last one; `signed_at`: None at the start. A clock set back makes one due."""
+    if signed_at is None or now < signed_at:
+        return True
+    ago = now - signed_at
+    return ago >= IDLE_EACH or (new >= NEW_RECORDS and ago >= AT_MOST_EACH)
 
 
 def origin(instance: str) -> str:
@@ -159,12 +171,13 @@ def published_in(written: str, own_origin: str) -> list[Published]:
     found = []
     for one in notes_in(written):
         try:
-            parsed = note.read(_from_the_last_origin(one, own_origin).encode())
+            signed = _from_the_last_origin(one, own_origin)
+            parsed = note.read(signed.encode())
             checkpoint = read(parsed.text)
         except NoteError:
             continue
         if checkpoint.origin == own_origin and not _is_torn(parsed, checkpoint):
-            found.append(Published(checkpoint=checkpoint, note=parsed, code=code(parsed.text)))
+            found.append(Published(checkpoint=checkpoint, note=parsed, signed=signed, code=code(parsed.text)))
     return found
 
 
@@ -185,7 +198,7 @@ def history(published: Sequence[Published], key: PublicKey, *, before: History =
             turns = turns[1:]
         kept = one.checkpoint.restored
         if kept is not None:
-            lost = max((other.checkpoint.size for other in valid), default=0)
+            lost = valid[-1].checkpoint.size if valid else 0
             valid = [other for other in valid if other.checkpoint.size <= kept]
             restored.append(Restored(kept=kept, lost=lost, size=one.checkpoint.size))
         valid.append(one)

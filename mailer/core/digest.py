@@ -67,6 +67,7 @@ class Findings:
     to_issue: int
     to_send: int
     alarms: Sequence[Alarm]
+    checkpoint: str | None = None  # the newest signed one
 
 
 def due_day(now: datetime, zone: ZoneInfo, at: time, founded_at: datetime) -> date | None:
@@ -110,6 +111,7 @@ def values(found: Findings, about: LetterValues, day: date, zone: ZoneInfo, say:
         to_send=found.to_send,
         pauses=tuple(_line(alarm, zone, say) for alarm in found.alarms if alarm.kind in _PAUSES),
         alarms=tuple(_line(alarm, zone, say) for alarm in found.alarms if alarm.kind not in _PAUSES),
+        checkpoint=tuple((found.checkpoint or "").splitlines()),
     )
 
 

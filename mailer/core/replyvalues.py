@@ -98,7 +98,10 @@ class DigestLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DigestValues(LetterValues):
-    """What the daily digest may say besides. Counts are of `since` to `until`, or of what waits now; no names anywhere."""
+    """What the daily digest may say besides. Counts are of `since` to `until`, or of what waits now; no names anywhere.
+
+    `checkpoint`: the lines of the newest signed one, to be kept with the letter; none before the first.
+    """
 
     day: str
     since: str
@@ -122,6 +125,7 @@ class DigestValues(LetterValues):
     to_send: int
     pauses: tuple[AlarmLine, ...]
     alarms: tuple[AlarmLine, ...]
+    checkpoint: tuple[str, ...]
 
 
 TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
@@ -232,4 +236,5 @@ def _sample_digest(count: int) -> DigestValues:
         to_send=count,
         pauses=alarms,
         alarms=alarms,
+        checkpoint=("mailer/0123456789abcdef0123456789abcdef", "1200", "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=")[: 3 * count],
     )

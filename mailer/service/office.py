@@ -28,13 +28,16 @@ from mailer.store.facts import Limits
 if TYPE_CHECKING:
     from mailer.core.alarms import Limits as AlarmLimits
     from mailer.core.reply import Templates
+    from mailer.edge.checkpoints import CheckpointFile
     from mailer.edge.erased import ErasedFile
     from mailer.edge.hook import Hook
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
+    from mailer.edge.signing import SigningKey
     from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import Accounts, Issue, IssueSettings
     from mailer.flow.override.destruction import Bureau
+    from mailer.flow.signing import Signer
     from mailer.flow.stationery import Stationery
     from mailer.service.survey import Survey
     from mailer.store.accounts_local import LocalAccounts
@@ -80,6 +83,23 @@ class Office:
         from mailer.store.audit import Pen  # noqa: PLC0415  as above
 
         return Pen(key=self.keyring.secret("record"), randbytes=os.urandom)
+
+    def signing_key(self) -> SigningKey:
+        from mailer.core import checkpoints  # noqa: PLC0415  as above
+        from mailer.edge.signing import SigningKey  # noqa: PLC0415
+
+        return SigningKey(directory=self.config.keys_directory, origin=checkpoints.origin(self.instance))
+
+    def checkpoint_file(self) -> CheckpointFile:
+        from mailer.edge.checkpoints import CheckpointFile  # noqa: PLC0415
+
+        return CheckpointFile(path=self.config.checkpoints_path)
+
+    def record_signer(self, worker: Worker) -> Signer:
+        """Who signs and publishes the record: for the step, for commands, before a backup or an export."""
+        from mailer.flow.signing import Signer  # noqa: PLC0415
+
+        return Signer(worker, self.checkpoint_file(), self.signing_key(), self.instance)
 
     def own(self) -> Own:
         return Own(message_id_domain=self.config.fund.id_domain, reply_subjects=REPLY_SUBJECTS)

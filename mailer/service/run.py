@@ -21,6 +21,7 @@ from mailer.flow import custody
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
+from mailer.flow.checkpoint import CheckpointStep
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.digest import DigestSettings, DigestStep
 from mailer.flow.expire import Expire
@@ -35,8 +36,8 @@ from mailer.service.words import russian
 from mailer.store import places
 from mailer.store.work import Worker
 
-STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm")
-DESK: Final = ("intake", "answer", "bounce", "issue", "expire", "alarm")
+STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm", "checkpoint")
+DESK: Final = ("intake", "answer", "bounce", "issue", "expire", "alarm", "checkpoint")
 READERS: Final = frozenset({"answer", "bounce"})  # of strangers' letters, whole
 COURIER: Final = ("deliver",)
 DESK_MEMORY_BYTES: Final = 512 * 1024 * 1024
@@ -118,6 +119,8 @@ class House:
             tasks.append(Task(name="expire", build=self._expire, beat_within=ANSWER_SECONDS))
         if "alarm" in steps:
             tasks.append(self._alarm(stationery, observe=observe))
+        if "checkpoint" in steps:
+            tasks.append(self._checkpoint())
         return tasks
 
     def _intake(self, settings: Mailbox, ruleset: Ruleset, *, observe: bool) -> Task:
@@ -220,6 +223,17 @@ class House:
             return _plain(lambda: step.step() or (digest is not None and digest.step()))
 
         return Task(name="alarm", build=build, beat_within=EDGE_SECONDS)
+
+    def _checkpoint(self) -> Task:
+        office = self._office
+        office.signing_key().signer()  # a wrong setup is told at the start
+
+        def build(worker: Worker) -> Running:
+            signer = office.record_signer(worker)
+            step = CheckpointStep(worker, signer, on_trouble=self._tell_trouble)
+            return Running(step=step.step, rest=None, close=step.close)
+
+        return Task(name="checkpoint", build=build, beat_within=EDGE_SECONDS)
 
     def _digest(self, worker: Worker, stationery: Stationery) -> DigestStep | None:
         """The daily letter to the officer: under the lease of the alarms, so that no two processes write it."""

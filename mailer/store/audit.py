@@ -1,12 +1,13 @@
 """How is the record written and read? One locked head gives the next seq; stored bytes are the truth, columns are projections.
 
 A record is appended as the last thing of its transaction, after rendering and sealing, so that the head is locked for as short as
-possible. Nothing here changes or deletes a record; triggers refuse it too.
+possible. The head holds the right edge of the record's tree too (`core.merkle`), so that its root is known at any moment without
+reading a record. Nothing here changes or deletes a record; triggers refuse it too. `verification` judges what is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 from sqlalchemy import Row, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
-from mailer.core import evidence
+from mailer.core import evidence, merkle
 from mailer.core.evidence import Record, Sealed
+from mailer.core.merkle import Range
 from mailer.errors import RecordError, TamperedError
 from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
@@ -33,31 +35,25 @@ class Pen:
     randbytes: Callable[[int], bytes]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """What verification met first: `seq` and why; and how many records were read."""
-
-    checked: int
-    seq: int | None = None
-    why: TamperedError | None = None
-
-
 def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> range:
     """Write records in their order, gapless; their seqs. RecordError: they cannot be written, so the whole transaction must not
     happen."""
     if not told:
         return range(0)
     try:
-        last = tx.execute(select(audit_head.c.seq).with_for_update()).scalar_one()
+        before = _edge(tx.execute(select(audit_head).with_for_update()).one())
         sealed = [
             evidence.seal(record, seq=seq, at=at, nonce=pen.randbytes(evidence.NONCE_BYTES), key=pen.key)
-            for seq, record in enumerate(told, last + 1)
+            for seq, record in enumerate(told, before.size + 1)
         ]
         tx.execute(insert(records), [_row(record, at, one) for record, one in zip(told, sealed, strict=True)])
-        tx.execute(update(audit_head).values(seq=last + len(told)))
+        after = before.grown(one.leaf for one in sealed)
+        tx.execute(update(audit_head).values(seq=after.size, hashes=after.to_bytes()))
+    except TamperedError as error:
+        raise RecordError("the record cannot be written: {why}", why=error) from error
     except DBAPIError as error:
         raise RecordError("the record cannot be written: {why}", why=str(error.orig).strip()) from error
-    return range(last + 1, last + 1 + len(told))
+    return range(before.size + 1, after.size + 1)
 
 
 def latest(tx: Tx, *events: str) -> str | None:
@@ -137,30 +133,27 @@ def head(tx: Tx) -> int:
     return seq
 
 
+def newest_seq(tx: Tx) -> int:
+    """The highest seq that a record has, whatever the head counts; 0 when there is none."""
+    seq: int | None = tx.execute(select(func.max(records.c.seq))).scalar_one()
+    return seq or 0
+
+
+def newest_of(tx: Tx, event: str) -> Sealed | None:
+    """The newest record of an event."""
+    row = tx.execute(select(records).where(records.c.event == event).order_by(records.c.seq.desc()).limit(1)).one_or_none()
+    return None if row is None else _sealed(row)
+
+
+def edge(tx: Tx) -> Range:
+    """The right edge of the tree of all records, as the head holds it. TamperedError when it holds none."""
+    return _edge(tx.execute(select(audit_head)).one())
+
+
 def counts_since(tx: Tx, seq: int) -> dict[str, int]:
     """Event -> how often it was told after this seq."""
     query = select(records.c.event, func.count()).where(records.c.seq > seq).group_by(records.c.event)
     return {event: count for event, count in tx.execute(query)}  # noqa: C416  rows are no pairs to the type checker
-
-
-def verify(tx: Tx, key: bytes, *, since: int = 1) -> Finding:
-    """Check order, bytes, MACs and projections of all records from `since` on; the first fault ends it. Reads by pages."""
-    seq = since - 1
-    for row in _all(tx, after=seq):
-        seq += 1
-        why = TamperedError("a record is missing") if row.seq != seq else _fault(row, key)
-        if why is not None:
-            return Finding(checked=seq - since, seq=seq, why=why)
-    counted = head(tx)
-    if counted != seq and not (seq < since and counted < since):
-        return Finding(checked=seq - since + 1, seq=seq + 1, why=TamperedError("the head counts other records than there are"))
-    return Finding(checked=max(0, seq - since + 1))
-
-
-def _all(tx: Tx, *, after: int) -> Iterator[Row[Any]]:
-    while rows := _page(tx, after, PAGE):
-        yield from rows
-        after = rows[-1].seq
 
 
 def _page(tx: Tx, after: int, limit: int) -> Sequence[Row[Any]]:
@@ -186,30 +179,11 @@ def _row(record: Record, at: datetime, sealed: Sealed) -> dict[str, Any]:
     }
 
 
-def _fault(row: Row[Any], key: bytes) -> TamperedError | None:
-    if not all(isinstance(part, bytes) for part in (row.header, row.nonce, row.details, row.leaf, row.mac)):
-        return TamperedError("what is stored is no longer bytes")  # SQLite keeps whatever type was written
-    return evidence.fault(_sealed(row), key) or _projection_fault(row)
-
-
-def _projection_fault(row: Row[Any]) -> TamperedError | None:
-    sealed = _sealed(row)
-    header = evidence.read_header(sealed)
-    shown: Mapping[str, object] = {
-        "at": evidence.instant(row.at),
-        "event": row.event,
-        "importance": row.importance,
-        "actor": row.actor,
-        "sender": row.sender_code,
-        "request": row.request_id,
-        "outcome": row.outcome,
-    }
-    for key, value in shown.items():
-        if header[key] != value:
-            return TamperedError("the column beside the record tells another {key}", key=key)
-    if evidence.read_details(sealed).get("letter") != row.letter_id:
-        return TamperedError("the column beside the record tells another {key}", key="letter")
-    return None
+def _edge(row: Row[Any]) -> Range:
+    try:
+        return merkle.from_bytes(row.seq, bytes(row.hashes))
+    except (TypeError, ValueError) as error:  # SQLite keeps whatever type was written
+        raise TamperedError("what the head holds is no edge of a tree of so many records") from error
 
 
 def _sealed(row: Row[Any]) -> Sealed:

@@ -12,9 +12,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailer.core.alarms import Alarm
 from mailer.core.digest import EVENTS, LISTED, SOON, Ending, Findings, Held
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
+from mailer.store import checkpoints, outbox
 from mailer.store import credentials as issued
 from mailer.store import letters as kept
-from mailer.store import outbox
 from mailer.store import requests as asked
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, digests, instance, records, requests
@@ -67,6 +67,7 @@ def gather(tx: Tx, before: Digest, *, now: datetime, seq: int, alarms: Sequence[
         to_issue=asked.count_due_for_issue(tx, now) + issued.count_of(tx, CredentialState.RESERVED),
         to_send=outbox.count_of(tx, ReplyState.QUEUED) + outbox.count_of(tx, ReplyState.SENDING),
         alarms=alarms,
+        checkpoint=checkpoints.newest(tx),
     )
 
 

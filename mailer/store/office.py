@@ -26,7 +26,7 @@ class Activation:
 def found(tx: Tx, *, name: str, at: datetime) -> None:
     """Begin a database's life; `name` is 128 random bits in hexadecimal."""
     tx.execute(insert(instance).values(id=1, name=name, created_at=at))
-    tx.execute(insert(audit_head).values(id=1, seq=0))
+    tx.execute(insert(audit_head).values(id=1, seq=0, hashes=b""))
 
 
 def is_founded(tx: Tx) -> bool:

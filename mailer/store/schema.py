@@ -378,6 +378,18 @@ audit_head = Table(
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
     Column("seq", BigInteger, nullable=False),  # of the last record
+    Column("hashes", LargeBinary, nullable=False, server_default=text("''")),  # `merkle.Range` of all leaves: the tree's right edge
+)
+
+# What was signed, to look it up and to go on from; only the file outside the database is believed.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),  # with its signatures
+    Column("code", String(19), nullable=False, index=True),  # `core.checkpoints.code`: stands in letters
 )
 
 alarms = Table(

@@ -39,11 +39,12 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         quarantined=_heap(tx, letters.c.kept_at, letters.c.state == LetterState.QUARANTINED.value),
         paused=_paused(tx, now, breaker),
         free_pairs=accounts_pool.count_free(tx, now),
-        pool_low_since=_pool_low_since(tx),
+        pool_low_since=_since(tx, "pool.low", until="pool.imported"),
         waiting=_heap(tx, replies.c.created_at, waits & answer),
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
         epochs=_epochs(tx),
+        refused_since=_since(tx, "checkpoint.refused", until="checkpoint.resumed"),
     )
 
 
@@ -68,9 +69,10 @@ def _paused(tx: Tx, now: datetime, breaker: int) -> Heap:
     return Heap(count=count, since=audit.newest_at(tx, "issuing.paused"))
 
 
-def _pool_low_since(tx: Tx) -> datetime | None:
-    told = audit.latest(tx, "pool.low", "pool.imported") == "pool.low"
-    return audit.newest_at(tx, "pool.low") if told else None
+def _since(tx: Tx, event: str, *, until: str) -> datetime | None:
+    """When the record told it last, unless it told since then that it is over."""
+    told = audit.latest(tx, event, until) == event
+    return audit.newest_at(tx, event) if told else None
 
 
 def _epochs(tx: Tx) -> dict[str, int]:

@@ -31,7 +31,7 @@ from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian
-from mailer.store import audit, office, places
+from mailer.store import audit, office, places, verification
 from mailer.store.accounts_local import LocalAccounts
 from mailer.store.accounts_pool import PoolAccounts
 from mailer.store.db import Tx
@@ -223,8 +223,7 @@ class Desk:
         for step in (self.intake(), self.answer(), self.bounced(), self.issue(), self.expire()):
             until_done(step)
         self.send()
-        with self.trial.database.reading() as tx:
-            assert audit.verify(tx, self.trial.pen.key).why is None
+        assert verification.verify(self.trial.database, self.trial.pen.key).fault is None
 
     def send(self) -> None:
         deliver = self.deliver()

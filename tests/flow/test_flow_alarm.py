@@ -17,7 +17,7 @@ from mailer.flow.needs import needs
 from mailer.model import Delivery
 from mailer.service.office import REPLY_SUBJECTS
 from mailer.states import ReplyState
-from mailer.store import audit, leases, outbox
+from mailer.store import audit, leases, outbox, verification
 from mailer.store.schema import credentials, letters, replies
 from tests.e2e.bureau import body, header, request
 from tests.flow.desks import CLINIC, OFFICER, Desk, until_done
@@ -42,7 +42,7 @@ def look(desk: Desk, step: AlarmStep, *, minutes: float = 1) -> bool:
 def alarm_events(desk: Desk) -> list[tuple[str, str]]:
     with desk.trial.database.reading() as tx:
         sealed = audit.page(tx, after=0, limit=1000)
-        assert audit.verify(tx, desk.trial.pen.key).why is None
+    assert verification.verify(desk.trial.database, desk.trial.pen.key).fault is None
     told = [(evidence.read_header(one)["event"], evidence.read_details(one)) for one in sealed]
     return [(event.removeprefix("alarm."), details["kind"]) for event, details in told if event.startswith("alarm.")]
 

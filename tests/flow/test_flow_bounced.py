@@ -19,7 +19,7 @@ from mailer.flow.override import credentials as override
 from mailer.flow.report import requests as report
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests
+from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests, worklist
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import Desk, password_in, until_done
@@ -55,7 +55,7 @@ def answered(desk: Desk, person: str = "Пришва А.А.", number: int = 1) -
 
 def newest_reply(desk: Desk) -> str:
     with desk.trial.database.reading() as tx:
-        (newest,) = requests.newest(tx, 1)
+        (newest,) = worklist.page(tx, Wanted(), Page(limit=1)).requests
         return outbox.of_request(tx, newest.id)[-1].id
 
 

@@ -13,7 +13,7 @@ from mailer.flow.deliver import Deliver
 from mailer.flow.report import house, requests
 from mailer.model import Delivery
 from mailer.states import ReplyState
-from mailer.store import audit, outbox
+from mailer.store import outbox, verification
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
@@ -154,8 +154,7 @@ def test_fifteen_days_without_a_server_end_in_failure_after_fourteen_and_not_bef
     assert all("cannot be reached" in (reply.outcome or "") for reply in ended)
     assert desk.events().count("reply.failed") == 8
     assert desk.postman.asked < 30
-    with desk.trial.database.reading() as tx:
-        assert audit.verify(tx, desk.trial.pen.key).why is None
+    assert verification.verify(desk.trial.database, desk.trial.pen.key).fault is None
 
 
 def test_one_reply_that_fails_for_fifteen_days_is_tried_hourly_and_given_up(desk: Desk, courier: Deliver) -> None:

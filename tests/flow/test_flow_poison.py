@@ -17,7 +17,7 @@ from mailer.flow.override import letters as override
 from mailer.flow.report import letters as report
 from mailer.model import Head
 from mailer.states import LetterState
-from mailer.store import audit, letters, tries
+from mailer.store import letters, tries, verification
 from tests.e2e.bureau import request
 from tests.fakes import FakeMailbox
 from tests.flow.desks import CLINIC, Desk, until_done
@@ -119,7 +119,7 @@ def test_headers_that_break_the_look_are_kept_unread_and_the_others_go_on(
     with desk.trial.database.reading() as tx:
         kept = letters.newest(tx, 1, state=LetterState.QUARANTINED)[0]
         assert kept.content == mailbox.letters[kept.item].partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-        assert audit.verify(tx, desk.trial.pen.key).why is None
+    assert verification.verify(desk.trial.database, desk.trial.pen.key).fault is None
     drop(desk, 101)
     until_done(intake)
     assert len(desk.troubles) == 1 + 3 * len(bad), "and is never looked at again"

@@ -1,0 +1,125 @@
+"""Who signs the checkpoints of the record? An Ed25519 key beside the other keys, outside the database and its backups.
+
+    checkpoint.key   private half, hexadecimal, mode 0600    the desk signs; the commands that publish a checkpoint too
+    checkpoint.pub   `name+id+base64` (C2SP signed-note)     anyone who verifies; keep copies elsewhere
+
+The desk holds it because the desk runs without pause and the courier should know nothing of the record's making; what a desk that
+was taken over could sign is said in docs/audit.md. A new key never replaces one before the old key's last checkpoint has named it,
+and the old pair is kept beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mailer.core.note import KEY_BYTES, NoteError, PublicKey, Signer, read_key
+from mailer.errors import SetupError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SigningKey:
+    """The pair in `directory`, for the checkpoints of one `origin`."""
+
+    directory: Path
+    origin: str
+
+    @property
+    def private_path(self) -> Path:
+        return self.directory / "checkpoint.key"
+
+    @property
+    def public_path(self) -> Path:
+        return self.directory / "checkpoint.pub"
+
+    def make(self, randbytes: Callable[[int], bytes]) -> None:
+        """The first pair, unless it is there; the private half first. SetupError when only the public half is left of one."""
+        if not self.private_path.exists():
+            if self.public_path.exists():
+                raise self._missing()
+            _write(self.private_path, randbytes(KEY_BYTES).hex() + "\n", mode=0o600)
+        if not self.public_path.exists():
+            _write(self.public_path, f"{self._read_private()[0]}\n", mode=0o644)
+
+    def public(self) -> PublicKey:
+        """SetupError when it is not there, or is no key for these checkpoints."""
+        try:
+            key = read_key(self.public_path.read_text(encoding="utf-8").strip())
+        except FileNotFoundError as error:
+            raise SetupError("the key {path} is missing: bring it back from its backup", path=self.public_path) from error
+        except OSError as error:
+            raise SetupError("the key {path} cannot be read: {why}", path=self.public_path, why=error.strerror) from error
+        except (NoteError, UnicodeDecodeError) as error:
+            raise SetupError("the key {path} is damaged: bring it back from its backup", path=self.public_path) from error
+        if key.name != self.origin:
+            raise SetupError("the key {path} belongs to another office: {name}", path=self.public_path, name=key.name)
+        return key
+
+    def signer(self) -> Signer:
+        """SetupError when the private half is missing or is not that of the public one."""
+        public, sign = self._read_private()
+        if public != self.public():
+            raise SetupError(
+                "the key {path} is not the other half of checkpoint.pub: bring the two back from one backup",
+                path=self.private_path,
+            )
+        return public, sign
+
+    def drawn(self, randbytes: Callable[[int], bytes]) -> tuple[Signer, bytes]:
+        """A new pair, in memory alone, and its private half: for `renew`."""
+        seed = randbytes(KEY_BYTES)
+        return self._pair(seed), seed
+
+    def renew(self, seed: bytes) -> None:
+        """Put a drawn pair in the old one's place, which is kept under its id. Called once the old key has named the new one."""
+        old = self.public().id.hex()
+        for path in (self.private_path, self.public_path):
+            kept = path.with_name(f"checkpoint-{old}{path.suffix}")
+            if not kept.exists():
+                os.link(path, kept)
+        for path, content, mode in (
+            (self.private_path, seed.hex(), 0o600),
+            (self.public_path, str(self._pair(seed)[0]), 0o644),
+        ):
+            new = path.with_suffix(f"{path.suffix}.new")
+            new.unlink(missing_ok=True)
+            _write(new, content + "\n", mode=mode)
+            owner = path.stat()
+            os.chown(new, owner.st_uid, owner.st_gid)  # whoever changes the key, the desk must be able to read it
+            new.replace(path)
+
+    def _read_private(self) -> Signer:
+        try:
+            seed = bytes.fromhex(self.private_path.read_text(encoding="ascii").strip())
+        except FileNotFoundError as error:
+            raise self._missing() from error
+        except OSError as error:
+            raise SetupError("the key {path} cannot be read: {why}", path=self.private_path, why=error.strerror) from error
+        except ValueError:  # not hexadecimal, not even ASCII
+            seed = b""
+        if len(seed) != KEY_BYTES:
+            raise SetupError("the key {path} is damaged: bring it back from its backup", path=self.private_path)
+        return self._pair(seed)
+
+    def _pair(self, seed: bytes) -> Signer:
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        return PublicKey(name=self.origin, key=private.public_key().public_bytes_raw()), private.sign
+
+    def _missing(self) -> SetupError:
+        return SetupError(
+            "the key {path} is missing: bring it back from its backup; where there never was one, `mailer init --upgrade` makes it",
+            path=self.private_path,
+        )
+
+
+def _write(path: Path, text: str, *, mode: int) -> None:
+    """A new file, whole on the disk; FileExistsError rather than overwrite one."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,65 @@
+"""The record itself: a restore from a backup is declared, the key that signs checkpoints is changed."""
+
+from __future__ import annotations
+
+from mailer.core.checkpoints import Published
+from mailer.errors import RefusedError
+from mailer.flow.signing import Signer
+from mailer.store import audit
+from mailer.store.verification import Fault, Walk
+from mailer.store.work import Worker
+
+
+def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int, int]:
+    """Say on the record that the database is an older one, brought back from a backup; the next checkpoint goes on from there.
+
+    Returns up to which record the published checkpoints still hold, and how many records the last of them had signed. RefusedError
+    when nothing was published, when all of it agrees with the record, or when the record itself is damaged: that is no restore.
+    """
+    with signer.standing() as said:
+        if said.last is None or said.forged is not None:
+            raise RefusedError("there is no published checkpoint to compare with: `mailer audit verify` says more")
+        last = said.last.checkpoint
+        whole, compared = Walk(worker.pen.key), Walk(worker.pen.key, [one.checkpoint for one in said.valid])
+        if (damage := _read(worker, whole)) is not None:
+            raise RefusedError("record {seq}: {why}; no restore does that", seq=damage.seq, why=damage.why)
+        if (_read(worker, compared) or compared.beyond()) is None:
+            raise RefusedError("the record agrees with all published checkpoints: there is no restore to declare")
+    with worker.writing() as unit:
+        unit.tell(
+            "audit.restored",
+            importance="alarm",
+            kept=compared.proven,
+            lost=last.size,
+            root=last.root.hex(),
+            reason=reason,
+        )
+    return compared.proven, last.size
+
+
+def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
+    """Have the old key name a new one in its last checkpoint. RefusedError when the record cannot be signed as it is."""
+    found = signer.change_key(worker.pen.randbytes)
+    if isinstance(found, Fault):
+        raise RefusedError("record {seq}: {why}; nothing was signed", seq=found.seq, why=found.why)
+    change = found.checkpoint.change
+    with worker.writing() as unit:
+        unit.tell(
+            "audit.key-changed",
+            importance="warning",
+            size=found.checkpoint.size,
+            old=change and str(change.old),
+            new=change and str(change.new),
+            reason=reason,
+        )
+    return found
+
+
+def _read(worker: Worker, walk: Walk) -> Fault | None:
+    with worker.reading() as tx:
+        size = audit.newest_seq(tx)
+    while walk.edge.size < size:
+        with worker.reading() as tx:
+            if (fault := walk.page(tx, size)) is not None:
+                return fault
+    return None

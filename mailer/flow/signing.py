@@ -1,0 +1,167 @@
+"""How does a checkpoint come to be? The record is read since the last one, signed as it stands, and published outside the database.
+
+Not a step: the step signs through it, and so do commands, and whatever makes a backup or an export (`Signer.publish`). Before it
+signs it reads every record since the last checkpoint (bytes, MAC, columns), grows the tree that was signed last by them, and
+compares with the head. The last *published* checkpoint is what counts, not the database's own list. It signs nothing that is not
+the continuation of that, unless a restore was declared on the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Protocol
+
+from mailer.core import checkpoints, evidence, note
+from mailer.core.checkpoints import Checkpoint, History, KeyChange, Published
+from mailer.core.merkle import Range
+from mailer.core.note import PublicKey
+from mailer.core.note import Signer as KeyPair
+from mailer.edge.checkpoints import CheckpointFile
+from mailer.errors import TamperedError
+from mailer.store import audit, verification
+from mailer.store import checkpoints as kept
+from mailer.store.db import Tx
+from mailer.store.verification import RESTORED, Fault, Walk
+from mailer.store.work import Worker
+
+
+class Keys(Protocol):
+    """The office's signing key, as it lies there now."""
+
+    def signer(self) -> KeyPair: ...
+
+    def drawn(self, randbytes: Callable[[int], bytes]) -> tuple[KeyPair, bytes]:
+        """A new pair, in memory alone, and its private half."""
+
+    def renew(self, seed: bytes) -> None:
+        """Put a drawn pair in the old one's place."""
+
+
+class Signer:
+    """Signs for one office; what was published is read once and then followed."""
+
+    def __init__(self, worker: Worker, file: CheckpointFile, keys: Keys, instance: str) -> None:
+        self._worker = worker
+        self._file = file
+        self._keys = keys
+        self._origin = checkpoints.origin(instance)
+        self._known: tuple[PublicKey, str, History] | None = None  # by whose key, from what text
+        self._edge: Range | None = None  # of the last published checkpoint
+
+    def publish(self) -> Published | Fault:
+        """Sign what is there and publish it, or say why not. EdgeError, SetupError: file or key cannot be used."""
+        with self._file.turn():
+            pair = self._keys.signer()
+            return self._publish(pair, [pair])
+
+    def change_key(self, randbytes: Callable[[int], bytes]) -> Published | Fault:
+        """The last checkpoint of the old key names the new one, which signs it too and then lies in the old one's place."""
+        with self._file.turn():
+            old = self._keys.signer()
+            new, seed = self._keys.drawn(randbytes)
+            found = self._publish(old, [old, new], KeyChange(old=old[0], new=new[0]))
+            if isinstance(found, Published):
+                self._keys.renew(seed)
+            return found
+
+    @contextmanager
+    def standing(self) -> Iterator[History]:
+        """What the record must agree with now; nothing is published meanwhile."""
+        with self._file.turn():
+            yield self._standing(self._keys.signer()[0])[0]
+
+    def _publish(self, pair: KeyPair, pairs: list[KeyPair], change: KeyChange | None = None) -> Published | Fault:
+        said, declared = self._standing(pair[0])
+        edge = self._checked(said, pair[0], whole=declared is not None)
+        if isinstance(edge, Fault):
+            return edge
+        checkpoint = Checkpoint(
+            origin=self._origin,
+            size=edge.size,
+            root=edge.root(),
+            at=self._worker.clock(),
+            restored=declared,
+            change=change,
+        )
+        signed = note.sign(checkpoints.text(checkpoint), pairs)
+        (published,) = checkpoints.published_in(signed, self._origin)
+        self._put(published, edge)
+        return published
+
+    def _put(self, published: Published, edge: Range) -> None:
+        """The file first: what a crash leaves in it alone is taken up again, what stood in the database alone would be missed."""
+        self._file.append(published.signed)
+        with self._worker.writing() as unit:
+            kept.put(unit.tx, published.signed, code=published.code, edge=edge)
+        self._edge = edge
+
+    def _standing(self, key: PublicKey) -> tuple[History, int | None]:
+        """What was published, without what a declared restore gives up; and where that one goes on, until a checkpoint says so."""
+        said = self._history(key)
+        declared = self._declared(said)
+        if declared is None:
+            return said, None
+        return replace(said, valid=tuple(one for one in said.valid if one.checkpoint.size <= declared)), declared
+
+    def _history(self, key: PublicKey) -> History:
+        """Read anew as far as somebody else wrote; whole, when the file or the key is another."""
+        written = self._file.text()
+        if self._known is None or self._known[0] != key or not written.startswith(self._known[1]):
+            self._known = (key, "", History())
+        _, known, said = self._known
+        if written != known:
+            said = checkpoints.history(checkpoints.published_in(written[len(known) :], self._origin), key, before=said)
+            self._known = (key, written, said)
+        return said
+
+    def _checked(self, said: History, key: PublicKey, *, whole: bool) -> Range | Fault:
+        """The edge of the record as it may be signed, read since the last checkpoint; or what is wrong with it."""
+        if said.forged is not None:
+            return verification.forged_fault(said.forged)
+        with self._worker.reading() as tx:
+            lost = None if whole else self._lost(tx, said, key)
+            if lost is not None:
+                return lost
+            walk = self._walk(tx, said)
+            head = verification.edge_of_head(tx)
+            size = max(audit.head(tx), audit.newest_seq(tx))
+        fault: Fault | None = None
+        while fault is None and walk.edge.size < size:
+            with self._worker.reading() as tx:
+                fault = walk.page(tx, size)
+        fault = fault or verification.head_fault(walk, head) or walk.beyond()
+        return fault or walk.edge
+
+    def _walk(self, tx: Tx, said: History) -> Walk:
+        """From the last checkpoint on, if its edge is known and is what was signed; else from the first record."""
+        last = said.last
+        if last is None:
+            return Walk(self._worker.pen.key)
+        edge = self._edge
+        if edge is None or (edge.size, edge.root()) != (last.checkpoint.size, last.checkpoint.root):
+            edge = kept.edge_of(tx, last.checkpoint)
+        return Walk(self._worker.pen.key, [one.checkpoint for one in said.valid], start=edge)
+
+    def _lost(self, tx: Tx, said: History, key: PublicKey) -> Fault | None:
+        """What our key signed last, as the database has it, must stand in the file."""
+        known = checkpoints.published_in(kept.newest(tx) or "", self._origin)
+        if not known or not known[-1].note.is_signed(key) or known[-1].code in {one.code for one in said.valid}:
+            return None
+        why = TamperedError("the file of checkpoints lacks the one of {size} records", size=known[-1].checkpoint.size)
+        return Fault(seq=(said.last.checkpoint.size if said.last else 0) + 1, why=why)
+
+    def _declared(self, said: History) -> int | None:
+        """The size of the checkpoint from which a declared restore of this very history goes on."""
+        if said.last is None:
+            return None
+        with self._worker.reading() as tx:
+            told = audit.newest_of(tx, RESTORED)
+        if told is None or evidence.fault(told, self._worker.pen.key) is not None:
+            return None
+        details, last = evidence.read_details(told), said.last.checkpoint
+        if (details["lost"], details["root"]) != (last.size, last.root.hex()):
+            return None
+        size: int = details["kept"]
+        return size

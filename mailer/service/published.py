@@ -1,0 +1,49 @@
+"""What was published of the record outside the database, as far as the office's key signed it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mailer.core import checkpoints
+from mailer.core.checkpoints import History, Published
+from mailer.edge.checkpoints import CheckpointFile
+from mailer.errors import SetupError
+from mailer.service.office import Office
+from mailer.store import checkpoints as kept
+
+
+def history(office: Office, file: Path | None = None) -> History | None:
+    """From `file`, or from where the office publishes; None when nothing was published yet, so nothing can be compared.
+
+    SetupError when what should be there is not. A copy may be older than the last change of key or declared restore: these are
+    taken from the database, where they are signed as well.
+    """
+    source = office.checkpoint_file() if file is None else CheckpointFile(path=file)
+    own = checkpoints.origin(office.instance)
+    with office.database.reading() as tx:
+        known = checkpoints.published_in("\n".join(kept.notes(tx)), own)
+    if not source.exists():
+        if file is None and not known:
+            return None
+        raise SetupError(
+            "the file {path} is missing: bring it back from a copy; what the database still has of it shows "
+            "`mailer audit checkpoints`",
+            path=source.path,
+        )
+    published = checkpoints.published_in(source.text(), own)
+    if not published:
+        if file is None and not known:
+            return None
+        raise SetupError("the file {path} holds no checkpoint of this office", path=source.path)
+    return checkpoints.history([*published, *_turning_points(published, known)], office.signing_key().public())
+
+
+def _turning_points(published: list[Published], known: list[Published]) -> list[Published]:
+    """Changes of key and declared restores that came after the last checkpoint of this copy."""
+    there = {one.code for one in published}
+    last = max((at for at, one in enumerate(known) if one.code in there), default=-1)
+    return [
+        one
+        for one in known[last + 1 :]
+        if one.code not in there and (one.checkpoint.change is not None or one.checkpoint.restored is not None)
+    ]

@@ -1,0 +1,214 @@
+"""Is the record what was once written? Its rows, their tree, the head, and what checkpoints say that were published outside.
+
+Read by pages of seq, each in a transaction of its own, so that a long reading holds nothing up. Order is seq, never the clock. What
+was published is read before the record is: then a record that grows meanwhile is never too short for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Row, String, select, type_coerce
+
+from mailer.core import evidence
+from mailer.core.checkpoints import Checkpoint, Forged, History, Restored
+from mailer.core.evidence import Sealed
+from mailer.core.merkle import Range
+from mailer.errors import N_, MailerError, TamperedError
+from mailer.store import audit
+from mailer.store.db import Database, Tx
+from mailer.store.schema import records
+
+PAGE: Final = 1000
+RESTORED: Final = "audit.restored"
+NO_BYTES: Final = N_("what is stored is no longer bytes")  # SQLite keeps whatever type was written
+_SHOWN: Final = ("event", "importance", "actor", "sender", "request", "outcome")
+_COLUMNS: Final = tuple(
+    type_coerce(records.c.at, String) if name == "at" else records.c[name]  # as it is stored: it may be no time at all
+    for name in (
+        *("seq", "header", "nonce", "details", "leaf", "mac"),
+        *("at", "event", "importance", "actor", "sender_code", "request_id", "outcome", "letter_id"),
+    )
+)
+_BYTES: Final = {bytes}
+_LEAVES: Final = 10_000  # of records that are not judged themselves
+
+
+class Outcome(StrEnum):
+    """The verdicts, as they are shown (audit.md, Verify)."""
+
+    OK = "OK"
+    TAIL_NOT_YET_SIGNED = "TAIL NOT YET SIGNED"
+    RESTORED_ON_RECORD = "RESTORED ON RECORD"
+    TAMPERED = "TAMPERED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """The first record that is not proven to be what was written, and why."""
+
+    seq: int
+    why: MailerError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """`checked`: records judged; `size`: records there are; `signed`: those under a checkpoint, None when none was compared."""
+
+    outcome: Outcome
+    checked: int
+    size: int
+    signed: int | None = None
+    restored: tuple[Restored, ...] = ()
+    fault: Fault | None = None
+
+
+class Walk:
+    """A reading of the record, from a known edge of its tree on. It stops for good at the first fault."""
+
+    def __init__(self, key: bytes, said: Sequence[Checkpoint] = (), *, start: Range | None = None, since: int = 1) -> None:
+        """`said`: what was published, to be agreed with; `since`: of records before it only the leaves are read."""
+        self.edge = start or Range()
+        self.proven = self.edge.size
+        self.restored: list[tuple[int, int]] = []
+        self._key = key
+        self._since = since
+        self._due = sorted((one for one in said if one.size > self.edge.size), key=lambda one: one.size, reverse=True)
+
+    def page(self, tx: Tx, upto: int) -> Fault | None:
+        """Read on for one page, not beyond record `upto`; nothing is found where nothing is left to read."""
+        after = self.edge.size
+        if after + 1 < self._since:
+            upto = min(upto, self._since - 1, after + _LEAVES)
+            found = [(row.seq, row.leaf) for row in tx.execute(_between(after, upto, records.c.seq, records.c.leaf))]
+            if spoilt := next((seq for seq, leaf in found if not isinstance(leaf, bytes)), None):
+                return Fault(seq=spoilt, why=TamperedError(NO_BYTES))
+        else:
+            upto = min(upto, after + PAGE)
+            found = []
+            for row in tx.execute(_between(after, upto, *_COLUMNS)):
+                if row.seq == after + len(found) + 1 and (why := self._fault(row)) is not None:
+                    return self._grow(found, after) or Fault(seq=row.seq, why=why)
+                found.append((row.seq, row.leaf))
+        return self._grow(found, upto)
+
+    def _grow(self, found: Sequence[tuple[int, bytes]], upto: int) -> Fault | None:
+        """Carry leaves into the tree, stopping at each checkpoint to compare; then nothing up to `upto` may be missing."""
+        start = self.edge.size
+        whole = next((at for at, (seq, _) in enumerate(found) if seq != start + at + 1), len(found))
+        leaves = [leaf for _, leaf in found[:whole]]
+        while self._due and self._due[-1].size <= start + whole:
+            checkpoint = self._due.pop()
+            self.edge = self.edge.grown(leaves[self.edge.size - start : checkpoint.size - start])
+            if self.edge.root() != checkpoint.root:
+                why = TamperedError("the records up to {size} are not those that a checkpoint signed", size=checkpoint.size)
+                return Fault(seq=self.proven + 1, why=why)
+            self.proven = checkpoint.size
+        self.edge = self.edge.grown(leaves[self.edge.size - start :])
+        if self.edge.size < upto:
+            return Fault(seq=self.edge.size + 1, why=TamperedError("a record is missing"))
+        return None
+
+    def beyond(self) -> Fault | None:
+        """Whether more was signed than has been read, when all has."""
+        if not self._due:
+            return None
+        size = self._due[0].size
+        why = TamperedError("the record ends here, and a checkpoint signed {size} records", size=size)
+        return Fault(seq=self.edge.size + 1, why=why)
+
+    def _fault(self, row: Row[Any]) -> TamperedError | None:
+        seq, header, nonce, details, leaf, mac, *shown = tuple(row)
+        if {type(header), type(nonce), type(details), type(leaf), type(mac)} != _BYTES:
+            return TamperedError(NO_BYTES)
+        sealed = Sealed(seq=seq, header=header, nonce=nonce, details=details, leaf=leaf, mac=mac)
+        if (why := evidence.bytes_fault(sealed, self._key)) is not None:
+            return why
+        told, more = evidence.read_both(sealed)
+        if told["event"] == RESTORED:
+            self.restored.append((more["kept"], more["lost"]))
+        return evidence.seq_fault(sealed, told) or _projection_fault(shown, told, more)
+
+
+def verify(database: Database, key: bytes, history: History | None = None, *, since: int = 1) -> Verdict:
+    """Judge all records from `since` on. `history`: what was published outside, None when nothing was compared."""
+    said = history or History()
+    walk = Walk(key, [one.checkpoint for one in said.valid], since=since)
+    with database.reading() as tx:
+        head = edge_of_head(tx)
+        size = max(audit.head(tx), audit.newest_seq(tx))
+    fault: Fault | None = None
+    while fault is None and walk.edge.size < size:
+        with database.reading() as tx:
+            fault = walk.page(tx, size)
+    fault = fault or head_fault(walk, head) or walk.beyond() or _undeclared(walk, said, since)
+    if said.forged is not None:
+        fault = _earlier(fault, forged_fault(said.forged))
+    checked = max(0, walk.edge.size - since + 1)
+    if fault is not None:
+        return Verdict(outcome=Outcome.TAMPERED, checked=checked, size=size, fault=fault)
+    restored = tuple(one for one in said.restored if one.kept >= since - 1)
+    signed = None if history is None else walk.proven
+    if signed is not None and signed < size:
+        outcome = Outcome.TAIL_NOT_YET_SIGNED
+    else:
+        outcome = Outcome.RESTORED_ON_RECORD if restored else Outcome.OK
+    return Verdict(outcome=outcome, checked=checked, size=size, signed=signed, restored=restored)
+
+
+def _between(after: int, upto: int, *columns: Any) -> Any:
+    return select(*columns).where(records.c.seq > after, records.c.seq <= upto).order_by(records.c.seq)
+
+
+def edge_of_head(tx: Tx) -> Range | TamperedError:
+    try:
+        return audit.edge(tx)
+    except TamperedError as error:
+        return error
+
+
+def head_fault(walk: Walk, head: Range | TamperedError) -> Fault | None:
+    """Whether the head is that of the records that were read, when all were."""
+    if isinstance(head, TamperedError):
+        return Fault(seq=walk.edge.size + 1, why=head)
+    if head.size != walk.edge.size:
+        seq = min(head.size, walk.edge.size) + 1
+        return Fault(seq=seq, why=TamperedError("the head counts other records than there are"))
+    if head != walk.edge:
+        return Fault(seq=walk.proven + 1, why=TamperedError("the tree of the head is not that of the records"))
+    return None
+
+
+def _undeclared(walk: Walk, said: History, since: int) -> Fault | None:
+    """A restore that a checkpoint tells of and the record does not."""
+    for one in said.restored:
+        if (one.kept, one.lost) not in walk.restored and one.kept >= since - 1:
+            why = TamperedError("a checkpoint gives up what was signed beyond {kept}, and no record says so", kept=one.kept)
+            return Fault(seq=one.kept + 1, why=why)
+    return None
+
+
+def forged_fault(forged: Forged) -> Fault:
+    why = TamperedError("the checkpoint of {size} records is not signed by our key", size=forged.checkpoint.size)
+    return Fault(seq=max(1, min(forged.after + 1, forged.checkpoint.size)), why=why)
+
+
+def _earlier(one: Fault | None, other: Fault) -> Fault:
+    return other if one is None or other.seq < one.seq else one
+
+
+def _projection_fault(shown: Sequence[object], header: dict[str, Any], details: dict[str, Any]) -> TamperedError | None:
+    """Whether a column beside the record, in the order of `_SHOWN`, tells something else than its bytes."""
+    at, *others, letter = shown
+    told = [header[key] for key in _SHOWN]
+    moment = evidence.instant(at) if isinstance(at, datetime) else at
+    if others == told and letter == details.get("letter") and moment == header["at"]:
+        return None
+    wrong = next((key for key, one, other in zip(_SHOWN, others, told, strict=True) if one != other), None)
+    if wrong is None:
+        wrong = "letter" if letter != details.get("letter") else "at"
+    return TamperedError("the column beside the record tells another {key}", key=wrong)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """What one thing costs, in seconds (of the processor, or that pass), and what it may; goals are for the median and the memory."""
+    """What one thing costs, in seconds of the processor or that pass, and what it may; goals: for the median, for the memory."""
 
     what: str
     median: float

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli import exporting
 from mailer.cli.opened import office_of, operator
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import RefusedError, SetupError
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
+    exporting.add_to(noun)
     app.add_typer(noun, name="audit")
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli.newfiles import new_file
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
-from mailer.errors import RefusedError, SetupError
 from mailer.states import LetterState
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from mailer.store.letters import Kept
 
 Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
@@ -156,30 +152,8 @@ def _export(
             sys.stdout.buffer.write(kept.content)
             sys.stdout.flush()
             return
-        with _new_file(file) as target:
+        with new_file(file) as target:
             kept = override.export(worker, letter, reason=reason.strip() or None)
             target.write(kept.content)
     said = _("{path}: the whole letter") if kept.whole else _("{path}: the headers alone; no more was kept")
     say(said.format(path=safe_text(file)))
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file for its owner alone, that was not there; gone again unless all of it was written."""
-    try:
-        target = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: SIM115  closed below
-    except FileExistsError as error:
-        raise RefusedError("{path} exists already and is not overwritten", path=path) from error
-    except OSError as error:
-        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
-    try:
-        with target:
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-    except OSError as error:
-        path.unlink()
-        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
-    except BaseException:
-        path.unlink()
-        raise

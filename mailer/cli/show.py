@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
@@ -18,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from mailer.core.legible import harmless
+from mailer.core.legible import safe_text as safe_text  # noqa: PLC0414  commands take it from here
 from mailer.errors import MailerError, SetupErrors
 
 if TYPE_CHECKING:
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 WIDEST: Final = 100  # columns
 WIDEST_CELL: Final = 48
 LARGEST: Final = 2**53  # of the numbers a command takes: no database counts further
-
-
-def safe_text(written: object) -> str:
-    """Text that can do nothing to a terminal: controls, format and direction characters stand as `\\x1b`, `\\u202e`."""
-    return "".join(character if _harmless(character) else _escaped(character) for character in str(written))
 
 
 def say(line: str = "") -> None:
@@ -53,7 +49,7 @@ def translated(error: MailerError) -> str:
 def print_json(value: object) -> None:
     """One JSON document, or one line of a stream of them; what `safe_text` would not let through stands as JSON escapes."""
     line = json.dumps(plain(value), ensure_ascii=False)
-    sys.stdout.write("".join(one if _harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
+    sys.stdout.write("".join(one if harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
 
 
 def hint(line: str) -> None:
@@ -137,15 +133,6 @@ def brief(details: Mapping[str, Any]) -> str:
             case _:
                 parts.append(f"{key}={value}")
     return " ".join(parts)
-
-
-def _harmless(character: str) -> bool:
-    return unicodedata.category(character)[0] not in "CZ" or character == " "
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def plain(value: object) -> Any:

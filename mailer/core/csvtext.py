@@ -1,16 +1,22 @@
 """What cells stand in a CSV file as offices have them? UTF-8 with or without BOM, or windows-1251; `,` or `;` (Excel's habit here).
 
 Cells are given as they stand, nothing is tidied. UTF-8 that was damaged on its way is not taken for windows-1251. No complaint
-quotes a cell: it may be a password.
+quotes a cell: it may be a password. What we write ourselves is RFC 4180, and no cell of it is a formula to a spreadsheet: strangers
+wrote some of them.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
+from typing import Final
 
 from mailer.errors import SetupError
+
+_FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # and their full-width twins, which Excel takes for them
+_BREAKS: Final = ("\t", "\r", "\n")  # where a spreadsheet may begin a cell of its own
+_GUARD: Final = "'"
 
 
 def decoded(content: bytes) -> str | None:
@@ -39,6 +45,28 @@ def rows(text: str, problems: list[SetupError]) -> Iterator[tuple[int, list[str]
             problems.append(_broken(line, str(error)))
         else:
             yield line, cells
+
+
+def written(rows: Iterable[Sequence[str]], *, semicolon: bool = False) -> str:
+    """Rows as RFC 4180 has them, each ended by CRLF; `semicolon` for Excel in Russian. Formulas are neutralised."""
+    text = StringIO(newline="")
+    table = csv.writer(text, delimiter=";" if semicolon else ",", lineterminator="\r\n")
+    table.writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def harmless(cell: str) -> str:
+    """The cell with an apostrophe in front where a spreadsheet would calculate it instead of showing it."""
+    return _GUARD + cell if _is_calculated(cell) else cell
+
+
+def bared(cell: str) -> str:
+    """A cell as it was before `harmless`."""
+    return cell[1:] if cell.startswith(_GUARD) and _is_calculated(cell[1:]) else cell
+
+
+def _is_calculated(cell: str) -> bool:
+    return cell.startswith(_BREAKS) or cell.lstrip().startswith(_FORMULA)
 
 
 def _broken(line: int, why: str) -> SetupError:

@@ -90,14 +90,15 @@ def tried(facts: Facts, ruleset: Ruleset) -> list[Tried]:
 def _through_the_gate(decision: Decision, facts: Facts) -> Decision:
     if decision.verdict not in ANSWERED:
         return decision
-    barred = _barred(decision, facts)
+    barred = gate(decision.verdict, facts)
     if barred is None:
         return decision
     return replace(decision, verdict=Verdict.HOLD, reason=barred, reply=None, trace=(*decision.trace, f"gate: {barred}"))
 
 
-def _barred(decision: Decision, facts: Facts) -> str | None:
-    for bar in _bars(decision.verdict):
+def gate(verdict: Verdict, facts: Facts) -> str | None:
+    """Why nothing may be answered so, whoever decides; None when it may."""
+    for bar in _bars(verdict):
         if getattr(facts, bar.fact) not in bar.passes:
             return facts.reason.value if bar.fact == "name" and facts.reason is not None else bar.reason
     return None

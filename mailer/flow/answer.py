@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from mailer.core import kinds, mime
 from mailer.core.decide import decide
-from mailer.core.reply import local_moment
-from mailer.core.replyvalues import ReplyValues, refusal
 from mailer.core.rules import Ruleset
-from mailer.flow import approving
+from mailer.flow import approving, refusing
 from mailer.flow.stationery import Stationery
 from mailer.flow.tray import Tray
 from mailer.model import (
@@ -31,7 +29,6 @@ from mailer.states import RequestState
 from mailer.store import facts, letters, personal, requests, senders
 from mailer.store.facts import Arrival, Limits
 from mailer.store.letters import Kept
-from mailer.store.personal import Personal
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 100
@@ -84,7 +81,8 @@ class Answer:
         letters.decided(unit.tx, kept, decision, sender.code if sender else None)
         if settings.observe or decision.verdict is Verdict.IGNORE:
             event = "letter.observed" if settings.observe else "letter.ignored"
-            told = self._told(decision, known) | ({"template": decision.reply} if settings.observe else {})
+            told = approving.told_of(decision, known, settings.ruleset.hash)
+            told |= {"template": decision.reply} if settings.observe else {}
             unit.tell(event, sender=sender.code if sender else None, letter=kept.id, decided=told)
             return
         self._open_request(unit, kept, letter, reading=reading, sender=sender, facts_known=known, decision=decision)
@@ -136,51 +134,17 @@ class Answer:
             reissue_of=None,
             person=person,
             answer_to=answer_to,
-            decided=self._told(decision, facts_known),
+            decided=approving.told_of(decision, facts_known, self._settings.ruleset.hash),
         )
         if decision.verdict is Verdict.REFUSE and decision.reply and sender and answer_to:
-            self._refuse(
-                unit, kept, letter, reading=reading, sender=sender, answer_to=answer_to, request_id=request_id, name=decision.reply
+            refusing.write(
+                unit,
+                self._stationery,
+                request_id=request_id,
+                sender=sender,
+                answer_to=answer_to,
+                received_at=kept.received_at,
+                name=decision.reply,
+                reading=reading,
+                answered=letter,
             )
-
-    def _refuse(
-        self,
-        unit: Unit,
-        kept: Kept,
-        letter: Letter | None,
-        *,
-        reading: Reading,
-        sender: Sender,
-        answer_to: Personal,
-        request_id: int,
-        name: str,
-    ) -> None:
-        fund = self._stationery.fund
-        values = ReplyValues(
-            fund_name=fund.name,
-            contact=fund.contact,
-            portal_url=fund.portal_url,
-            organisation=sender.organisation,
-            request_number=request_id,
-            received_at=local_moment(kept.received_at, fund.zone),
-        )
-        self._stationery.write(
-            unit,
-            request_id=request_id,
-            sender_code=sender.code,
-            recipient=answer_to,
-            name=name,
-            values=refusal(name, values, reading),
-            answered=letter,
-        )
-
-    def _told(self, decision: Decision, known: Facts) -> dict[str, object]:
-        """What the record says of a decision: no personal data, and only the facts that say something."""
-        said = {name: value for name, value in asdict(known).items() if value not in (None, False, (), 0)}
-        return {
-            "verdict": decision.verdict.value,
-            "rule": decision.rule_id,
-            "reason": decision.reason,
-            "ruleset": self._settings.ruleset.hash,
-            "facts": said,
-        }

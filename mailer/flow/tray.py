@@ -73,7 +73,7 @@ class Tray:
         with self._worker.writing(alone=True) as unit:
             for kept in claimed:
                 with unit.savepoint(), self._watched(f"letter {kept.id}"):
-                    if not _is_as_kept(unit.tx, kept, self._worker.pen.key):
+                    if not is_as_kept(unit.tx, kept, self._worker.pen.key):
                         raise TamperedError("letter {id} is not the one that was kept", id=kept.id)
                     read(unit, kept)
 
@@ -94,7 +94,7 @@ class Tray:
                     unit.tell("letter.quarantined", importance="alarm", outcome="failed", letter=kept.id, attempts=kept.attempts)
 
 
-def _is_as_kept(tx: Tx, kept: Kept, key: bytes) -> bool:
+def is_as_kept(tx: Tx, kept: Kept, key: bytes) -> bool:
     """Whether the record tells of this very letter: who can only write the database brings no letter in, nor to another step."""
     if hashlib.sha256(kept.content).hexdigest() != kept.digest:
         return False

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import Accounts, Issue, IssueSettings
     from mailer.flow.override.destruction import Bureau
+    from mailer.flow.override.grounds import Policy
     from mailer.flow.signing import Signer
     from mailer.flow.stationery import Stationery
     from mailer.service.survey import Survey
@@ -264,6 +265,13 @@ class Office:
             breaker=self.config.limits.issues_per_10_minutes,
             low_stock=self.config.accounts.low_stock,
         )
+
+    def policy(self, ruleset: Ruleset) -> Policy:
+        """By what the decisions of people are bound."""
+        from mailer.flow.override.grounds import Policy  # noqa: PLC0415
+
+        delay = timedelta(seconds=self.config.approval.delay_seconds)
+        return Policy(ruleset=ruleset, own=self.own(), limits=self.limits(), delay=delay)
 
     def alarm_limits(self) -> AlarmLimits:
         """From when on something needs a person. A mailbox may be silent for two of its own rounds at least."""

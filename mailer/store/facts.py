@@ -78,22 +78,34 @@ def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime, *, key: byte
     )
     if sender is None or letter is None or standing is SenderStanding.UNPROVEN:
         return base, None if standing is SenderStanding.UNPROVEN else sender
-    return _with_history(tx, base, arrival, letter, sender, limits=limits, now=now), sender
-
-
-def _with_history(tx: Tx, base: Facts, arrival: Arrival, letter: Letter, sender: Sender, *, limits: Limits, now: datetime) -> Facts:
-    named = arrival.reading.person
+    named = reading.person
     person = personal.find_person(tx, sender.code, named) if named is not None else None
-    person_id = 0 if person is None else person.id
+    other = senders.code_by_point(tx, letter.display_name) if letter.display_name else None
+    base = replace(base, display_name_of_another=other is not None and other != sender.code)
+    return _with_history(tx, base, sender, 0 if person is None else person.id, limits=limits, now=now), sender
+
+
+def of_person(tx: Tx, sender: Sender | None, person_id: int | None, *, kind: Kind, limits: Limits, now: datetime) -> Facts:
+    """The facts that bear on a decision by a person, who has looked at the letter himself and knows whose it is.
+
+    `sender`: a row of the register that is as it was written, or None; `person_id`: None when no name was read.
+    """
+    base = Facts(
+        kind=kind,
+        name=NameStanding.UNREADABLE if person_id is None else NameStanding.READ,
+        sender=_standing(sender, proven=True),
+    )
+    return base if sender is None else _with_history(tx, base, sender, person_id or 0, limits=limits, now=now)
+
+
+def _with_history(tx: Tx, base: Facts, sender: Sender, person_id: int, *, limits: Limits, now: datetime) -> Facts:
     issued = _living_of(tx, person_id, now)
     newest = max(issued, default=None)
     today = start_of_day(now, limits.zone)
     promised_today = _promised_since(tx, today, sender.code)
     sender_active = _active_others(tx, sender.code, person_id, now)
-    other = senders.code_by_point(tx, letter.display_name) if letter.display_name else None
     return replace(
         base,
-        display_name_of_another=other is not None and other != sender.code,
         address_changed=_address_changed(tx, person_id, sender.answer_to),
         active_credential=bool(issued),
         active_minutes=None if newest is None else max(0, int((now - newest).total_seconds() // 60)),
@@ -139,7 +151,7 @@ def _living_of(tx: Tx, person_id: int, now: datetime) -> list[datetime]:
     living = select(func.coalesce(credentials.c.issued_at, credentials.c.reserved_at)).where(
         credentials.c.person_id == person_id, credentials.c.state.in_(ON_THE_WAY), credentials.c.valid_until >= now
     )
-    promised = select(requests.c.created_at).where(
+    promised = select(requests.c.decided_at).where(
         requests.c.person_id == person_id, requests.c.state == RequestState.APPROVED.value
     )
     return [*tx.execute(living).scalars(), *tx.execute(promised).scalars()]
@@ -151,7 +163,7 @@ def _issued_since(tx: Tx, person_id: int, since: datetime) -> int:
         credentials.c.person_id == person_id, credentials.c.reserved_at >= since, credentials.c.state.not_in(NOT_ISSUED)
     )
     promised = select(func.count()).where(
-        requests.c.person_id == person_id, requests.c.created_at >= since, requests.c.state == RequestState.APPROVED.value
+        requests.c.person_id == person_id, requests.c.decided_at >= since, requests.c.state == RequestState.APPROVED.value
     )
     return tx.execute(issued).scalar_one() + tx.execute(promised).scalar_one()
 
@@ -174,7 +186,7 @@ def _active_others(tx: Tx, sender_code: str, person_id: int, now: datetime) -> i
 
 def _promised_since(tx: Tx, since: datetime, sender_code: str) -> int:
     query = select(func.count()).where(
-        requests.c.sender_code == sender_code, requests.c.created_at >= since, requests.c.state.in_(PROMISED)
+        requests.c.sender_code == sender_code, requests.c.decided_at >= since, requests.c.state.in_(PROMISED)
     )
     return tx.execute(query).scalar_one()
 

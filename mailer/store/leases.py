@@ -102,18 +102,26 @@ def take_turn(tx: Tx, lease: Lease) -> None:
 
     SQLite has one writer at a time anyway.
     """
+    take_turn_of(tx, lease.name.partition("#")[0])
+
+
+def take_turn_of(tx: Tx, step: str) -> None:
+    """The same for a person, who counts with this step and holds no lease of it."""
     if tx.dialect.name == "postgresql":
-        tx.execute(_turn(lease).with_for_update())
+        tx.execute(_turn(step).with_for_update())
 
 
 def is_turn_free(tx: Tx, lease: Lease) -> bool:
     """Whether `take_turn` would not have to wait. Ask before taking work in hand: a queue of waiting workers does nobody good."""
-    return tx.dialect.name != "postgresql" or tx.execute(_turn(lease).with_for_update(skip_locked=True)).first() is not None
+    return (
+        tx.dialect.name != "postgresql"
+        or tx.execute(_turn(lease.name.partition("#")[0]).with_for_update(skip_locked=True)).first() is not None
+    )
 
 
-def _turn(lease: Lease) -> Select[tuple[str]]:
+def _turn(step: str) -> Select[tuple[str]]:
     """The first lease of the step, whoever has it: its row is what the workers of the step wait for."""
-    return select(leases.c.name).where(leases.c.name == lease.name.partition("#")[0])
+    return select(leases.c.name).where(leases.c.name == step)
 
 
 def hold(tx: Tx, lease: Lease, *, now: datetime) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from mailer.core import evidence
 from mailer.core.evidence import Sealed
 from mailer.model import Sender
+from mailer.states import RequestState
 from mailer.store import audit, personal, requests, senders
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
@@ -21,7 +22,14 @@ from mailer.store.outbox import MAX_SENDS, Reply
 from mailer.store.personal import Personal
 from mailer.store.requests import Request
 
-DECISIONS: Final = ("request.approved", "request.held", "request.refused", "request.withdrawn")
+DECISIONS: Final = (
+    *("request.approved", "request.held", "request.refused", "request.withdrawn"),
+    *("request.undone", "request.corrected"),
+)
+STANDING: Final = {
+    RequestState.HELD: ("request.held", "request.undone", "request.corrected"),
+    RequestState.APPROVED: ("request.approved",),
+}
 NOTICE: Final = "notice.queued"  # a letter to the officer, of no request
 ISSUING: Final = ("credential.reserved", "credential.issued")
 NEVER_AGAIN: Final = {
@@ -79,7 +87,30 @@ def approval_fault(docket: Docket, request: Request) -> str | None:
         return "no approval in the record"
     if any(one.event == "credential.issued" for one in told):
         return "the record tells that it was issued already"
+    if request.person_id is None or request.answer_to_id is None:
+        return "nobody is named"
     return _another(decisions[-1], docket, request) or docket.distrusted.get(request.sender_code or "")
+
+
+def request_fault(docket: Docket, request: Request) -> str | None:
+    """Why this request is not as the record last told whose it is: who decides on it would decide on what somebody else wrote."""
+    told = docket.told[request.id]
+    if isinstance(told, str):
+        return told
+    decisions = [one for one in told if one.event in DECISIONS]
+    whole = [one for one in decisions if "person" in one.details]
+    if not whole:
+        return "the record knows no such request"
+    if decisions[-1].event not in STANDING.get(request.state, ()):
+        return "the record tells of another decision"
+    return _another(whole[-1], docket, request)
+
+
+def last_decision(docket: Docket, request: Request) -> Told | None:
+    """The record that decides on this request today; None when there is none that holds."""
+    told = docket.told[request.id]
+    decisions = [] if isinstance(told, str) else [one for one in told if one.event in DECISIONS]
+    return decisions[-1] if decisions else None
 
 
 def reservation_fault(docket: Docket, credential: Credential, request: Request) -> str | None:
@@ -159,14 +190,15 @@ def login_digest(login: str) -> str:
 
 
 def _another(approval: Told, docket: Docket, request: Request) -> str | None:
-    """What this approval names otherwise than the request does."""
+    """What this record names otherwise than the request does."""
     if (approval.header["request"], approval.header["sender"]) != (request.id, request.sender_code):
-        return "the record approves another request"
+        return "the record tells of another request"
     if (approval.details["letter"], approval.details.get("reissue_of")) != (request.letter_id, request.reissue_of):
-        return "the record approves another letter"
+        return "the record tells of another letter"
     for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
-        if row is None or not _same(approval.details[what], docket.people[row]):
-            return f"the record approves another {what}"
+        named = approval.details[what]
+        if (row is None) != (named is None) or (row is not None and not _same(named, docket.people[row])):
+            return f"the record tells of another {what}"
     return None
 
 

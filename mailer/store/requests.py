@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, func, insert, literal, select, tuple_, update
@@ -42,14 +42,24 @@ class Request:
     ruleset_hash: str
     facts: str
     created_at: datetime
+    decided_at: datetime
     issue_after: datetime | None
     reissue_of: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    """Whose request it is: what an answer is made of."""
+
+    sender_code: str | None
+    person_id: int | None
+    answer_to_id: int | None
 
 
 def open_request(
     tx: Tx,
     *,
-    letter_id: int,
+    letter_id: int | None,
     state: RequestState,
     sender_code: str | None,
     person_id: int | None,
@@ -59,8 +69,9 @@ def open_request(
     facts: Facts,
     ruleset_hash: str,
     at: datetime,
+    delay: timedelta = timedelta(0),
 ) -> int:
-    """Store a decided request; its id, which is its number in letters and commands."""
+    """Store a decided request; its id, which is its number in letters and commands. An approved one is issued after the delay."""
     values = {
         "letter_id": letter_id,
         "state": state.value,
@@ -74,7 +85,8 @@ def open_request(
         "ruleset_hash": ruleset_hash,
         "facts": json.dumps(asdict(facts)),
         "created_at": at,
-        "issue_after": at if state is RequestState.APPROVED else None,
+        "decided_at": at,
+        "issue_after": at + delay if state is RequestState.APPROVED else None,
     }
     request_id: int = tx.execute(insert(requests).values(**values).returning(requests.c.id)).scalar_one()
     return request_id
@@ -85,6 +97,35 @@ def move(tx: Tx, request: Request, event: RequestEvent, *, reason: str | None = 
     state = lifecycle.after_request(request.state, event)
     values = {"state": state.value} | ({"reason": reason} if reason is not None else {})
     tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
+
+
+def decide(
+    tx: Tx,
+    request: Request,
+    event: RequestEvent,
+    bound: Bound,
+    *,
+    at: datetime,
+    delay: timedelta = timedelta(0),
+    reason: str | None = None,
+) -> RequestState:
+    """Change its state by a new decision; the new state. An approved one is issued after the delay; `reason` as in `move`."""
+    state = lifecycle.after_request(request.state, event)
+    values: dict[str, Any] = asdict(bound) | {"state": state.value, "decided_at": at}
+    if state is RequestState.APPROVED:
+        values["issue_after"] = at + delay
+    if reason is not None:
+        values["reason"] = reason
+    tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
+    return state
+
+
+def lock(tx: Tx, request_id: int) -> Request:
+    """As `get`, and nobody else changes it until this transaction ends."""
+    row = tx.execute(select(requests).where(requests.c.id == request_id).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFoundError("there is no request {id}", id=request_id)
+    return read(row)
 
 
 def issued(tx: Tx, done: Sequence[Request]) -> None:
@@ -108,6 +149,7 @@ def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime)
         "ruleset_hash": request.ruleset_hash,  # the rules by which the first was decided: no others were asked
         "facts": "{}",
         "created_at": at,
+        "decided_at": at,
         "issue_after": None,
     }
     request_id: int = tx.execute(insert(requests).values(**values).returning(requests.c.id)).scalar_one()
@@ -139,9 +181,9 @@ def count_due_for_issue(tx: Tx, now: datetime) -> int:
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    """Approved, not begun, its delay over; a request from the future was approved while the clock ran ahead, and is due."""
+    """Approved, not begun, its delay over; one that was decided in the future was so while the clock ran ahead, and is due."""
     approved = (requests.c.state == RequestState.APPROVED.value) & credentials.c.id.is_(None)
-    return approved & ((requests.c.issue_after <= now) | (requests.c.created_at > now))
+    return approved & ((requests.c.issue_after <= now) | (requests.c.decided_at > now))
 
 
 def get(tx: Tx, request_id: int) -> Request:

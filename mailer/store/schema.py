@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0010"  # the newest migration: a database of another version is refused
+VERSION: Final = "0011"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -214,9 +214,11 @@ requests = Table(
     Column("ruleset_hash", String(64), nullable=False),
     Column("facts", Text, nullable=False),  # JSON, no personal data
     Column("created_at", Instant, nullable=False),
+    Column("decided_at", Instant, nullable=False),  # the last time, by rules or a person
     Column("issue_after", Instant),
     Index("ix_requests_state", "state", "created_at", "id"),
-    Index("ix_requests_sender_code", "sender_code", "created_at"),
+    Index("ix_requests_sender_code", "sender_code", "decided_at"),
+    Index("ix_requests_sender_opened", "sender_code", "created_at"),
     Index("ix_requests_person_id", "person_id", "created_at"),
     Index("ix_requests_stranger_id", "stranger_id", "state", "created_at", sqlite_where=_STRANGE, postgresql_where=_STRANGE),
     Index("ix_requests_reason", "reason", "created_at", sqlite_where=_REASONED, postgresql_where=_REASONED),

@@ -81,15 +81,21 @@ class Worker:
         return self.database.reading()
 
     @contextmanager
-    def writing(self, *, alone: bool = False) -> Iterator[Unit]:
-        """`alone`: no other worker of this step writes so meanwhile, so what is counted inside stays true until the commit."""
+    def writing(self, *, alone: bool = False, dry_run: bool = False) -> Iterator[Unit]:
+        """`alone`: no other worker of this step writes so meanwhile, so what is counted inside stays true until the commit.
+        `dry_run`: all is done, and then taken back.
+        """
         with self.database.writing() as tx:
+            trial = tx.begin_nested() if dry_run else None
             unit = Unit(tx=tx, at=self.clock(), actor=self.actor)
             if self.lease is not None:
                 leases.hold(tx, self.lease, now=unit.at)
                 if alone:
                     leases.take_turn(tx, self.lease)
             yield unit
+            if trial is not None:
+                trial.rollback()
+                return
             unit.seqs.extend(audit.append(tx, self.pen, unit.at, unit.records))
             if unit.records:
                 notify(tx)

@@ -121,7 +121,7 @@ def _tables(told: int, *, sqlite: bool) -> Iterator[tuple[str, dict[str, str]]]:
         "verdict": quote("issue"), "rule_id": quote("issue"),
     }  # fmt: skip
     yield "requests", {
-        "id": "i", "letter_id": "i", "person_id": person, "ruleset_hash": quote(RULESET), "created_at": at,
+        "id": "i", "letter_id": "i", "person_id": person, "ruleset_hash": quote(RULESET), "created_at": at, "decided_at": at,
         "state": f"CASE WHEN i > {REQUESTS - 30} THEN 'approved' WHEN i % 1000 = 7 THEN 'held' WHEN i % 10 = 3 THEN 'refused'"
         " WHEN i % 997 = 5 THEN 'withdrawn' ELSE 'answered' END",
         "sender_code": f"CASE WHEN {strange} THEN NULL ELSE {sender} END",

@@ -119,7 +119,19 @@ EVENTS: Final[Mapping[str, Part]] = {
 TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
 
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
-ELSEWHERE: Final[Mapping[str, str]] = {"credential.distrusted": "tests/flow/test_flow_standing.py"}
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "credential.distrusted": "tests/flow/test_flow_standing.py",
+    "audit.exported": "tests/cli/test_cli_export.py",
+    "audit.key-changed": "tests/flow/test_flow_checkpoint.py",
+    "audit.restored": "tests/flow/test_flow_checkpoint.py",
+    "checkpoint.refused": "tests/flow/test_flow_checkpoint.py",
+    "checkpoint.resumed": "tests/flow/test_flow_checkpoint.py",
+    "personal.compacted": "tests/cli/test_cli_personal.py",
+    "personal.erased": "tests/flow/test_flow_personal.py",
+    "personal.exported": "tests/flow/test_flow_personal.py",
+    "personal.found": "tests/flow/test_flow_personal.py",
+    "request.withdrawn": "tests/flow/test_flow_personal.py",
+}
 
 # Commits that tell nothing: name -> the function of the store that does the writing.
 SILENT: Final[Mapping[str, str]] = {

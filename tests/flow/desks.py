@@ -28,6 +28,7 @@ from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.expire import Expire
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
+from mailer.flow.override.grounds import Policy
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian
@@ -77,6 +78,7 @@ class Desk:
     batch: int = 100
     kind: str = "local"
     low_stock: int = 0
+    delay: timedelta = timedelta(seconds=30)
     login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
     postman: FakePostman = field(default_factory=FakePostman)
@@ -137,8 +139,9 @@ class Desk:
             self.trial.worker("intake:uc"), self.mailbox, settings, self.caution, on_trouble=self.trouble, watched=unwatched
         )
 
-    def answer(self, worker: Worker | None = None) -> Answer:
-        limits = Limits(
+    @property
+    def limits(self) -> Limits:
+        return Limits(
             zone=ZONE,
             max_age=timedelta(days=14),
             sender_daily=self.sender_daily,
@@ -147,7 +150,13 @@ class Desk:
             replies_daily=self.replies_daily,
             own_address=self.address,
         )
-        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=limits, observe=self.observe)
+
+    def policy(self) -> Policy:
+        """By what people's decisions are bound."""
+        return Policy(ruleset=self.ruleset, own=self.own, limits=self.limits, delay=self.delay)
+
+    def answer(self, worker: Worker | None = None) -> Answer:
+        settings = AnswerSettings(ruleset=self.ruleset, own=self.own, limits=self.limits, observe=self.observe)
         return Answer(worker or self.trial.worker("answer"), self.stationery, settings, on_trouble=self.trouble, watched=unwatched)
 
     def bounced(self, worker: Worker | None = None) -> Bounced:

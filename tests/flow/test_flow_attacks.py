@@ -176,8 +176,8 @@ def test_sends_that_are_counted_back_do_not_make_more_of_them(desk: Desk) -> Non
 
 COPY_OF_A_REQUEST = """
 INSERT INTO requests (id, letter_id, state, sender_code, person_id, answer_to_id, verdict, rule_id, ruleset_hash, facts, created_at,
- issue_after) SELECT 9, NULL, 'approved', sender_code, person_id, answer_to_id, 'issue', 'issue', ruleset_hash, facts, created_at,
- created_at FROM requests WHERE id = 1"""
+ decided_at, issue_after) SELECT 9, NULL, 'approved', sender_code, person_id, answer_to_id, 'issue', 'issue', ruleset_hash, facts,
+ created_at, decided_at, created_at FROM requests WHERE id = 1"""
 COPY_OF_ITS_APPROVAL = """
 INSERT INTO records (seq, header, nonce, details, leaf, mac, at, event, importance, actor, sender_code, request_id, outcome,
  letter_id)

@@ -416,6 +416,8 @@ def test_the_old_key_hands_over_and_the_running_desk_follows(signed: House) -> N
     old = signed.key.public()
     override.change_key(signed.trial.worker(), signed.signer(), reason="раз в год")
     assert signed.key.public() != old
+    with signed.trial.database.reading() as tx:
+        assert audit.latest(tx, "audit.key-changed") == "audit.key-changed"
     signed.trial.clock.move(minutes=15)
     assert step.step()
     verdict = signed.verified()

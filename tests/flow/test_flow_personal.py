@@ -25,7 +25,7 @@ from mailer.flow.override import destruction, personal
 from mailer.flow.override.destruction import Bureau, Order
 from mailer.flow.override.personal import Asked, Found
 from mailer.service.words import russian
-from mailer.store import audit, compaction, db, places
+from mailer.store import audit, compaction, db, places, verification
 from mailer.store.schema import credentials, letters, requests
 from mailer.store.schema import personal as names
 from tests.e2e.bureau import PHRASE, request
@@ -134,10 +134,11 @@ def test_everything_of_a_person_is_found_and_nothing_of_it_stays(desk: Desk) -> 
     assert found(desk).counts() == here.counts()
     erase(desk)
 
+    assert {"credential.revoked", "request.withdrawn"} <= set(desk.events())
     assert traces(desk, SURNAME, LATIN) == []
     assert traces(desk, "Пришва"), "another person stays"
+    assert verification.verify(desk.trial.database, desk.trial.pen.key).fault is None
     with desk.trial.database.reading() as tx:
-        assert audit.verify(tx, desk.trial.pen.key).why is None
         differences = accounts_held.reconcile(tx, [desk.local, desk.pool], desk.trial.clock(), key=desk.trial.pen.key)
         assert (differences.distrusted, differences.without_account, differences.without_credential) == ([], [], [])
         states = dict(tx.execute(select(credentials.c.person_id, credentials.c.state)).all())
@@ -288,7 +289,7 @@ def test_a_restored_backup_is_known_and_erased_again(tmp_path: Path) -> None:
     assert traces(desk, SURNAME, LATIN) == []
     with desk.trial.database.reading() as tx:
         assert destruction.unfinished(tx, bureau(desk).outside) == destruction.Unfinished(unknown=0, uncompacted=False)
-        assert audit.verify(tx, desk.trial.pen.key).why is None
+    assert verification.verify(desk.trial.database, desk.trial.pen.key).fault is None
     assert details_of(desk, "personal.erased")["restored"]
     desk.trial.database.close()
 

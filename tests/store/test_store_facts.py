@@ -90,7 +90,7 @@ def request(
         "ruleset_hash": "0",
         "facts": "{}",
     }
-    made = insert(requests).values(**row, **values, created_at=at).returning(requests.c.id)
+    made = insert(requests).values(**row, **values, created_at=at, decided_at=at).returning(requests.c.id)
     return {**row, "request_id": tx.execute(made).scalar_one()}
 
 

@@ -34,7 +34,7 @@ CLINIC = Sender(
 DENTIST = Sender(code="290002", organisation="Зубная клиника", answer_to="dent@zub.example", addresses=("dent@zub.example",))
 PEOPLE = ("Иванов И.И.", "Артёмов Ё.Ё.", "Мамин-Сибиряк Д.Н.", "Ю А.Б.", "Иванов П.П.")
 STRANGERS = ("far@elsewhere.example", "near@elsewhere.example")
-BEFORE_THE_WORKLIST = "0009"
+BEFORE_THE_WORKLIST = "0010"
 HOUR = timedelta(hours=1)
 COUNT = 60
 
@@ -61,6 +61,7 @@ def put(tx: Tx, trial: Trial, number: int, **values: Any) -> None:
         "ruleset_hash": "h",
         "facts": "{}",
         "created_at": START + number * HOUR,
+        "decided_at": START + number * HOUR,
     }
     tx.execute(insert(table).values(told | values))
 
@@ -281,8 +282,8 @@ HELD_BEFORE = (
     "INSERT INTO letters (id, mailbox, epoch, item, state, kind, received_at, kept_at, size_bytes, content, whole,"
     " digest, fingerprint, proven, batches, attempts, fence)"
     " VALUES (1, 'uc', 1, 1, 'read', 'request', :at, :at, 1, :bytes, false, 'd', 'f', true, 1, 0, 0)",
-    "INSERT INTO requests (id, letter_id, state, person_id, verdict, rule_id, ruleset_hash, facts, created_at)"
-    " VALUES (1, 1, 'held', 100, 'hold', 'unknown-sender', 'h', '{}', :at)",
+    "INSERT INTO requests (id, letter_id, state, person_id, verdict, rule_id, ruleset_hash, facts, created_at, decided_at)"
+    " VALUES (1, 1, 'held', 100, 'hold', 'unknown-sender', 'h', '{}', :at, :at)",
 )
 
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from mailer.core import folding, mime
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -47,6 +47,7 @@ def upgrade() -> None:
     strange, reasoned = sa.text("stranger_id IS NOT NULL"), sa.text("reason IS NOT NULL")
     op.drop_index("ix_requests_state", table_name="requests")
     op.create_index("ix_requests_state", "requests", ["state", "created_at", "id"])
+    op.create_index("ix_requests_sender_opened", "requests", ["sender_code", "created_at"])
     op.create_index("ix_requests_person_id", "requests", ["person_id", "created_at"])
     op.create_index(
         "ix_requests_stranger_id",

@@ -1,0 +1,128 @@
+"""`mailer requests approve|refuse|hold|withdraw|undo`: what they say, what they record, and what a refused one leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.offices import Shell, desk_in, found
+from tests.e2e.bureau import request
+from tests.flow.desks import CLINIC, until_done
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Request 1 answered, 2 refused, 3 answered, 4 of a stranger held, 5 and 6 held because they came late."""
+    found(tmp_path)
+    with desk_in(tmp_path) as desk:
+        desk.mailbox.epoch = 2
+        desk.trial.clock.move(days=15)
+        desk.take(request("Орлова О.О.", CLINIC.answer_to, 7), request("Ли Б.", CLINIC.answer_to, 8))
+        until_done(desk.answer())
+    capsys.readouterr()
+    return Shell(home=tmp_path, capsys=capsys)
+
+
+def last_record(shell: Shell) -> dict[str, Any]:
+    (last,) = shell("audit", "list", "--limit", "1", "--json").objects
+    assert isinstance(last, dict)
+    return last
+
+
+def state_of(shell: Shell, number: int) -> str:
+    state = shell("requests", "show", str(number), "--json").objects[0]["request"]["state"]
+    assert isinstance(state, str)
+    return state
+
+
+def test_an_approval_says_where_the_answer_goes_and_until_when_it_can_be_undone(shell: Shell) -> None:
+    said = shell("requests", "approve", "5", "6", "--reason", " проверено ")
+    assert said.code == 0, said.err
+    first, second = said.out.splitlines()
+    last = last_record(shell)
+    assert first.startswith(f"request 5: approved, record {last['seq'] - 1}; issued from ")
+    assert second.endswith("the answer goes to gb1@clinic.example; until then: mailer requests undo 6")
+    assert (last["event"], last["request"], last["importance"]) == ("request.approved", 6, "notice")
+    assert last["actor"].startswith("operator:")
+    assert (last["details"]["rule"], last["details"]["reason"]) == ("person", "проверено")
+    (undone,) = shell("requests", "undo", "6", "--reason", "не тот", "--json").objects
+    assert undone == {
+        "request": 6,
+        "state": "held",
+        "changed": True,
+        "record": last["seq"] + 1,
+        "issue_after": None,
+        "answer_to": None,
+    }
+    assert shell("requests", "hold", "5", "--reason", "позвонить").out == f"request 5: held, record {last['seq'] + 2}\n"
+    assert shell("audit", "verify").code == 0
+
+
+def test_a_refusal_is_written_at_once(shell: Shell) -> None:
+    said = shell("requests", "refuse", "5", "--why", "several-names", "--reason", "двое")
+    assert said.code == 0, said.err
+    assert said.out.endswith("a letter goes to gb1@clinic.example\n")
+    (reply,) = shell("requests", "show", "5", "--json").objects[0]["replies"]
+    assert (reply["name"], reply["state"]) == ("refused", "queued")
+    assert shell("requests", "withdraw", "6", "--reason", "ошибка").code == 0
+    assert (state_of(shell, 5), state_of(shell, 6)) == ("refused", "withdrawn")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        pytest.param(["approve", "5", "4"], 3, "mailer senders add --from-request 4", id="a-stranger"),
+        pytest.param(["approve", "5", "1"], 3, "request 1 is answered, its login tmp-29-", id="answered"),
+        pytest.param(["approve", "5", "2"], 3, "request 2 is refused, not held", id="refused"),
+        pytest.param(["approve", "99"], 1, "there is no request 99", id="no-such"),
+        pytest.param(["refuse", "4"], 3, "mailer senders add --from-request 4", id="refuse-a-stranger"),
+        pytest.param(["refuse", "5", "--template", "refused-sender", "--why", "undecodable"], 3, "leave --why out", id="no-why"),
+        pytest.param(["hold", "5"], 3, "request 5 is held, not approved", id="hold-held"),
+        pytest.param(["withdraw", "2"], 3, "only what is held or approved", id="withdraw-refused"),
+        pytest.param(["undo", "1"], 3, "mailer credentials revoke", id="undo-answered"),
+    ],
+)
+def test_what_is_refused_leaves_only_its_record(shell: Shell, words: list[str], code: int, complaint: str) -> None:
+    before = last_record(shell)
+    said = shell("requests", *words, "--reason", "x")
+    assert (said.code, said.out) == (code, "")
+    assert complaint in said.err
+    last = last_record(shell)
+    assert (last["event"], last["seq"], last["details"]["command"]) == (
+        "command.refused",
+        before["seq"] + 1,
+        f"requests {words[0]}",
+    )
+    assert (state_of(shell, 5), state_of(shell, 4)) == ("held", "held")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        pytest.param(["approve", "5"], "--reason", id="no-reason"),
+        pytest.param(["approve", "5", "--reason", " "], "a reason must be given", id="empty-reason"),
+        pytest.param(["approve", "--reason", "x"], "wrong usage", id="no-number"),
+        pytest.param(["refuse", "5", "--reason", "x", "--template", "issued"], "there is no refusal issued", id="no-refusal"),
+        pytest.param(["refuse", "5", "--reason", "x", "--why", "bad"], "wrong usage", id="no-such-reason"),
+    ],
+)
+def test_wrong_usage_leaves_nothing(shell: Shell, words: list[str], complaint: str) -> None:
+    before = last_record(shell)
+    said = shell("requests", *words)
+    assert said.code == 2
+    assert complaint in said.err
+    assert last_record(shell) == before
+
+
+def test_a_dry_run_leaves_nothing(shell: Shell) -> None:
+    before = last_record(shell)
+    said = shell("requests", "approve", "5", "--reason", "x", "--dry-run")
+    assert said.out == "request 5 would be approved, the answer goes to gb1@clinic.example; nothing was changed\n"
+    assert shell("requests", "withdraw", "5", "--reason", "x", "--dry-run").out == (
+        "request 5 would be withdrawn; nothing was changed\n"
+    )
+    assert shell("requests", "approve", "4", "--reason", "x", "--dry-run").code == 3
+    assert shell("requests", "refuse", "5", "--reason", "x", "--dry-run", "--json").objects[0]["changed"] is False
+    assert last_record(shell) == before

@@ -31,10 +31,12 @@ FLOORS: Final = {
 }
 SHARED_BY_STEPS: Final = (  # themselves no steps
     "mailer.flow.approving",  # how a decision comes to stand in the record
+    "mailer.flow.ending",  # how a login ends, and its account wherever it is valid
     "mailer.flow.filer",  # how kept letters leave the folder they came to
     "mailer.flow.refusing",  # how a refusal is written
     "mailer.flow.signing",  # how the record is signed
     "mailer.flow.stationery",  # how every reply comes to stand in the outbox
+    "mailer.flow.tidings",  # how a person learns that a login's term changes or ends
     "mailer.flow.tray",  # how kept letters are taken in hand
     "mailer.flow.undelivered",  # what follows when a reply will never arrive
 )

@@ -15,6 +15,7 @@ from mailer.cli.show import LARGEST, brief, local, print_json, say, table, trans
 from mailer.errors import RefusedError, SetupError
 
 if TYPE_CHECKING:
+    from mailer.flow.report.oldletters import LetterProof
     from mailer.store.verification import Verdict
 
 
@@ -22,6 +23,9 @@ def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
     noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
+    noun.command("verify-letter", help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not)."))(
+        _verify_letter
+    )
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
@@ -111,6 +115,52 @@ def _sentence(verdict: Verdict) -> str:
     else:
         said.append(_("all of them under checkpoints outside the database"))
     return "; ".join(said)
+
+
+def _verify_letter(
+    context: typer.Context,
+    letter: Annotated[Path, typer.Argument(metavar="FILE", help=_("The letter as it was received (.eml)."))],
+    file: Annotated[
+        Path | None, typer.Option("--checkpoints", help=_("Compare with this copy of the published checkpoints."))
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+) -> int:
+    from mailer.flow.report import oldletters
+    from mailer.flow.report.oldletters import Found
+    from mailer.service import published
+
+    try:
+        content = letter.read_bytes()
+    except OSError as error:
+        raise SetupError("the file {path} cannot be read: {why}", path=letter, why=error.strerror) from error
+    with office_of(context) as office:
+        try:
+            key, history = office.pen().key, published.history(office, file)
+        except SetupError as error:
+            raise SetupError("CANNOT VERIFY: {why}", why=error) from error
+        proof = oldletters.prove(office.database, key, history, content)
+    if as_json:
+        print_json({**asdict(proof), "found": proof.found.value, "why": proof.why and str(proof.why)})
+    else:
+        say(_of_letter(proof))
+    return 0 if proof.found in {Found.GENUINE, Found.UNSIGNED} else 1
+
+
+def _of_letter(proof: LetterProof) -> str:
+    """As with `_sentence`, the first words are the same in every language."""
+    from mailer.flow.report.oldletters import Found
+
+    values = {"request": proof.request, "seq": proof.seq, "size": proof.size, "named": proof.named}
+    said = {
+        Found.GENUINE: _("GENUINE: our answer to request {request}, byte for byte; record {seq}, checkpoint of {size} records"),
+        Found.UNSIGNED: _("NOT YET SIGNED: our answer to request {request}, byte for byte; record {seq}, no checkpoint since"),
+        Found.CHANGED: _("CHANGED: our answer to request {request} (record {seq}) was another one, byte for byte"),
+        Found.UNKNOWN: _("UNKNOWN: no record tells of this letter"),
+        Found.TAMPERED: _("TAMPERED: record {seq}: {why}"),
+    }[proof.found]
+    named = _("the code in it names the checkpoint of {named} records") if proof.named is not None else ""
+    why = translated(proof.why) if proof.why else ""
+    return "; ".join(part.format(**values, why=why) for part in (said, named) if part)
 
 
 def _checkpoints(context: typer.Context) -> None:

@@ -229,6 +229,7 @@ class Credentials(_Section):
     login_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,16}$")] = "tmp-29-"
     profile: Literal["default", "mixed"] = "default"
     verifier: Literal["hmac-sha256", "argon2id"] = "hmac-sha256"
+    warn_days: Annotated[tuple[Annotated[int, Field(ge=1, le=365)], ...], Field(strict=False)] = (14, 3)
 
 
 class Accounts(_Section):

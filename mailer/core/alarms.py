@@ -43,6 +43,7 @@ class AlarmKind(StrEnum):
     REPLIES_WAITING = "replies-waiting"
     REPLIES_UNDELIVERED = "replies-undelivered"
     NOTICES_UNDELIVERED = "notices-undelivered"
+    ACCOUNTS_LINGERING = "accounts-lingering"
     KEY_OLD = "key-old"
     KEY_MISSING = "key-missing"
     DISK_LOW = "disk-low"
@@ -117,6 +118,7 @@ class Signs:
     waiting: Heap = NOTHING  # replies queued for longer than `REPLY_WAITS_FOR`
     undelivered: Heap = NOTHING
     notices: Heap = NOTHING  # letters to the officer, undelivered or waiting as long
+    lingering: Heap = NOTHING  # logins that are over, and whose accounts could not be disabled yet
     refused_since: datetime | None = None  # the record is not signed any more, since something in it is not as it was
     epochs: Mapping[str, int] = field(default_factory=dict)  # day of the key -> replies that may still need it
 
@@ -162,6 +164,7 @@ def watch(signs: Signs, limits: Limits, now: datetime) -> list[Alarm]:
         *(_one(alarm) for alarm in _heaped(AlarmKind.REPLIES_WAITING, signs.waiting, now)),
         *_heaped(AlarmKind.REPLIES_UNDELIVERED, signs.undelivered, now),
         *_heaped(AlarmKind.NOTICES_UNDELIVERED, signs.notices, now),
+        *_heaped(AlarmKind.ACCOUNTS_LINGERING, signs.lingering, now),
         *_old_keys(signs, now),
         *_doubts(signs),
     ]

@@ -84,6 +84,11 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("letters to the officer that wait or did not arrive: {count}"),
             to_do=N_("check the address `[fund] officer` and the mail server: `mailer check`"),
         ),
+        "accounts-lingering": Words(
+            title=N_("logins that are over still work"),
+            what=N_("logins that are over and could not be disabled yet: {count}"),
+            to_do=N_("disable them by hand where they are valid: `mailer accounts reconcile`; it is tried again every minute"),
+        ),
         "key-old": Words(
             title=N_("the key of waiting replies is about to end"),
             what=N_("replies whose key is {days} days old: {count}; it is kept for 14 days"),

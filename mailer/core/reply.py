@@ -21,7 +21,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from mailer.core.letterhead import Letterhead, letter_bytes
 from mailer.core.namewords import CAPITAL
-from mailer.core.replyvalues import TEMPLATES, IssuedValues, LetterValues, RefusedValues, sample_values
+from mailer.core.replyvalues import TEMPLATES, IssuedValues, LetterValues, RefusedValues, TermValues, sample_values
 from mailer.core.secret import groups
 from mailer.errors import SetupError
 from mailer.model import Form, Mistake
@@ -188,6 +188,8 @@ def _context(values: LetterValues, form: Form) -> dict[str, object]:
         case IssuedValues(person=person, password=password):
             context |= {"person": person.canonical, "surname": person.surname, "initials": person.initials}
             context |= {"password": password.reveal(), "password_groups": groups(password).reveal()}
+        case TermValues(person=person):
+            context |= {"person": person.canonical, "surname": person.surname, "initials": person.initials}
         case RefusedValues(reason=reason, written=written, surname_hint=hint, mistake=mistake):
             context |= {"reason": reason or "", "written": _cleaned(written), "surname_hint": _cleaned(hint)}
             context["mistake"] = mistake and {

@@ -35,11 +35,15 @@ class LetterValues:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplyValues(LetterValues):
-    """What every reply may say besides; enough for `refused-subject` and `refused-sender`."""
+    """What every reply may say besides; enough for `refused-subject` and `refused-sender`.
+
+    `checkpoint_code`: of the last checkpoint signed before it, "" before the first.
+    """
 
     organisation: str
     request_number: int
     received_at: str
+    checkpoint_code: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +53,17 @@ class IssuedValues(ReplyValues):
     person: PersonName
     login: str
     password: Secret
+    valid_until: str
+    by_authority: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TermValues(LetterValues):
+    """What a letter about the end of a login may say besides: never its password. `by_authority`: its term is not ours to set."""
+
+    organisation: str
+    person: PersonName
+    login: str
     valid_until: str
     by_authority: bool = False
 
@@ -134,6 +149,8 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused": RefusedValues,
         "refused-subject": ReplyValues,
         "refused-sender": ReplyValues,
+        "expiring": TermValues,
+        "extended": TermValues,
         "alarm": AlarmValues,
         "digest": DigestValues,
     }
@@ -164,6 +181,7 @@ _SAMPLE: Final = ReplyValues(
     organisation="ГБУЗ «Образцовая городская больница»",
     request_number=1,
     received_at="23.11.2026, 10:15:02 (МСК, UTC+3)",
+    checkpoint_code="3KQ7-9D2M-XT5V-B8HC",
 )
 
 
@@ -179,6 +197,17 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
                 valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
             )
             return (usual_login, replace(usual_login, by_authority=True))
+        case "expiring" | "extended":
+            ours = TermValues(
+                fund_name=_SAMPLE.fund_name,
+                contact=_SAMPLE.contact,
+                portal_url=_SAMPLE.portal_url,
+                organisation=_SAMPLE.organisation,
+                person=PersonName(surname="Образцов", initials="О.О."),
+                login=f"tmp-29-{UNMISTAKABLE[:8]}",
+                valid_until="23.02.2027, 23:59:59 (МСК, UTC+3)",
+            )
+            return (ours, replace(ours, by_authority=True))
         case "refused":
             usual = RefusedValues(**asdict(_SAMPLE), reason=Reason.INITIALS_MISSING, written="Образцов", surname_hint="Образцов")
             by_reason = (

@@ -7,6 +7,7 @@ weekends. This module does not ask the clock and does not know what the term is 
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,15 @@ def until_at_most(term: Term, end: datetime | None, zone: ZoneInfo) -> Term:
     if end is None or end >= term.until:
         return term
     return Term(until=end, last_day=end.astimezone(zone).date(), rule=f"{term.rule}, the pair ends earlier")
+
+
+def warning_due(last_day: date, today: date, issued_on: date, days: Iterable[int]) -> int | None:
+    """Which of the warnings to give today, each named by how many days before the last one it is due; None when none is.
+
+    After a stand-still it is the nearest to the end alone, never two. None was due on the day of issue or before it.
+    """
+    due = [number for number in days if issued_on < last_day - timedelta(days=number) <= today <= last_day]
+    return min(due, default=None)
 
 
 def _months_later(day: date, months: int) -> date:

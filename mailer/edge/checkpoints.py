@@ -49,7 +49,10 @@ class CheckpointFile:
         except OSError as error:
             raise self._failed(error) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # until it is closed
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)  # until it is closed
+            except OSError as error:  # a share that knows no locks
+                raise self._failed(error) from error
             yield
         finally:
             os.close(handle)

@@ -17,8 +17,8 @@ from mailer.core.bounce import Bounce, NoReport
 from mailer.core.lifecycle import ReplyEvent
 from mailer.core.returned import Finding, Known
 from mailer.flow import undelivered
+from mailer.flow.ending import Disabler
 from mailer.flow.tray import Tray
-from mailer.flow.undelivered import Disabler
 from mailer.model import Decision, Verdict
 from mailer.store import letters, outbox, personal, proof
 from mailer.store.db import Tx

@@ -17,9 +17,9 @@ from mailer.core.lifecycle import CredentialEvent, ReplyEvent, RequestEvent
 from mailer.core.retry import FIRST_WAIT, Pause, after_round, next_attempt
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
-from mailer.flow import undelivered
+from mailer.flow import ending, undelivered
+from mailer.flow.ending import Disabler
 from mailer.flow.stationery import unpack
-from mailer.flow.undelivered import Disabler
 from mailer.model import Delivery, DeliveryOutcome, Envelope
 from mailer.states import RequestState
 from mailer.store import credentials, outbox, personal, proof, requests
@@ -230,8 +230,7 @@ class Deliver:
         """Only now that the new answer has left does the person's older login end, a blocked one too."""
         newer = credentials.get(unit.tx, credential_id)
         for older in credentials.older_living(unit.tx, newer):
-            credentials.move(unit.tx, older, CredentialEvent.SUPERSEDED, at=unit.at)
-            self._accounts.disable(unit.tx, older.id)
+            ending.end(unit, self._accounts, older, CredentialEvent.SUPERSEDED)
             unit.tell(
                 "credential.superseded", sender=older.sender_code, request=older.request_id, credential=older.id, by=credential_id
             )

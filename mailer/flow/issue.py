@@ -23,7 +23,7 @@ from mailer.errors import EdgeError, LeaseLostError, MailerError, RecordError, T
 from mailer.flow.stationery import Draft, Stationery
 from mailer.model import Term
 from mailer.states import RequestState
-from mailer.store import audit, credentials, letters, logins, proof, requests
+from mailer.store import audit, checkpoints, credentials, letters, logins, proof, requests
 from mailer.store.accounts_pool import Draw, Drawn
 from mailer.store.credentials import BREAKER_WINDOW, Credential, Intent
 from mailer.store.db import DatabaseError, Tx
@@ -229,13 +229,14 @@ class Issue:
             orders = [self._order(credential) for credential in found if faults[credential.id] is None]
             handouts = self._accounts.create(unit.tx, orders)
             letters_of = self._letters(unit.tx, docket)
-            key_epoch = self._stationery.newest_key()
+            key_epoch, code = self._stationery.newest_key(), checkpoints.newest_code(unit.tx)
             made = []
             for credential in found:
                 try:
                     handout = faults[credential.id] or handouts[credential.id]
                     answered = letters_of.get(credential.request_id)
-                    made.append(self._write(unit, credential, docket, handout, answered=answered, key_epoch=key_epoch))
+                    values = self._values(credential, docket, handout, answered=answered, code=code)
+                    made.append(self._write(unit, credential, docket, values, answered=answered, key_epoch=key_epoch))
                 except NOT_THE_REQUESTS_FAULT:
                     raise
                 except Exception as error:  # one answer that cannot be written must not stop the others
@@ -268,14 +269,12 @@ class Issue:
         unit: Unit,
         credential: Credential,
         docket: Docket,
-        handout: Handout | MailerError,
+        values: IssuedValues,
         *,
         answered: Kept | None,
         key_epoch: str,
     ) -> _Made:
-        """Write and seal the answer; MailerError when this one cannot be had."""
-        if isinstance(handout, MailerError):
-            raise handout
+        """Write and seal the answer."""
         request = docket.requests[credential.request_id]
         draft = self._stationery.draft(
             unit.at,
@@ -283,7 +282,7 @@ class Issue:
             sender_code=credential.sender_code,
             recipient=docket.people[credential.answer_to_id],
             name="issued",
-            values=self._values(request, credential, docket, answered=answered, handout=handout),
+            values=values,
             answered=mime.read(answered.content, whole=answered.whole, size_bytes=answered.size_bytes) if answered else None,
             key_epoch=key_epoch,
             credential_id=credential.id,
@@ -300,8 +299,12 @@ class Issue:
         )
 
     def _values(
-        self, request: Request, credential: Credential, docket: Docket, *, answered: Kept | None, handout: Handout
+        self, credential: Credential, docket: Docket, handout: Handout | MailerError, *, answered: Kept | None, code: str | None
     ) -> IssuedValues:
+        """What the answer says; MailerError when this one cannot be had. `code`: of the last checkpoint."""
+        if isinstance(handout, MailerError):
+            raise handout
+        request = docket.requests[credential.request_id]
         name = docket.people[credential.person_id].name
         if name is None:
             raise ValueError("an erased person cannot be issued a credential")
@@ -318,6 +321,7 @@ class Issue:
             password=handout.password,
             valid_until=local_moment(credential.valid_until, fund.zone),
             by_authority=self._accounts.capabilities.makes_secret,
+            checkpoint_code=code or "",
         )
 
     def _store(self, unit: Unit, made: Sequence[_Made]) -> None:

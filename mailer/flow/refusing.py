@@ -11,6 +11,7 @@ from mailer.core.reply import local_moment
 from mailer.core.replyvalues import ReplyValues, refusal
 from mailer.flow.stationery import Stationery
 from mailer.model import Letter, Reading, Sender
+from mailer.store import checkpoints
 from mailer.store.personal import Personal
 from mailer.store.work import Unit
 
@@ -36,6 +37,7 @@ def write(
         organisation=sender.organisation,
         request_number=request_id,
         received_at=local_moment(received_at, fund.zone),
+        checkpoint_code=checkpoints.newest_code(unit.tx) or "",
     )
     stationery.write(
         unit,

@@ -121,7 +121,7 @@ class Stationery:
             self.templates,
             name,
             values,
-            self._letterhead(at, reply_id, envelope, answered, asked_for=request_id is not None),
+            self._letterhead(at, reply_id, envelope, answered, asked_for=answered is not None),
         )
         binding = Binding(
             instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value

@@ -7,9 +7,11 @@ issued here: a person decides whether the address is right by now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from mailer.core.lifecycle import CredentialEvent
+from mailer.flow import ending
+from mailer.flow.ending import Disabler
 from mailer.states import CredentialState, RequestState
 from mailer.store import credentials, personal, proof, requests
 from mailer.store.credentials import Credential
@@ -22,12 +24,6 @@ RULE: Final = "reissue"  # which no rule file holds: it stands where other reque
 OPEN: Final = frozenset({RequestState.HELD, RequestState.APPROVED})
 
 
-class Disabler(Protocol):
-    """The part of the places of validity that ends a login; it takes the open transaction."""
-
-    def disable(self, tx: Tx, credential_id: str) -> None: ...
-
-
 def suspend(unit: Unit, accounts: Disabler, reply: Reply, *, key: bytes, reason: str) -> None:
     """Block what the reply should have brought, and open the request that repeats its own, each only where it is called for."""
     if reply.credential_id is None or reply.request_id is None:
@@ -38,8 +34,7 @@ def suspend(unit: Unit, accounts: Disabler, reply: Reply, *, key: bytes, reason:
     credential = credentials.lock(unit.tx, reply.credential_id)
     if credential.state is not CredentialState.ACTIVE:
         return
-    credentials.move(unit.tx, credential, CredentialEvent.SUSPENDED, at=unit.at)
-    accounts.disable(unit.tx, credential.id)
+    ending.end(unit, accounts, credential, CredentialEvent.SUSPENDED)
     request = requests.get(unit.tx, reply.request_id)
     followed = credentials.is_followed(unit.tx, credential)
     fault = None if followed else _fault(unit.tx, request, credential, written, key)

@@ -51,6 +51,7 @@ REPLY_SUBJECTS = (
     "Логин и пароль",
     "Отказ:",
     "Требуется внимание:",
+    "Срок действия логина",
     "Сводка приёма запросов за",
 )  # how the subjects of the packaged templates begin
 

@@ -24,7 +24,7 @@ from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.checkpoint import CheckpointStep
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.digest import DigestSettings, DigestStep
-from mailer.flow.expire import Expire
+from mailer.flow.expire import Expire, ExpireSettings
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.needs import needs
 from mailer.flow.stationery import Stationery
@@ -116,7 +116,7 @@ class House:
         if "deliver" in steps and not observe:
             tasks.append(self._deliver())
         if "expire" in steps:
-            tasks.append(Task(name="expire", build=self._expire, beat_within=ANSWER_SECONDS))
+            tasks.append(self._expire(stationery, observe=observe))
         if "alarm" in steps:
             tasks.append(self._alarm(stationery, observe=observe))
         if "checkpoint" in steps:
@@ -201,9 +201,14 @@ class House:
 
         return Task(name="deliver", build=build, beat_within=EDGE_SECONDS, shared=self._shared)
 
-    @staticmethod
-    def _expire(worker: Worker) -> Running:
-        return _plain(Expire(worker, places).step)
+    def _expire(self, stationery: Stationery, *, observe: bool) -> Task:
+        days = () if observe else self._office.config.credentials.warn_days
+        settings = ExpireSettings(warn_days=days, zone=self._office.config.zone)
+
+        def build(worker: Worker) -> Running:
+            return _plain(Expire(worker, places, stationery, settings, on_trouble=self._tell_trouble).step)
+
+        return Task(name="expire", build=build, beat_within=ANSWER_SECONDS)
 
     def _alarm(self, stationery: Stationery, *, observe: bool) -> Task:
         office, hook = self._office, self._office.hook()

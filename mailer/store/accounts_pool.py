@@ -126,6 +126,11 @@ def disable(tx: Tx, credential_id: str) -> None:
     tx.execute(update(pool_pairs).where(pool_pairs.c.credential_id == credential_id).values(enabled=False))
 
 
+def holds(tx: Tx, credential_id: str) -> bool:
+    """Whether this credential's login is a pair of the pool."""
+    return tx.execute(select(pool_pairs.c.number).where(pool_pairs.c.credential_id == credential_id)).first() is not None
+
+
 def _is_free(now: datetime) -> ColumnElement[bool]:
     lasts = or_(pool_pairs.c.expires_at.is_(None), pool_pairs.c.expires_at >= now + SHORTEST)
     return (pool_pairs.c.state == PairState.FREE.value) & lasts

@@ -13,14 +13,15 @@ from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
 from mailer.errors import NotFoundError
 from mailer.model import Term
-from mailer.states import CredentialState
+from mailer.states import CredentialState, RequestState
 from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.requests import Request
-from mailer.store.schema import credentials
+from mailer.store.schema import credentials, personal, requests
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 PAGE: Final = 1000
+DISABLE_WITHIN: Final = timedelta(minutes=2)  # twice the wait before it is tried again
 # As written: partial indexes need it.
 _NOT_ABANDONED: Final = credentials.c.state != literal(CredentialState.ABANDONED.value, literal_execute=True)
 
@@ -143,6 +144,61 @@ def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
         credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value]), credentials.c.valid_until < now
     )
     return [_read(row) for row in tx.execute(query.order_by(credentials.c.valid_until).limit(limit))]
+
+
+def nearing(tx: Tx, now: datetime, *, days: int) -> list[Credential]:
+    """Active ones that end within about so many days, soonest first: whose answer was sent, and that no newer one follows.
+
+    Whose person or address was erased is left out: there is nobody to write to.
+    """
+    newer = credentials.alias("newer")
+    followed = select(newer.c.id).where(
+        newer.c.person_id == credentials.c.person_id,
+        newer.c.state.in_([CredentialState.ACTIVE.value, CredentialState.RESERVED.value]),
+        newer.c.id != credentials.c.id,
+        newer.c.reserved_at >= credentials.c.reserved_at,
+    )
+    answered = select(requests.c.id).where(
+        requests.c.id == credentials.c.request_id, requests.c.state == RequestState.ANSWERED.value
+    )
+    person, address = personal.alias("person"), personal.alias("address")
+    told = credentials.join(person, (person.c.id == credentials.c.person_id) & person.c.surname.is_not(None))
+    told = told.join(address, (address.c.id == credentials.c.answer_to_id) & address.c.value.is_not(None))
+    query = (
+        select(credentials)
+        .select_from(told)
+        .where(
+            credentials.c.state == CredentialState.ACTIVE.value,
+            credentials.c.valid_until.between(now, now + timedelta(days=days + 2)),
+            answered.exists(),
+            ~followed.exists(),
+        )
+    )
+    return [_read(row) for row in tx.execute(query.order_by(credentials.c.valid_until, credentials.c.id))]
+
+
+def warned(tx: Tx, credential_id: str, days: int) -> None:
+    """A letter about its end is written, the one due so many days before."""
+    tx.execute(update(credentials).where(credentials.c.id == credential_id).values(warned_days=days))
+
+
+def disable_later(tx: Tx, credential_id: str, *, since: datetime, again_at: datetime) -> None:
+    """Its account could not be disabled since then; it is tried again."""
+    values = {"disabling_since": since, "disabling_next": again_at}
+    tx.execute(update(credentials).where(credentials.c.id == credential_id).values(**values))
+
+
+def disabled(tx: Tx, credential_id: str) -> None:
+    """There is no account left to be disabled."""
+    values = {"disabling_since": None, "disabling_next": None}
+    tx.execute(update(credentials).where(credentials.c.id == credential_id).values(**values))
+
+
+def to_disable(tx: Tx, now: datetime, limit: int) -> list[Credential]:
+    """Those whose account is to be disabled now; a clock that was set back makes none wait for the time it showed."""
+    due = (credentials.c.disabling_next <= now) | (credentials.c.disabling_next > now + DISABLE_WITHIN)
+    query = select(credentials).where(credentials.c.disabling_since.is_not(None), due)
+    return [_read(row) for row in tx.execute(query.order_by(credentials.c.disabling_next).limit(limit))]
 
 
 def issued_since(tx: Tx, since: datetime) -> int:

@@ -22,6 +22,7 @@ from mailer.store.leases import Lease
 from mailer.store.schema import replies
 
 WAITING: Final = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)  # only their key can still bring them out
+UNASKED: Final = ("expiring", "extended")  # by the names of their templates
 _PUT: Final = insert(replies)
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
 
@@ -187,11 +188,12 @@ def of_request(tx: Tx, request_id: int) -> list[Reply]:
 def put_since(tx: Tx, since: datetime, recipient_id: int | None = None, *, notices: bool = False) -> int:
     """How many replies were written since then: to this address, or in all.
 
-    `notices`: those to the officer too. They are counted against themselves only, so that they never take an answer's place.
+    `notices`: also those to the officer, and letters about the end of a login. Nobody's letters make us write these, and they never
+    take an answer's place.
     """
     query = select(func.count()).where(replies.c.created_at >= since)
     if not notices:
-        query = query.where(replies.c.request_id.is_not(None))
+        query = query.where(replies.c.request_id.is_not(None), replies.c.name.not_in(UNASKED))
     if recipient_id is not None:
         query = query.where(replies.c.recipient_id == recipient_id)
     return tx.execute(query).scalar_one()

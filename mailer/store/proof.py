@@ -197,7 +197,7 @@ def _another(approval: Told, docket: Docket, request: Request) -> str | None:
         return "the record tells of another letter"
     for what, row in (("person", request.person_id), ("answer_to", request.answer_to_id)):
         named = approval.details[what]
-        if (row is None) != (named is None) or (row is not None and not _same(named, docket.people[row])):
+        if (row is None) != (named is None) or (row is not None and not same(named, docket.people[row])):
             return f"the record tells of another {what}"
     return None
 
@@ -243,6 +243,7 @@ def holding(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
     return told
 
 
-def _same(told: Mapping[str, object] | None, row: Personal) -> bool:
+def same(told: Mapping[str, object] | None, row: Personal) -> bool:
+    """Whether the record tells of this person or address; one that was erased is the same as none."""
     named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
     return told is not None and named and row.digest() is not None and told["digest"] == row.digest()

@@ -43,6 +43,7 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         waiting=_heap(tx, replies.c.created_at, waits & answer),
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
+        lingering=_heap(tx, credentials.c.disabling_since, credentials.c.disabling_since.is_not(None)),
         epochs=_epochs(tx),
         refused_since=_since(tx, "checkpoint.refused", until="checkpoint.resumed"),
     )

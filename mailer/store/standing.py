@@ -15,6 +15,7 @@ from mailer.errors import N_
 from mailer.store import audit, proof
 from mailer.store.credentials import Credential, no_login
 from mailer.store.db import Tx
+from mailer.store.personal import Personal
 from mailer.store.proof import Told
 
 PAGE: Final = 500
@@ -39,6 +40,24 @@ def faults(tx: Tx, pairs: Sequence[tuple[Credential, Managed]], key: bytes) -> d
             if why is not None:
                 found[credential.id] = why
     return found
+
+
+def letter_fault(tx: Tx, credential: Credential, person: Personal, address: Personal, key: bytes) -> str | None:
+    """Why no letter about this login may be written to this address: login, end, person or address are not as the record tells."""
+    told = proof.holding(audit.of_request(tx, credential.request_id, *LIFE, "reply.queued"), key)
+    if isinstance(told, str):
+        return told
+    account = Managed(credential_id=credential.id, login=credential.login, enabled=True, expires_at=credential.valid_until)
+    why = _fault(credential, account, [one for one in told if one.event != "reply.queued"])
+    if why is not None:
+        return why
+    (issued,) = [one.details for one in told if one.event == "credential.issued" and one.details["credential"] == credential.id]
+    answers = [one.details for one in told if one.event == "reply.queued" and one.details["credential"] == credential.id]
+    if not proof.same(issued["person"], person):
+        return N_("it was issued to another person")
+    if not answers or not proof.same(answers[0]["recipient"], address):
+        return N_("its answer went to another address")
+    return None
 
 
 def _fault(credential: Credential, account: Managed, told: list[Told] | str) -> str | None:

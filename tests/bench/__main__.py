@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import issuing, lists, reading
+from tests.bench import issuing, lists, reading, record
 from tests.bench.figures import show
 
-GROUPS = {"reading": reading.figures, "issuing": issuing.figures, "lists": lists.figures}
+GROUPS = {"reading": reading.figures, "issuing": issuing.figures, "record": record.figures, "lists": lists.figures}
 
 
 def main(asked: list[str]) -> int:

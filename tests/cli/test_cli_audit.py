@@ -6,10 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from mailer.config.load import load
+from mailer.core import oldletter
 from mailer.service.office import Office, open_office
-from tests.cli.offices import Shell, found
+from mailer.store import checkpoints
+from tests.cli.offices import Shell, desk_in, found
+from tests.e2e.bureau import request
+from tests.flow.desks import CLINIC
+
+NEXT = 5  # letters of the folder: four are known by their numbers, and only the fifth is new
 
 
 def office_in(home: Path) -> Office:
@@ -121,3 +128,69 @@ def test_check_warns_until_checkpoints_leave_the_machine(signed: Shell) -> None:
     config = signed.home / "mailer.toml"
     config.write_text(config.read_text(encoding="utf-8").replace("\nofficer = ", "\n# officer = "), encoding="utf-8")
     assert "! record: no checkpoint leaves this machine" in signed("check").out
+
+
+@pytest.fixture
+def answered(own_shell: Shell, tmp_path: Path) -> tuple[Shell, Path]:
+    """An answer written after a checkpoint, as its reader saved it: with header fields of mail servers above."""
+    publish(own_shell.home)
+    with desk_in(own_shell.home) as desk:
+        desk.take(*[request("Лось Л.Л.", CLINIC.answer_to, 70 + number) for number in range(NEXT)])
+        desk.run()
+        ((_, content),) = desk.postman.sent
+    file = tmp_path / "answer.eml"
+    file.write_bytes(b"Received: from mx\r\n by mail; Mon, 23 Nov 2026\r\nX-Spam: no\r\n" + content)
+    return own_shell, file
+
+
+@pytest.mark.parametrize("ends", [b"\r\n", b"\n"], ids=["as sent", "saved with other ends of lines"])
+def test_an_old_letter_is_proved(answered: tuple[Shell, Path], ends: bytes) -> None:
+    shell, file = answered
+    file.write_bytes(file.read_bytes().replace(b"\r\n", ends))
+    said = shell("audit", "verify-letter", str(file))
+    assert (said.code, said.out.split(":")[0]) == (0, "NOT YET SIGNED")
+    publish(shell.home)
+    said = shell("audit", "verify-letter", str(file))
+    assert (said.code, said.out.split(":")[0]) == (0, "GENUINE")
+    assert "the code in it names the checkpoint of" in said.out
+    (proof,) = shell("audit", "verify-letter", str(file), "--json").objects
+    assert proof["named"] < proof["seq"] <= proof["size"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (b"\r\nDate: ", b"\r\nDate: X", "CHANGED"),
+        (b"\r\n\r\n", b"\r\n\r\n0KQ=\r\n", "CHANGED"),
+        (b"\r\nMessage-ID: <", b"\r\nMessage-ID: <0", "UNKNOWN"),
+        (b"\r\nMessage-ID: ", b"\r\nMessage-ID: <a@b>\r\nMessage-ID: ", "UNKNOWN"),
+        (b"\r\nMessage-ID: ", b"\r\nX-ID: ", "UNKNOWN"),
+    ],
+)
+def test_a_letter_that_was_changed_or_is_not_ours(answered: tuple[Shell, Path], old: bytes, new: bytes, found: str) -> None:
+    shell, file = answered
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new, 1))
+    said = shell("audit", "verify-letter", str(file))
+    assert (said.code, said.out.split(":")[0]) == (1, found)
+
+
+def test_a_letter_whose_record_was_changed(answered: tuple[Shell, Path]) -> None:
+    shell, file = answered
+    publish(shell.home)
+    with desk_in(shell.home) as desk, desk.trial.database.writing() as tx:
+        tx.execute(text("DROP TRIGGER records_UPDATE"))
+        tx.execute(text("UPDATE records SET mac = leaf WHERE event = 'reply.queued'"))
+    said = shell("audit", "verify-letter", str(file))
+    assert (said.code, said.out.split(":")[0]) == (1, "TAMPERED")
+
+
+def test_a_refusal_carries_the_code_too(own_shell: Shell) -> None:
+    publish(own_shell.home)
+    with desk_in(own_shell.home) as desk:
+        desk.take(*[request("Лось", CLINIC.answer_to, 70 + number) for number in range(NEXT)])
+        desk.run()
+        ((_, content),) = desk.postman.sent
+        with desk.trial.database.reading() as tx:
+            assert oldletter.code(content) == checkpoints.newest_code(tx) is not None

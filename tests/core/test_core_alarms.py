@@ -171,6 +171,7 @@ def test_a_lease_that_is_lost_again_and_again_is_a_fight(losses: int, lost_at: d
         pytest.param(replace(CALM, waiting=Heap(count=5, since=ago(hours=3))), "replies-waiting", 1, {"waiting": 5}, id="waiting"),
         pytest.param(replace(CALM, undelivered=Heap(count=1, since=ago(hours=3))), "replies-undelivered", 1, {}, id="undelivered"),
         pytest.param(replace(CALM, notices=Heap(count=3, since=ago(hours=3))), "notices-undelivered", 3, {}, id="notices"),
+        pytest.param(replace(CALM, lingering=Heap(count=2, since=ago(hours=3))), "accounts-lingering", 2, {}, id="lingering"),
     ],
 )
 def test_what_piles_up_is_an_alarm_since_its_oldest(signs: Signs, kind: str, count: int, numbers: dict[str, int]) -> None:
@@ -306,6 +307,8 @@ def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:
         waiting=Heap(count=1, since=NOW),
         undelivered=Heap(count=1, since=NOW),
         notices=Heap(count=1, since=NOW),
+        lingering=Heap(count=1, since=NOW),
+        refused_since=NOW,
         epochs={"2026-01-01": 1},
     )
     all_of_them = [

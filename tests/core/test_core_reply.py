@@ -216,7 +216,7 @@ def test_values_of_two_lines_are_refused(field: str, text: str) -> None:
     [
         pytest.param(
             changed(issued_body="строка\n{{ pasword }}\n"),
-            r"issued/body\.txt, line 2: unknown name pasword; known: by_authority, contact, .*password, password_groups, person",
+            r"issued/body\.txt, line 2: unknown name pasword; known: by_authority, .*password, password_groups, person",
             id="unknown name",
         ),
         pytest.param(
@@ -269,7 +269,7 @@ def test_values_of_two_lines_are_refused(field: str, text: str) -> None:
         ),
         pytest.param(
             {"issued/subject.txt": "х"},
-            r"missing: alarm/body\.txt, alarm/subject\.txt, digest/body\.txt, digest/subject\.txt, issued/body",
+            r"missing: alarm/body\.txt, alarm/subject\.txt, digest/body\.txt, digest/subject\.txt, expiring/body",
             id="missing files",
         ),
         pytest.param(changed(issued_subject=" \n"), r"issued/subject\.txt: .*empty", id="empty subject"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailer.core.terms import term
+from mailer.core.terms import term, warning_due
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 ZONES = [
@@ -119,6 +119,30 @@ def test_every_day_of_thirty_years(name: str, last_days: dict[date, date]) -> No
 def test_nonsense_is_refused(issued_at: datetime, months: int, max_days: int | None) -> None:
     with pytest.raises(ValueError, match=r"term|zone"):
         term(issued_at, MOSCOW, months, max_days)
+
+
+LAST = date(2027, 2, 23)
+
+
+@pytest.mark.parametrize(
+    ("today", "issued_on", "days", "due"),
+    [
+        pytest.param("2027-02-08", "2026-11-23", (14, 3), None, id="the day before the first"),
+        pytest.param("2027-02-09", "2026-11-23", (14, 3), 14, id="the day of the first"),
+        pytest.param("2027-02-15", "2026-11-23", (14, 3), 14, id="between both: late is better than never"),
+        pytest.param("2027-02-20", "2026-11-23", (14, 3), 3, id="the day of the second"),
+        pytest.param("2027-02-20", "2026-11-23", (3, 14), 3, id="in whatever order they are written"),
+        pytest.param("2027-02-22", "2026-11-23", (14, 3), 3, id="after a stand-still the nearest alone"),
+        pytest.param("2027-02-23", "2026-11-23", (3,), 3, id="on the last day"),
+        pytest.param("2027-02-24", "2026-11-23", (14, 3), None, id="over"),
+        pytest.param("2027-02-20", "2026-11-23", (), None, id="given already"),
+        pytest.param("2027-02-15", "2027-02-13", (14, 3), None, id="a short term: the first would have been before the issue"),
+        pytest.param("2027-02-20", "2027-02-20", (14, 3), None, id="on the very day of issue nobody is warned"),
+        pytest.param("2027-02-20", "2027-02-19", (14, 3), 3, id="a short term: the second stands"),
+    ],
+)
+def test_which_warning_is_due(today: str, issued_on: str, days: tuple[int, ...], due: int | None) -> None:
+    assert warning_due(LAST, date.fromisoformat(today), date.fromisoformat(issued_on), days) == due
 
 
 def slow_last_day(start: date, months: int) -> date:

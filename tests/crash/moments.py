@@ -121,6 +121,8 @@ TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "credential.distrusted": "tests/flow/test_flow_standing.py",
+    "credential.warned": "tests/flow/test_flow_expire.py",
+    "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
     "audit.key-changed": "tests/flow/test_flow_checkpoint.py",
     "audit.restored": "tests/flow/test_flow_checkpoint.py",
@@ -130,6 +132,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.erased": "tests/flow/test_flow_personal.py",
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
+    "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
 }
 

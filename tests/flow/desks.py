@@ -25,7 +25,8 @@ from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
-from mailer.flow.expire import Expire
+from mailer.flow.ending import Disabler
+from mailer.flow.expire import Expire, ExpireSettings
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.issue import Issue, IssueSettings
 from mailer.flow.override.grounds import Policy
@@ -78,6 +79,8 @@ class Desk:
     batch: int = 100
     kind: str = "local"
     low_stock: int = 0
+    warn_days: tuple[int, ...] = ()
+    accounts: Disabler | None = None  # None: those inside
     delay: timedelta = timedelta(seconds=30)
     login: Literal["opaque", "name"] = "opaque"
     mailbox: FakeMailbox = field(default_factory=FakeMailbox)
@@ -190,7 +193,9 @@ class Desk:
         return Deliver(self.trial.worker("deliver"), self.postman, self.keyring, places, settings, jitter=lambda: 0.0)
 
     def expire(self) -> Expire:
-        return Expire(self.trial.worker("expire"), places)
+        settings = ExpireSettings(warn_days=self.warn_days, zone=ZONE)
+        accounts = self.accounts or places
+        return Expire(self.trial.worker("expire"), accounts, self.stationery, settings, on_trouble=self.trouble)
 
     def alarm(self, *, officer: str | None = OFFICER, silence: timedelta = timedelta(days=99)) -> AlarmStep:
         """Its stopwatch runs with the trial clock; of the service no part is missed, and its mailbox only after `silence`."""

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from mailer.core import evidence
 from mailer.core.lifecycle import CREDENTIAL, CredentialEvent
 from mailer.errors import RefusedError
+from mailer.flow import ending
+from mailer.flow.ending import Disabler
 from mailer.store import credentials
 from mailer.store.credentials import Credential
-from mailer.store.db import Tx
 from mailer.store.work import Worker
-
-
-class Disabler(Protocol):
-    """The part of the places of validity that ends a login; it takes the open transaction."""
-
-    def disable(self, tx: Tx, credential_id: str) -> None: ...
 
 
 def revoke(worker: Worker, accounts: Disabler, written: str, *, reason: str) -> Credential:
@@ -27,8 +20,7 @@ def revoke(worker: Worker, accounts: Disabler, written: str, *, reason: str) -> 
             raise RefusedError(
                 "the credential {login} is {state} and cannot be revoked", login=credential.login, state=credential.state.value
             )
-        credentials.move(unit.tx, credential, CredentialEvent.REVOKED, at=unit.at)
-        accounts.disable(unit.tx, credential.id)
+        ending.end(unit, accounts, credential, CredentialEvent.REVOKED)
         unit.tell(
             "credential.revoked",
             sender=credential.sender_code,

@@ -1,0 +1,85 @@
+"""Did an old letter come from here, as it is, and was its record there when the checkpoint after it was signed?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailer.core import evidence, oldletter
+from mailer.core.checkpoints import Checkpoint, History
+from mailer.core.evidence import Sealed
+from mailer.errors import MailerError
+from mailer.store import audit, outbox
+from mailer.store import checkpoints as kept
+from mailer.store.db import Database, Tx
+from mailer.store.verification import Fault, Walk
+
+
+class Found(StrEnum):
+    """GENUINE: sent by us as it is, and under a checkpoint. UNSIGNED: no checkpoint since. CHANGED: ours, but not as it is here."""
+
+    GENUINE = "GENUINE"
+    UNSIGNED = "NOT YET SIGNED"
+    CHANGED = "CHANGED"
+    UNKNOWN = "UNKNOWN"
+    TAMPERED = "TAMPERED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterProof:
+    """`seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it holds."""
+
+    found: Found
+    request: int | None = None
+    seq: int | None = None
+    size: int | None = None
+    named: int | None = None
+    why: MailerError | None = None
+
+
+def prove(database: Database, key: bytes, history: History | None, content: bytes) -> LetterProof:
+    """`history`: what was published outside the database; None when nothing was."""
+    with database.reading() as tx:
+        told = _told(tx, content)
+    if told is None:
+        return LetterProof(found=Found.UNKNOWN)
+    header, details = evidence.read_both(told)
+    request = header["request"]
+    if (why := evidence.fault(told, key)) is not None:
+        return LetterProof(found=Found.TAMPERED, request=request, seq=told.seq, why=why)
+    if not oldletter.is_as_written(content, details["content_digest"]):
+        return LetterProof(found=Found.CHANGED, request=request, seq=told.seq)
+    published = history.valid if history else ()
+    code = oldletter.code(content)
+    named = next((one.checkpoint.size for one in published if one.code == code and one.checkpoint.size < told.seq), None)
+    signed = [one.checkpoint for one in published]
+    proving = min((one for one in signed if one.size >= told.seq), key=lambda one: one.size, default=None)
+    if proving is None:
+        return LetterProof(found=Found.UNSIGNED, request=request, seq=told.seq, named=named)
+    if (fault := _fault(database, key, signed, proving)) is not None:
+        return LetterProof(found=Found.TAMPERED, request=request, seq=fault.seq, why=fault.why)
+    return LetterProof(found=Found.GENUINE, request=request, seq=told.seq, size=proving.size, named=named)
+
+
+def _told(tx: Tx, content: bytes) -> Sealed | None:
+    """The record of its writing. The outbox only leads to it; nothing of the outbox is believed."""
+    named = oldletter.message_id(content)
+    reply = outbox.named(tx, [], [named]) if named else None
+    if reply is None or reply.request_id is None:
+        return None
+    told = audit.of_request(tx, reply.request_id, "reply.queued")
+    return next((one for one in told if evidence.read_details(one)["message_id"] == named), None)
+
+
+def _fault(database: Database, key: bytes, signed: Sequence[Checkpoint], proving: Checkpoint) -> Fault | None:
+    """Read from the last checkpoint before it, whose tree is known, to the one that proves it."""
+    with database.reading() as tx:
+        before = sorted((one for one in signed if one.size < proving.size), key=lambda one: one.size, reverse=True)
+        start = next((edge for one in before if (edge := kept.edge_of(tx, one)) is not None), None)
+    walk = Walk(key, [proving], start=start)
+    while walk.edge.size < proving.size:
+        with database.reading() as tx:
+            if (fault := walk.page(tx, proving.size)) is not None:
+                return fault
+    return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
+from mailer.cli.personal_show import new_file, show_cleared, show_erased, show_found
 from mailer.cli.show import plain, print_json, safe_text, say
-from mailer.errors import EdgeError, RefusedError, SetupError
+from mailer.errors import EdgeError, SetupError
 
 if TYPE_CHECKING:
-    from mailer.core.erasing import Living
+    from mailer.edge.papers import Papers
     from mailer.flow.override.destruction import Order
-    from mailer.flow.override.personal import Asked, Found
+    from mailer.flow.override.personal import Asked
     from mailer.service.office import Office
-    from mailer.store.erasure import Holdings
     from mailer.store.work import Worker
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help=_("As «Иванов И.И.»."))]
@@ -41,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("export", help=_("Write all that we hold of one person to a new JSON file, for that person."))(_export)
     noun.command("erase", help=_("Destroy the data of one person, or what was kept long enough; writes the act."))(_erase)
     noun.command("reapply", help=_("Destroy once more what a restored database holds again, and tidy its files."))(_reapply)
+    noun.command("clear", help=_("Remove letters from the done folders: those erased here, or kept there too long."))(_clear)
     app.add_typer(noun, name="personal")
 
 
@@ -49,7 +49,7 @@ def _find(context: typer.Context, name: Name, sender: Senders = None, as_json: A
 
     with officer_of(context, "personal find") as (office, worker):
         found = personal.find(worker, _asked(office, name, sender), _quietly)
-    _show_found(found, as_json=as_json)
+    show_found(found, as_json=as_json)
 
 
 def _export(
@@ -60,7 +60,7 @@ def _export(
 ) -> None:
     from mailer.flow.override import personal
 
-    with officer_of(context, "personal export") as (office, worker), _new_file(file) as descriptor:
+    with officer_of(context, "personal export") as (office, worker), new_file(file) as descriptor:
         held = personal.export(worker, _asked(office, name, sender), _quietly)
         written = json.dumps(plain(held), ensure_ascii=False, indent=2) + "\n"
         os.write(descriptor, written.encode())
@@ -122,6 +122,43 @@ def _reapply(
             say(_("the files of the database were written anew"))
 
 
+def _clear(
+    context: typer.Context,
+    reason: Because,
+    acts: Acts = None,
+    dry_run: OnlyTry = False,
+    as_json: AsJson = False,
+) -> None:
+    from datetime import timedelta
+
+    from mailer.flow.override import filed
+    from mailer.service.office import clock
+
+    why = _given(reason)
+    with officer_of(context, "personal clear", dry_run=dry_run) as (office, worker):
+        days = office.config.retention.done_days
+        before = None if days is None else clock() - timedelta(days=days)
+        for settings in office.config.mailbox:
+            folder, paths = office.done_folder(settings), list[Path]()
+            try:
+                found = filed.condemned(worker, folder, settings.name, before=before)
+                if found and not dry_run:
+                    with _papers(office, acts, "-" + settings.name) as papers:
+                        filed.remove(worker, office.bureau(), papers, folder, found, mailbox=settings.name, reason=why)
+                        paths = papers.paths
+            finally:
+                folder.close()
+            show_cleared(settings.name, found, paths, as_json=as_json)
+
+
+def _papers(office: Office, acts: Path | None, more: str = "") -> Papers:
+    from mailer.edge.papers import Papers
+    from mailer.service.office import clock
+
+    folder = acts or office.config.path(office.config.retention.acts)
+    return Papers(folder, f"{clock().astimezone(office.config.zone):%Y%m%d-%H%M%S}{more}")
+
+
 def _expired(office: Office, worker: Worker, reason: str) -> Order:
     from mailer.flow.override import destruction
     from mailer.service.office import clock
@@ -134,15 +171,13 @@ def _expired(office: Office, worker: Worker, reason: str) -> Order:
 
 
 def _carry_out(office: Office, worker: Worker, order: Order, acts: Path | None, *, dry_run: bool, as_json: bool) -> None:
-    from mailer.edge.papers import Papers
     from mailer.flow.override import destruction
-    from mailer.service.office import clock
     from mailer.store import compaction, db
 
     if dry_run:
         with worker.reading() as tx:
             held, living = destruction.foresee(tx, order)
-        _show_erased(held, [], living, as_json=as_json)
+        show_erased(held, [], living, as_json=as_json)
         return
     if not (order.person_ids or order.letter_ids or order.again):
         if as_json:
@@ -155,11 +190,10 @@ def _carry_out(office: Office, worker: Worker, order: Order, acts: Path | None, 
         compaction.check(owner)
     finally:
         owner.close()
-    folder = acts or office.config.path(office.config.retention.acts)
-    with Papers(folder, f"{clock().astimezone(office.config.zone):%Y%m%d-%H%M%S}") as papers:
+    with _papers(office, acts) as papers:
         held = destruction.destroy(worker, office.bureau(), papers, order)
         paths = papers.paths
-    _show_erased(held, paths, [], as_json=as_json)
+    show_erased(held, paths, [], as_json=as_json)
     _compact(office, worker)
 
 
@@ -196,84 +230,3 @@ def _given(reason: str) -> str:
 
 def _quietly(_letters: int) -> None:
     """Nobody watches."""
-
-
-def _counted(counts: Mapping[str, int]) -> Iterator[str]:
-    words: dict[str, Callable[[int], str]] = {
-        "names": lambda count: _("names: {count}").format(count=count),
-        "addresses": lambda count: _("addresses that only this person used: {count}").format(count=count),
-        "letters": lambda count: _("letters with their bytes: {count}").format(count=count),
-        "filed": lambda count: _("of these in the done folder on the mail server: {count}").format(count=count),
-        "requests": lambda count: _("requests: {count}").format(count=count),
-        "credentials": lambda count: _("credentials: {count}").format(count=count),
-        "local_logins": lambda count: _("logins in our own accounts: {count}").format(count=count),
-        "sealed": lambda count: _("answers that are still sealed: {count}").format(count=count),
-    }
-    return (words[name](count) for name, count in counts.items())
-
-
-def _show_found(found: Found, *, as_json: bool) -> None:
-    held = found.held
-    numbers: dict[str, Sequence[object]] = {
-        "letters": [letter.id for letter in held.letters],
-        "requests": sorted(held.requests),
-        "credentials": [one.login for one in held.credentials],
-        "replies": sorted(held.replies),
-        "senders": found.codes,
-        "register": found.register,
-        "unread": found.unread,
-    }
-    if as_json:
-        print_json(
-            {"counts": found.counts(), "numbers": numbers, "named": {str(one): how.value for one, how in found.named.items()}}
-        )
-        return
-    for line in _counted(found.counts()):
-        say(line)
-    for name, listed in numbers.items():
-        if listed:
-            say(f"  {name}: {safe_text(', '.join(str(one) or '-' for one in listed))}")
-    if found.unread:
-        say(_("letters that no command reads were not looked into: {count}").format(count=len(found.unread)))
-
-
-def _show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living], *, as_json: bool) -> None:
-    from mailer.flow.override.inventory import categories
-
-    counted = categories(held)
-    if as_json:
-        print_json(
-            {
-                "erased": {one.what: one.count for one in counted},
-                "letters": [letter.id for letter in held.letters],
-                "requests": sorted(held.requests),
-                "papers": [str(path) for path in paths],
-                "hindering": living,
-            }
-        )
-        return
-    for one in counted:
-        say(f"{_(one.what)}: {one.count}")
-    for hindering in living:
-        say("! " + safe_text(f"{hindering.kind} {hindering.name}: {hindering.state.value}"))
-    for path in paths:
-        say(_("{path}: to be signed and kept for three years").format(path=safe_text(path)))
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[int]:
-    """A file for its owner alone, that was not there; gone again unless all of it was written."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise RefusedError("{path} exists already and is not overwritten", path=path) from error
-    except OSError as error:
-        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
-    try:
-        yield descriptor
-        os.fsync(descriptor)
-    except BaseException:
-        path.unlink()
-        raise
-    finally:
-        os.close(descriptor)

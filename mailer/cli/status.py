@@ -26,13 +26,13 @@ def add_to(app: typer.Typer) -> None:
         context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False
     ) -> int:
         with office_of(context) as office, office.database.reading() as tx:
-            from mailer.flow.needs import needs
+            from mailer.flow.needs import needs, restored
             from mailer.flow.report import house
             from mailer.service.office import clock
 
             now = clock()
             found = house.status(tx, now)
-            wanting = needs(tx, office.alarm_limits(), now)
+            wanting = [*needs(tx, office.alarm_limits(), now), *restored(tx, office.erased().marks, now)]
             if as_json:
                 print_json({"status": found, "needs_a_person": [_as_object(alarm) for alarm in wanting]})
             else:

@@ -263,6 +263,7 @@ class Retention(_Section):
     """How long names are kept, and what the papers of a destruction say. Of letters: `[letters] keep_days`."""
 
     names_days: Count | None = None
+    done_days: Count | None = None
     acts: Text = "acts"
     system: Text = "mailer"
 

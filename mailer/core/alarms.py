@@ -24,6 +24,7 @@ FIGHT_LOSSES: Final = 3  # once is a process that was stopped for a while
 CLOCK_JUMPS_FROM: Final = timedelta(minutes=1)
 JUMP_IS_TOLD_FOR: Final = timedelta(hours=1)
 TELL_AGAIN: Final = timedelta(hours=1)  # of one kind, and only when there is news
+COMPACTION_TAKES: Final = timedelta(hours=1)  # of a database of many gigabytes
 REMIND: Final = timedelta(days=1)  # of what still stands without news
 COURIERS: Final = frozenset({"deliver"})
 
@@ -46,6 +47,7 @@ class AlarmKind(StrEnum):
     ACCOUNTS_LINGERING = "accounts-lingering"
     KEY_OLD = "key-old"
     KEY_MISSING = "key-missing"
+    ERASURE_UNFINISHED = "erasure-unfinished"
     DISK_LOW = "disk-low"
     CLOCK_JUMPED = "clock-jumped"
     RECORD_DOUBTED = "record-doubted"
@@ -115,6 +117,7 @@ class Signs:
     paused: Heap = NOTHING  # approved requests that could be issued, while the breaker's number is reached
     free_pairs: int = 0  # in the pool
     pool_low_since: datetime | None = None  # as the record tells it; None when it told nothing since the last import
+    uncompacted_since: datetime | None = None  # erased data may lie in the files of the database since then
     waiting: Heap = NOTHING  # replies queued for longer than `REPLY_WAITS_FOR`
     undelivered: Heap = NOTHING
     notices: Heap = NOTHING  # letters to the officer, undelivered or waiting as long
@@ -166,6 +169,7 @@ def watch(signs: Signs, limits: Limits, now: datetime) -> list[Alarm]:
         *_heaped(AlarmKind.NOTICES_UNDELIVERED, signs.notices, now),
         *_heaped(AlarmKind.ACCOUNTS_LINGERING, signs.lingering, now),
         *_old_keys(signs, now),
+        *_unfinished_erasure(signs, now),
         *_doubts(signs),
     ]
 
@@ -261,6 +265,12 @@ def _heaped(kind: AlarmKind, heap: Heap, now: datetime, **numbers: int) -> Itera
 def _low_pool(signs: Signs, limits: Limits, now: datetime) -> Iterator[Alarm]:
     if signs.free_pairs < limits.low_stock:
         yield Alarm(kind=AlarmKind.POOL_LOW, since=signs.pool_low_since or now, numbers={"free": signs.free_pairs})
+
+
+def _unfinished_erasure(signs: Signs, now: datetime) -> Iterator[Alarm]:
+    since = signs.uncompacted_since
+    if since is not None and now - since >= COMPACTION_TAKES:
+        yield Alarm(kind=AlarmKind.ERASURE_UNFINISHED, since=since)
 
 
 def _one(alarm: Alarm) -> Alarm:

@@ -99,6 +99,11 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("the key {place} is missing"),
             to_do=N_("bring it back from its backup; what was sealed to a lost key of the courier must be issued anew"),
         ),
+        "erasure-unfinished": Words(
+            title=N_("personal data that was destroyed may be here again"),
+            what=N_("personal data that was destroyed may stand in the database or in its files again"),
+            to_do=N_("destroy it once more: `mailer personal reapply`; before that, sign no act"),
+        ),
         "disk-low": Words(
             title=N_("the disk is nearly full"),
             what=N_("free on the disk of {place}: {free_mb} MB"),

@@ -74,6 +74,7 @@ class Papers:
     subjects: Sequence[Subject]
     categories: Sequence[Category]
     entries: Sequence[Entry]
+    mailbox: str = ""  # where letters were removed from a mail server: its name in the configuration
 
 
 def act(papers: Papers, template: str, *, extract_name: str, extract_digest: str) -> str:
@@ -94,6 +95,7 @@ def act(papers: Papers, template: str, *, extract_name: str, extract_digest: str
         "extract_name": extract_name,
         "extract_digest": extract_digest,
         "blank": BLANK,
+        "mailbox": papers.mailbox,
     }
     try:
         return environment.from_string(template).render(known)

@@ -137,6 +137,21 @@ class ImapMailbox:
             return refusal
         return None
 
+    def remove(self, items: Sequence[int]) -> None:
+        """Remove letters of the selected folder for good; returns once the server agreed. Letters already gone are no error.
+
+        EdgeSetupError without UIDPLUS (RFC 4315): a plain EXPUNGE would also remove what other people marked.
+        """
+        with self._connection() as client:
+            if not client.has_capability("UIDPLUS"):
+                raise EdgeSetupError(
+                    "the mail server of mailbox {mailbox} cannot remove single letters (UIDPLUS): nothing was removed",
+                    mailbox=self.name,
+                )
+            wanted = _as_set(items)
+            client.delete_messages(wanted, silent=True)
+            client.uid_expunge(wanted)
+
     def wait(self, seconds: float, keep_going: Callable[[], bool]) -> bool:
         """True as soon as a letter may have come since `items`; False after `seconds`, or within 1 s of `keep_going` saying no."""
         with self._connection(seconds) as client:

@@ -50,8 +50,13 @@ class Papers:
     def finish(self) -> None:
         """What they tell of is done."""
         for path, part in self._parts.items():
-            os.link(part, path)  # unlike renaming, it never takes another's place
-            part.unlink()
+            try:
+                os.link(part, path)  # unlike renaming, it never takes another's place
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links: a share of Windows
+                part.rename(path)
+            part.unlink(missing_ok=True)
 
     def __enter__(self) -> Papers:
         return self

@@ -313,6 +313,10 @@ class Office:
 
         custody.open_epoch(worker, self.keyring)
 
+    def done_folder(self, settings: Mailbox) -> ImapMailbox:
+        """Where the mailbox's taken letters lie, on a connection of its own."""
+        return self.mailbox(settings.model_copy(update={"folder": settings.done}))
+
     def mailbox(self, settings: Mailbox) -> ImapMailbox:
         from mailer.edge.imap import ImapAccount, ImapMailbox  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Table, exists, func, insert, literal, null, or_, select, update
+from sqlalchemy import Row, Table, exists, func, insert, literal, null, or_, select, true, update
 
 from mailer.core.erasing import DONE, ENDED, LAID_ASIDE, OVER, chunks
 from mailer.states import LetterState, ReplyState, RequestState
@@ -239,12 +239,18 @@ def every_letter(tx: Tx) -> Iterator[tuple[int, str]]:
     return ((row.id, row.digest) for row in rows)
 
 
-def old_letters(tx: Tx, before: datetime) -> list[int]:
-    """Letters kept before then that nobody works with any more."""
+def alike(tx: Tx, mailbox: str, fingerprints: Sequence[str]) -> Sequence[Row[Any]]:
+    """Letters of this mailbox with these headers; their bytes are of no use here and may be erased."""
+    query = select(letters).with_only_columns(*(column for column in letters.c if column is not letters.c.content))
+    return tx.execute(query.where(letters.c.mailbox == mailbox, letters.c.fingerprint.in_(fingerprints))).all()
+
+
+def old_letters(tx: Tx, before: datetime, *, erased: bool = False) -> list[int]:
+    """Letters kept before then that nobody works with any more; those too whose bytes are `erased`, if wanted."""
     open_request = requests.c.state.in_([state.value for state in RequestState if state not in OVER])
     query = select(letters.c.id).outerjoin(requests, (requests.c.letter_id == letters.c.id) & open_request)
     query = query.where(
-        letters.c.erased_at.is_(None),
+        true() if erased else letters.c.erased_at.is_(None),
         letters.c.kept_at < before,
         letters.c.state.in_([state.value for state in LAID_ASIDE]),
         requests.c.id.is_(None),

@@ -40,6 +40,7 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         paused=_paused(tx, now, breaker),
         free_pairs=accounts_pool.count_free(tx, now),
         pool_low_since=_since(tx, "pool.low", until="pool.imported"),
+        uncompacted_since=_since(tx, "personal.erased", until="personal.compacted"),
         waiting=_heap(tx, replies.c.created_at, waits & answer),
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),

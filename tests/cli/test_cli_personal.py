@@ -108,9 +108,12 @@ def test_check_shows_a_database_that_is_older_than_a_destruction(shell: Shell) -
         path.unlink()
     shutil.move(shell.home / "backup", shell.home / "mailer.db")
     assert "✗ erased data: this database is older" in shell("check").out
+    wanting = shell("status", "--json").objects[0]["needs_a_person"]
+    assert [one["kind"] for one in wanting if one["kind"].startswith("erasure")] == ["erasure-unfinished"]
     assert shell("personal", "reapply", "--reason", "восстановление", "--acts", str(shell.home / "again")).code == 0
     assert "✓ erased data" in shell("check").out
     assert shell("personal", "find", WHO, "--json").objects[0]["counts"]["names"] == 0
+    assert "erasure" not in shell("status", "--json").out
     assert "nothing that was destroyed" in shell("personal", "reapply", "--reason", "ещё раз").out
 
 

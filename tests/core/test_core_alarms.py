@@ -310,6 +310,7 @@ def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:
         lingering=Heap(count=1, since=NOW),
         refused_since=NOW,
         epochs={"2026-01-01": 1},
+        uncompacted_since=ago(hours=1),
     )
     all_of_them = [
         *watch(signs, LIMITS, NOW),

@@ -129,9 +129,11 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "checkpoint.refused": "tests/flow/test_flow_checkpoint.py",
     "checkpoint.resumed": "tests/flow/test_flow_checkpoint.py",
     "personal.compacted": "tests/cli/test_cli_personal.py",
+    "personal.condemned": "tests/flow/test_flow_filed.py",
     "personal.erased": "tests/flow/test_flow_personal.py",
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
+    "personal.removed": "tests/flow/test_flow_filed.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
 }

@@ -19,7 +19,7 @@ from mailer.core import evidence
 from mailer.edge import office as texts
 from mailer.edge.erased import ErasedFile
 from mailer.edge.papers import Papers
-from mailer.errors import RefusedError
+from mailer.errors import RefusedError, SetupError
 from mailer.flow import places as accounts_held
 from mailer.flow.override import destruction, personal
 from mailer.flow.override.destruction import Bureau, Order
@@ -312,6 +312,22 @@ def test_a_crash_after_the_mark_and_before_the_commit_is_shown(desk: Desk) -> No
         order = destruction.returned(tx, bureau(desk), reason=REASON)
     destroy(desk, order)
     assert traces(desk, SURNAME, LATIN) == []
+
+
+def test_only_the_owner_of_the_tables_can_write_them_anew(desk: Desk) -> None:
+    if desk.trial.database.sqlite:
+        pytest.skip("SQLite knows no owners")
+    parsed = make_url(desk.trial.url)
+    compaction.check(desk.trial.database)
+    with psycopg.connect(host=str(parsed.query["host"]), user=parsed.username, dbname=parsed.database, autocommit=True) as owner:
+        owner.execute("CREATE ROLE clerk LOGIN")
+        try:
+            clerk = db.Database(parsed.set(username="clerk").render_as_string(hide_password=False))
+            with pytest.raises(SetupError, match="owner_url"):
+                compaction.check(clerk)
+            clerk.close()
+        finally:
+            owner.execute("DROP ROLE clerk")
 
 
 def test_an_older_snapshot_is_waited_for(desk: Desk) -> None:

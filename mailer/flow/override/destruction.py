@@ -238,7 +238,6 @@ def _mark(bureau: Bureau, kind: str, digest: str | None) -> str:
 
 
 def _write(unit: Unit, bureau: Bureau, folder: Folder, held: Holdings, *, reason: str) -> dict[str, object]:
-    """The papers; their digests by the names they have in the record."""
     papers = Papers(
         operator=bureau.operator,
         operator_address=bureau.operator_address,
@@ -253,6 +252,11 @@ def _write(unit: Unit, bureau: Bureau, folder: Folder, held: Holdings, *, reason
         ],
         entries=inventory.entries(unit, held, bureau.say),
     )
+    return write(bureau, folder, papers)
+
+
+def write(bureau: Bureau, folder: Folder, papers: Papers) -> dict[str, object]:
+    """Extract and act; their digests by the names they have in the record."""
     extract = destruction.extract(papers, bureau.say).encode()
     extract_digest = hashlib.sha256(extract).hexdigest()
     extract_name = folder.write("extract", "csv", extract)

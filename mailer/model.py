@@ -179,7 +179,11 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sender:
-    """A row of the office's register: who may ask, and where the answer goes. `code` is the only name of it in logs and records."""
+    """A row of the office's register: who may ask, and where the answer goes. `code` is the only name of it in logs and records.
+
+    `blocked_until` is the last instant of a block (UTC), None for one without an end; `answer_changed_at` tells when `answer_to`
+    was last changed, None for one that stands as it was first registered.
+    """
 
     code: str
     organisation: str
@@ -187,6 +191,13 @@ class Sender:
     addresses: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     blocked: bool = False
+    blocked_until: datetime | None = None
+    block_reason: str = ""
+    answer_changed_at: datetime | None = None
+
+    def is_blocked(self, now: datetime) -> bool:
+        """A block with an end lifts by itself."""
+        return self.blocked and (self.blocked_until is None or now <= self.blocked_until)
 
 
 class SenderStanding(StrEnum):
@@ -223,8 +234,8 @@ class Facts:
     duplicate: bool = False  # the same letter came within 24 hours
     too_old: bool = False  # older than [letters] max_age_days by the server's date
     display_name_of_another: bool = False  # the display name is another sender's subscriber point
-    person_unlisted: bool = False  # a register of persons is loaded for the sender and the name is not in it
-    address_changed: bool = False  # the answer address changed since the last issue to this person
+    person_unlisted: bool = False  # a list of persons is loaded for the sender and the name is not on it
+    address_changed: bool = False  # the sender's answer address changed, and nothing was issued to the new one
     active_credential: bool = False  # this person has an active credential
     active_minutes: int | None = None  # minutes since the newest active credential was issued
     issued_30d: int = 0  # credentials issued or promised to this person within 30 days

@@ -61,3 +61,11 @@ class Pausable(StrEnum):
     INTAKE = "intake"
     ISSUE = "issue"
     DELIVER = "deliver"
+
+
+class LoginEffect(StrEnum):
+    """What becomes of a sender's living logins when a person closes the sender; chosen each time, there is no default."""
+
+    KEEP = "keep"
+    SUSPEND = "suspend"
+    REVOKE = "revoke"

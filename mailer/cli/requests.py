@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-PARTS: Final = ("request_list", "request_show", "request_watch", "decisions")
+PARTS: Final = ("request_list", "request_show", "request_watch", "decisions", "corrections")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,25 +1,29 @@
-"""What does a register file say? CSV bytes become checked rows; every bad row is named by its line, and then nothing is taken.
+"""What does a register file say? Its bytes become checked rows; every bad row is named by its line, and then nothing is taken.
 
-Columns `code,organisation,subscriber,address,answer_to` in any order under a header row. `subscriber` and `answer_to` may be empty;
-a code on several rows adds addresses and points. UTF-8 with or without BOM, or windows-1251; `,` or `;` (Excel's habit here). Empty
-columns at the right edge, as Excel leaves them, header row included, do not count; a row with a cell too few or too many is not
-guessed at. A row is named by the line on which it begins. UTF-8 that was damaged on its way is not taken for windows-1251.
+Columns `code,organisation,subscriber,address,answer_to` in any order under a header row (`officetable`), CSV or XLSX. `subscriber`
+and `answer_to` may be empty; a code on several rows adds addresses and points. CSV: UTF-8 with or without BOM, or windows-1251; `,`
+or `;` (Excel's habit here). UTF-8 that was damaged on its way is not taken for windows-1251.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from email_validator import EmailNotValidError, validate_email
 
-from mailer.core import addresses, csvtext, subscriber
+from mailer.core import addresses, officetable, subscriber
 from mailer.errors import SetupError
 from mailer.model import Sender
 
-COLUMNS: Final = ("code", "organisation", "subscriber", "address", "answer_to")
+COLUMNS: Final = {  # each with the names under which an office keeps it
+    "code": ("код",),
+    "organisation": ("организация", "наименование организации", "наименование"),
+    "subscriber": ("абонентский пункт", "абонент"),
+    "address": ("адрес", "адрес электронной почты"),
+    "answer_to": ("адрес для ответа", "адрес для ответов"),
+}
 MAY_BE_EMPTY: Final = ("subscriber", "answer_to")
 LONGEST: Final = {"code": 40, "organisation": 400, "subscriber": 400}  # characters, as the tables hold them
 SHOWN: Final = 100  # characters of a cell that is shown in a complaint
@@ -40,33 +44,11 @@ class Row:
 
 def read(content: bytes) -> tuple[list[Row], list[SetupError]]:
     """Rows in their order, and what is wrong with each bad one."""
-    text = csvtext.decoded(content)
-    if text is None:
-        return [], [SetupError("the file is neither UTF-8 nor windows-1251 text")]
+    table, problems = officetable.read(content, COLUMNS)
     rows: list[Row] = []
-    problems: list[SetupError] = []
-    lines = _lines(text, problems)
-    _line, header = next(lines, (1, []))
-    names = [name.casefold() for name in _without_empty_end(header, len(header))]
-    problems += _header_problems(names)
-    if not problems:
-        for line, cells in lines:
-            if any(cells):
-                _take(names, _without_empty_end(cells, len(header)), line, rows, problems)
-    return rows, problems
-
-
-def _lines(text: str, problems: list[SetupError]) -> Iterator[tuple[int, list[str]]]:
-    """The rows, tidied: Excel leaves no-break spaces and line breaks in cells, other systems letters that are taken apart."""
-    for line, cells in csvtext.rows(text, problems):
-        yield line, [unicodedata.normalize("NFC", " ".join(cell.split())) for cell in cells]
-
-
-def _without_empty_end(cells: Sequence[str], width: int) -> Sequence[str]:
-    """The cells without those that stand, empty, under empty names; `width` is that of the header row as written."""
-    if len(cells) <= width and not any(cells[len(COLUMNS) :]):
-        return cells[: len(COLUMNS)]
-    return cells
+    for line, cells in table:
+        _take(cells, line, rows, problems)
+    return rows, officetable.in_order(problems)
 
 
 def conflicts(rows: Sequence[Row], registered: Sequence[Sender]) -> list[SetupError]:
@@ -127,6 +109,19 @@ def senders(rows: Sequence[Row], registered: Sequence[Sender]) -> list[Sender]:
     return found
 
 
+def text_fault(name: str, written: str) -> SetupError | None:
+    """Why a person's own text cannot stand in this column, by the same rules as a file's."""
+    cells = dict.fromkeys(COLUMNS, "-") | {name: written}
+    if not _faults(cells, 0):
+        return None
+    return SetupError(
+        "{name} cannot be «{written}»: it is empty, begins with =, holds what cannot be seen, or is longer than {limit} characters",
+        name=name,
+        written=written[:SHOWN],
+        limit=LONGEST[name],
+    )
+
+
 def bare_address(written: str) -> str | None:
     """The form in which addresses are compared: lower case, ASCII domain; None when it is no bare mail address.
 
@@ -143,24 +138,7 @@ def bare_address(written: str) -> str | None:
     return f"{local.lower()}@{host}"
 
 
-def _header_problems(names: Sequence[str]) -> list[SetupError]:
-    problems = [SetupError("line 1: the column {name} is missing", name=name) for name in COLUMNS if name not in names]
-    problems += [
-        SetupError("line 1: unknown column {name}; known are {known}", name=name, known=", ".join(COLUMNS))
-        for name in names
-        if name not in COLUMNS
-    ]
-    problems += [SetupError("line 1: the column {name} stands twice", name=name) for name in COLUMNS if names.count(name) > 1]
-    return problems
-
-
-def _take(names: Sequence[str], written: Sequence[str], line: int, rows: list[Row], problems: list[SetupError]) -> None:
-    if len(written) != len(COLUMNS):
-        problems.append(
-            SetupError("line {line}: {count} cells instead of {wanted}", line=line, count=len(written), wanted=len(COLUMNS))
-        )
-        return
-    cells = dict(zip(names, written, strict=True))
+def _take(cells: Mapping[str, str], line: int, rows: list[Row], problems: list[SetupError]) -> None:
     bad = _faults(cells, line)
     address, answer_to = (_address(cells, name, line, bad) for name in ("address", "answer_to"))
     if bad:

@@ -100,6 +100,13 @@ class AlarmValues(LetterValues):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerAddressValues(LetterValues):
+    """What the letter to a left answer address may say besides. No names: somebody else may read there by now."""
+
+    changed_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DigestLine:
     """A request of the digest: its number, the sender's code ("" when he is not in the register), and a time or a day."""
 
@@ -152,6 +159,7 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "expiring": TermValues,
         "extended": TermValues,
         "alarm": AlarmValues,
+        "answer-address": AnswerAddressValues,
         "digest": DigestValues,
     }
 )
@@ -216,12 +224,22 @@ def sample_values(name: str) -> tuple[LetterValues, ...]:
             mistakes = (Mistake(character=character, place=8) for character in "IПωі一0_ \u0301")
             by_mistake = (replace(usual, reason=Reason.NAME_NOT_CYRILLIC, mistake=mistake) for mistake in mistakes)
             return (usual, *by_reason, *by_mistake)
-        case "alarm":
-            return (_sample_alarms(1), _sample_alarms(3))
-        case "digest":
-            return (_sample_digest(1), _sample_digest(0))
+        case "alarm" | "answer-address" | "digest":
+            return _sample_notices(name)
         case _:
             return (_SAMPLE,)
+
+
+def _sample_notices(name: str) -> tuple[LetterValues, ...]:
+    """Letters that answer nobody."""
+    left = AnswerAddressValues(
+        fund_name=_SAMPLE.fund_name, contact=_SAMPLE.contact, portal_url=_SAMPLE.portal_url, changed_at=_SAMPLE.received_at
+    )
+    return {
+        "alarm": (_sample_alarms(1), _sample_alarms(3)),
+        "answer-address": (left,),
+        "digest": (_sample_digest(1), _sample_digest(0)),
+    }[name]
 
 
 def _sample_alarms(count: int) -> AlarmValues:

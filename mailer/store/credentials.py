@@ -259,6 +259,15 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
     return [_read(row) for row in tx.execute(query)]
 
 
+def of_sender(tx: Tx, sender_code: str, states: Sequence[CredentialState], *, to_move: bool = False) -> list[Credential]:
+    """This sender's credentials in one of these states; `to_move`: until the commit nobody else's to move."""
+    query = select(credentials).where(
+        credentials.c.sender_code == sender_code, credentials.c.state.in_([state.value for state in states])
+    )
+    query = query.order_by(credentials.c.id)
+    return [_read(row) for row in tx.execute(query.with_for_update() if to_move else query)]
+
+
 def of_request(tx: Tx, request_id: int) -> Credential | None:
     """The one that was issued for it, or is about to be; what was abandoned is none."""
     row = tx.execute(select(credentials).where(credentials.c.request_id == request_id, _NOT_ABANDONED)).one_or_none()

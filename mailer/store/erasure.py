@@ -27,6 +27,7 @@ from mailer.store.schema import (
     erased_marks,
     ledger,
     letters,
+    listed_persons,
     metadata,
     personal,
     records,
@@ -259,7 +260,7 @@ def old_letters(tx: Tx, before: datetime, *, erased: bool = False) -> list[int]:
 
 
 def old_people(tx: Tx, before: datetime) -> list[int]:
-    """Persons of whom nothing was asked since then, nothing waits, and whose last login ended before then."""
+    """Persons of whom nothing was asked since then, nothing waits, and whose last login ended before then; nor any on a list."""
     person = personal.c.id
     lives = credentials.c.state.not_in([state.value for state in ENDED]) | (credentials.c.valid_until >= before)
     lives |= credentials.c.disabling_since.is_not(None)
@@ -273,5 +274,6 @@ def old_people(tx: Tx, before: datetime) -> list[int]:
         ~exists(select(requests.c.id).where(requests.c.person_id == person, open_request)),
         ~exists(select(credentials.c.id).where(credentials.c.person_id == person, lives)),
         ~exists(waiting),
+        ~exists(select(listed_persons.c.person_id).where(listed_persons.c.person_id == person)),
     )
     return list(tx.execute(query.order_by(person)).scalars())

@@ -22,7 +22,7 @@ from mailer.model import (
     SenderStanding,
 )
 from mailer.states import CredentialState, RequestState
-from mailer.store import letters, outbox, personal, senders
+from mailer.store import letters, outbox, personal, persons, senders
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, requests
 
@@ -65,7 +65,7 @@ def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime, *, key: byte
     sender = senders.by_address(tx, letter.sender) if letter is not None and letter.sender is not None else None
     if sender is not None and senders.fault(tx, sender, key) is not None:
         sender = None
-    standing = _standing(sender, proven=arrival.proven)
+    standing = _standing(sender, now, proven=arrival.proven)
     base = Facts(
         kind=reading.kind,
         name=_name_standing(reading),
@@ -93,7 +93,7 @@ def of_person(tx: Tx, sender: Sender | None, person_id: int | None, *, kind: Kin
     base = Facts(
         kind=kind,
         name=NameStanding.UNREADABLE if person_id is None else NameStanding.READ,
-        sender=_standing(sender, proven=True),
+        sender=_standing(sender, now, proven=True),
     )
     return base if sender is None else _with_history(tx, base, sender, person_id or 0, limits=limits, now=now)
 
@@ -106,7 +106,8 @@ def _with_history(tx: Tx, base: Facts, sender: Sender, person_id: int, *, limits
     sender_active = _active_others(tx, sender.code, person_id, now)
     return replace(
         base,
-        address_changed=_address_changed(tx, person_id, sender.answer_to),
+        person_unlisted=base.name is NameStanding.READ and not persons.allows(tx, sender.code, person_id),
+        address_changed=_address_changed(tx, sender),
         active_credential=bool(issued),
         active_minutes=None if newest is None else max(0, int((now - newest).total_seconds() // 60)),
         issued_30d=_issued_since(tx, person_id, now - timedelta(days=30)),
@@ -123,12 +124,12 @@ def start_of_day(now: datetime, zone: ZoneInfo) -> datetime:
     return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _standing(sender: Sender | None, *, proven: bool) -> SenderStanding:
+def _standing(sender: Sender | None, now: datetime, *, proven: bool) -> SenderStanding:
     if sender is None:
         return SenderStanding.UNKNOWN
     if not proven:
         return SenderStanding.UNPROVEN
-    return SenderStanding.BLOCKED if sender.blocked else SenderStanding.KNOWN
+    return SenderStanding.BLOCKED if sender.is_blocked(now) else SenderStanding.KNOWN
 
 
 def _name_standing(reading: Reading) -> NameStanding:
@@ -191,12 +192,17 @@ def _promised_since(tx: Tx, since: datetime, sender_code: str) -> int:
     return tx.execute(query).scalar_one()
 
 
-def _address_changed(tx: Tx, person_id: int, answer_to: str) -> bool:
-    issued = select(credentials.c.answer_to_id).where(
-        credentials.c.person_id == person_id, credentials.c.state != CredentialState.ABANDONED.value
+def _address_changed(tx: Tx, sender: Sender) -> bool:
+    """Whether nothing was issued yet to the answer address that the register has now, though there was another before."""
+    issued = select(credentials.c.answer_to_id, credentials.c.reserved_at).where(
+        credentials.c.sender_code == sender.code, credentials.c.state != CredentialState.ABANDONED.value
     )
-    last = tx.execute(issued.order_by(credentials.c.reserved_at.desc()).limit(1)).scalar_one_or_none()
-    return last is not None and personal.get(tx, last).value != answer_to
+    last = tx.execute(issued.order_by(credentials.c.reserved_at.desc(), credentials.c.id).limit(1)).one_or_none()
+    if last is None:
+        return sender.answer_changed_at is not None
+    if sender.answer_changed_at is not None and last.reserved_at < sender.answer_changed_at:
+        return True
+    return personal.get(tx, last.answer_to_id).value != sender.answer_to
 
 
 def _cap_reached(tx: Tx, sender: Sender, limits: Limits, today: datetime) -> bool:

@@ -113,6 +113,14 @@ def last_decision(docket: Docket, request: Request) -> Told | None:
     return decisions[-1] if decisions else None
 
 
+def decided_by(docket: Docket, request: Request, rule: str) -> bool:
+    """Whether the last decision names this rule, or a person said whom the request is for."""
+    told = docket.told[request.id]
+    decisions = [] if isinstance(told, str) else [one for one in told if one.event in DECISIONS]
+    corrected = any(one.event == "request.corrected" for one in decisions)
+    return corrected or (bool(decisions) and decisions[-1].details.get("rule") == rule)
+
+
 def reservation_fault(docket: Docket, credential: Credential, request: Request) -> str | None:
     """Why this reserved credential is not the one that was reserved for this request."""
     if (credential.sender_code, credential.person_id, credential.answer_to_id) != (

@@ -26,6 +26,15 @@ _BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.sta
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Bound:
+    """Whose request it is: what an answer is made of."""
+
+    sender_code: str | None
+    person_id: int | None
+    answer_to_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """A request as it stands in the database; people and addresses by their rows in `personal`."""
 
@@ -46,14 +55,9 @@ class Request:
     issue_after: datetime | None
     reissue_of: int | None
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bound:
-    """Whose request it is: what an answer is made of."""
-
-    sender_code: str | None
-    person_id: int | None
-    answer_to_id: int | None
+    @property
+    def bound(self) -> Bound:
+        return Bound(sender_code=self.sender_code, person_id=self.person_id, answer_to_id=self.answer_to_id)
 
 
 def open_request(
@@ -64,12 +68,12 @@ def open_request(
     sender_code: str | None,
     person_id: int | None,
     answer_to_id: int | None,
-    stranger_id: int | None,
     decision: Decision,
     facts: Facts,
     ruleset_hash: str,
     at: datetime,
     delay: timedelta = timedelta(0),
+    stranger_id: int | None = None,
 ) -> int:
     """Store a decided request; its id, which is its number in letters and commands. An approved one is issued after the delay."""
     values = {
@@ -118,6 +122,30 @@ def decide(
         values["reason"] = reason
     tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
     return state
+
+
+def bind(tx: Tx, request: Request, bound: Bound, *, at: datetime, reason: str | None = None) -> None:
+    """Say anew whose a held request is; `reason` as in `move`."""
+    values: dict[str, Any] = asdict(bound) | {"decided_at": at} | ({"reason": reason} if reason is not None else {})
+    tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
+
+
+def rejudge(tx: Tx, request: Request, decision: Decision, facts: Facts, ruleset_hash: str) -> None:
+    """What rules say of it now, in the place of what they said before; its state is changed apart."""
+    values = {
+        "verdict": decision.verdict.value,
+        "rule_id": decision.rule_id,
+        "reason": decision.reason,
+        "ruleset_hash": ruleset_hash,
+        "facts": json.dumps(asdict(facts)),
+    }
+    tx.execute(update(requests).where(requests.c.id == request.id).values(**values))
+
+
+def held_since(tx: Tx, since: datetime) -> list[int]:
+    """Numbers of the held requests with a letter that were opened since then, oldest first."""
+    held = (requests.c.state == RequestState.HELD.value) & requests.c.letter_id.is_not(None)
+    return list(tx.execute(select(requests.c.id).where(held, requests.c.created_at >= since).order_by(requests.c.id)).scalars())
 
 
 def lock(tx: Tx, request_id: int) -> Request:
@@ -173,6 +201,17 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
         .with_for_update(skip_locked=True, of=requests)
     )
     return [read(row) for row in tx.execute(query)]
+
+
+def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Request]:
+    """This sender's approved requests for which nothing is begun yet; `to_move`: until the commit nobody else's to move."""
+    query = (
+        select(requests)
+        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
+        .where(requests.c.sender_code == sender_code, requests.c.state == RequestState.APPROVED.value, credentials.c.id.is_(None))
+        .order_by(requests.c.id)
+    )
+    return [read(row) for row in tx.execute(query.with_for_update(of=requests) if to_move else query)]
 
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0011"  # the newest migration: a database of another version is refused
+VERSION: Final = "0012"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -95,6 +95,9 @@ senders = Table(
     Column("organisation", Text, nullable=False),
     Column("answer_to", String(320), nullable=False),
     Column("blocked", Boolean, nullable=False, default=False),
+    Column("blocked_until", Instant),  # the last instant of the block; None: it has no end
+    Column("block_reason", Text, nullable=False, server_default=""),
+    Column("answer_changed_at", Instant),  # None: the answer address stands as it was first registered
     Column("salt", LargeBinary),  # of the row's digest in the record; None: written by nobody who could tell the record
 )
 
@@ -137,6 +140,20 @@ personal_words = Table(
     Column("word", String(400).with_variant(String(400, collation="C"), "postgresql"), primary_key=True),
     Column("personal_id", Number, ForeignKey("personal.id"), primary_key=True, index=True),
     sqlite_with_rowid=False,
+)
+
+person_lists = Table(
+    "person_lists",
+    metadata,
+    Column("sender_code", String(40), ForeignKey("senders.code"), primary_key=True),  # who is on its list stands in listed_persons
+    Column("loaded_at", Instant, nullable=False),
+)
+
+listed_persons = Table(
+    "listed_persons",
+    metadata,
+    Column("person_id", Number, ForeignKey("personal.id"), primary_key=True),
+    Column("sender_code", String(40), ForeignKey("person_lists.sender_code"), nullable=False, index=True),
 )
 
 ledger = Table(

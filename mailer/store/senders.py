@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
-from mailer.core import evidence, subscriber
+from mailer.core import evidence, registerplan, subscriber
 from mailer.core.evidence import Sealed
 from mailer.errors import N_, NotFoundError
 from mailer.model import Sender
@@ -70,32 +70,43 @@ def count(tx: Tx) -> int:
     return tx.execute(select(func.count()).select_from(senders)).scalar_one()
 
 
-def add(unit: Unit, rows: Iterable[Sender], pen: Pen) -> tuple[int, int]:
-    """Put senders in, or bring known ones up to date: addresses and points are added, none is taken away. (new, changed).
-
-    A row that is not as it was told is written anew, as it is given here: nothing that a stranger put into it is kept.
-    """
-    known = {sender.code: sender for sender in every(unit.tx)}
-    new = changed = 0
+def add(unit: Unit, rows: Iterable[Sender], pen: Pen) -> None:
+    """Put senders in, or bring known ones up to date: addresses and points are added, none is taken away."""
     for row in rows:
-        before = known.get(row.code)
-        if before is not None and fault(unit.tx, before, pen.key) is not None:
-            _empty(unit.tx, row.code)
-            before = None
-            changed += 1
-        elif before is None:
-            unit.tx.execute(insert(senders).values(code=row.code, organisation="", answer_to="", blocked=row.blocked))
-            new += 1
-        elif _is_more(before, row):
-            changed += 1
-        else:
-            continue
-        unit.tx.execute(
-            update(senders).where(senders.c.code == row.code).values(organisation=row.organisation, answer_to=row.answer_to)
-        )
-        _add_ways(unit.tx, row, before)
-        register(unit, row.code, pen)
-    return new, changed
+        before = _read(unit.tx, [row.code])
+        if not before:
+            put(unit, row, pen)
+        elif registerplan.differences(before[0], after := registerplan.merged(before[0], row)):
+            put(unit, after, pen)
+
+
+def put(unit: Unit, row: Sender, pen: Pen) -> None:
+    """Let the register say this of the sender and nothing else, and tell the record of it."""
+    said = {
+        "organisation": row.organisation,
+        "answer_to": row.answer_to,
+        "blocked": row.blocked,
+        "blocked_until": row.blocked_until,
+        "block_reason": row.block_reason,
+        "answer_changed_at": row.answer_changed_at,
+    }
+    if unit.tx.execute(update(senders).where(senders.c.code == row.code).values(**said)).rowcount == 0:
+        unit.tx.execute(insert(senders).values(code=row.code, **said))
+    vacate(unit.tx, [row.code])
+    addresses = [{"address": address, "code": row.code} for address in row.addresses]
+    points = [{"key": subscriber.key(point), "point": point, "code": row.code} for point in row.points]
+    if addresses:
+        unit.tx.execute(insert(sender_addresses), addresses)
+    if points:
+        unit.tx.execute(insert(sender_points), points)
+    register(unit, row.code, pen)
+
+
+def vacate(tx: Tx, codes: Sequence[str]) -> None:
+    """Take addresses and points from these senders, all of which are put anew: one may hand them to another."""
+    for ways in (sender_addresses, sender_points):
+        for start in range(0, len(codes), PAGE):
+            tx.execute(delete(ways).where(ways.c.code.in_(codes[start : start + PAGE])))
 
 
 def register(unit: Unit, code: str, pen: Pen) -> None:
@@ -145,36 +156,12 @@ def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) 
 
 def _digest(sender: Sender, salt: bytes) -> str:
     """Of all that the row says, in one form; the salt lies beside it, so that an address can be erased."""
-    said = [sender.code, sender.organisation, sender.answer_to, sender.blocked, sorted(sender.addresses), sorted(sender.points)]
+    said: list[object] = [sender.code, sender.organisation, sender.answer_to, sender.blocked]
+    said += [sorted(sender.addresses), sorted(sender.points)]
+    moments = [None if at is None else evidence.instant(at) for at in (sender.blocked_until, sender.answer_changed_at)]
+    if any(moments) or sender.block_reason:  # rows that were told before there were such are as they were
+        said += [*moments, sender.block_reason]
     return evidence.personal_digest(salt, json.dumps(said, ensure_ascii=False, separators=(",", ":")))
-
-
-def _empty(tx: Tx, code: str) -> None:
-    for ways in (sender_addresses, sender_points):
-        tx.execute(delete(ways).where(ways.c.code == code))
-
-
-def _is_more(before: Sender, row: Sender) -> bool:
-    if (before.organisation, before.answer_to) != (row.organisation, row.answer_to):
-        return True
-    return bool(set(row.addresses) - set(before.addresses)) or bool(_keys(row) - _keys(before))
-
-
-def _add_ways(tx: Tx, row: Sender, before: Sender | None) -> None:
-    old_addresses = set(before.addresses) if before else set()
-    old_points = _keys(before) if before else set()
-    addresses = [{"address": address, "code": row.code} for address in row.addresses if address not in old_addresses]
-    points = [
-        {"key": key, "point": point, "code": row.code} for point in row.points if (key := subscriber.key(point)) not in old_points
-    ]
-    if addresses:
-        tx.execute(insert(sender_addresses), addresses)
-    if points:
-        tx.execute(insert(sender_points), points)
-
-
-def _keys(sender: Sender) -> set[str]:
-    return {subscriber.key(point) for point in sender.points}
 
 
 def _read(tx: Tx, codes: Sequence[str] | None) -> list[Sender]:
@@ -199,6 +186,9 @@ def _read(tx: Tx, codes: Sequence[str] | None) -> list[Sender]:
             addresses=tuple(addresses_of[row.code]),
             points=tuple(points_of[row.code]),
             blocked=row.blocked,
+            blocked_until=row.blocked_until,
+            block_reason=row.block_reason,
+            answer_changed_at=row.answer_changed_at,
         )
         for row in tx.execute(heads)
     ]

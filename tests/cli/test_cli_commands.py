@@ -147,7 +147,7 @@ def test_the_example_can_be_imported_and_a_bad_file_changes_nothing(own_shell: S
         f"line 4: address is not a mail address: нет\n{file}: nothing was imported\n"
     )
     file.write_text(example, encoding="windows-1251")
-    assert own_shell("senders", "import", str(file)).out == "2 senders read: 2 new, 0 changed\n"
+    assert own_shell("senders", "import", str(file)).out.splitlines()[-1] == "2 senders read: 2 new, 0 changed"
     assert own_shell("senders", "import", str(file)).out == "2 senders read: 0 new, 0 changed\n"
     assert len(own_shell("senders", "list", "--json").objects) == 5
 

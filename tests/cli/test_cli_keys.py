@@ -134,5 +134,5 @@ def test_check_names_a_row_of_the_register_that_nobody_wrote(shell: Shell) -> No
     listed.write_text(
         "code,organisation,subscriber,address,answer_to\n290001,ГБУЗ «Больница»,,gb1@clinic.example,\n", encoding="utf-8"
     )
-    assert shell("senders", "import", str(listed)).code == 0
+    assert shell("senders", "import", str(listed), "--yes").code == 0
     assert "290001: the row" not in shell("check").out

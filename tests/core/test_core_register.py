@@ -90,7 +90,7 @@ def test_a_file_of_nothing_but_its_header_has_no_rows() -> None:
         pytest.param("", "line 1: the column code is missing", id="empty-file"),
         pytest.param("code,organisation,subscriber,address\n", "line 1: the column answer_to is missing", id="column-missing"),
         pytest.param(
-            "код,organisation,subscriber,address,answer_to\n", "line 1: unknown column код; known are code,", id="unknown"
+            "шифр,organisation,subscriber,address,answer_to\n", "line 1: unknown column шифр; known are code,", id="unknown"
         ),
         pytest.param(HEADER.strip() + ",code\n", "line 1: the column code stands twice", id="column-twice"),
         pytest.param(HEADER + ",Больница,,a@x.example,\n", "line 2: code is empty", id="no-code"),

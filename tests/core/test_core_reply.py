@@ -269,7 +269,8 @@ def test_values_of_two_lines_are_refused(field: str, text: str) -> None:
         ),
         pytest.param(
             {"issued/subject.txt": "х"},
-            r"missing: alarm/body\.txt, alarm/subject\.txt, digest/body\.txt, digest/subject\.txt, expiring/body",
+            r"missing: alarm/body\.txt, alarm/subject\.txt, answer-address/body\.txt, answer-address/subject\.txt, "
+            r"digest/body\.txt, digest/subject\.txt, expiring/body",
             id="missing files",
         ),
         pytest.param(changed(issued_subject=" \n"), r"issued/subject\.txt: .*empty", id="empty subject"),

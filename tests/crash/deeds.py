@@ -77,6 +77,10 @@ class Deeds(Hands):
             "lease left": self._leaving,
             "credential.superseded": self._replacing,
             "senders.imported": self._importing,
+            "sender.shown": self._looking,
+            "senders.exported": self._looking,
+            "persons.imported": self._listing,
+            "persons.shown": self._looking,
             "rules.activated": self._activating,
             "credential.revoked": self._revoking,
             "pool.imported": self._filling,
@@ -289,6 +293,20 @@ class Deeds(Hands):
         self._office.write_register(extra=self.imports)
         self._command(moment, "senders", "import", "senders.csv")
         self._office.mailer("senders", "import", "senders.csv")
+
+    def _looking(self, moment: Moment) -> None:
+        code = f"{290000 + REGISTERED - 1}"
+        deeds = {"sender.shown": ("senders", "show", code), "persons.shown": ("persons", "show", code)}
+        self._command(moment, *deeds.get(moment.name, ("senders", "export")))
+
+    def _listing(self, moment: Moment) -> None:
+        """A list for a sender who asks for nobody: the answers of the others must not change."""
+        self.imports += 1
+        self._office.write_register(extra=self.imports)
+        self._office.mailer("senders", "import", "senders.csv")
+        newcomer = 290000 + REGISTERED + self.imports - 1
+        (self._office.home / "persons.csv").write_text(f"code,person\n{newcomer},Иванов И.И.\n", encoding="utf-8")
+        self._command(moment, "persons", "import", "persons.csv", "--yes")
 
     def _activating(self, moment: Moment) -> None:
         self._office.change_rules()

@@ -105,6 +105,10 @@ EVENTS: Final[Mapping[str, Part]] = {
     "notice.queued": Part.DESK,
     "senders.imported": Part.PERSON,
     "sender.registered": Part.PERSON,
+    "sender.shown": Part.PERSON,
+    "senders.exported": Part.PERSON,
+    "persons.imported": Part.PERSON,
+    "persons.shown": Part.PERSON,
     "rules.activated": Part.PERSON,
     "credential.revoked": Part.PERSON,
     "letter.retried": Part.PERSON,
@@ -116,7 +120,11 @@ EVENTS: Final[Mapping[str, Part]] = {
 }
 
 # Events that are told only in the commit of another one.
-TOLD_WITH: Final[Mapping[str, str]] = {"sender.distrusted": "request.held", "key.needed": "key.destroyed"}
+TOLD_WITH: Final[Mapping[str, str]] = {
+    **{f"sender.{deed}": "sender.registered" for deed in ("added", "edited", "blocked", "unblocked", "merged")},
+    "sender.distrusted": "request.held",
+    "key.needed": "key.destroyed",
+}
 
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {
@@ -136,6 +144,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.removed": "tests/flow/test_flow_filed.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 
 # Commits that tell nothing: name -> the function of the store that does the writing.

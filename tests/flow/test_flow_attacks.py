@@ -17,8 +17,8 @@ from mailer.edge.keys import Binding
 from mailer.flow.override import register as override
 from mailer.flow.stationery import pack
 from mailer.model import Delivery, Envelope, Sender
-from mailer.states import ReplyState
-from mailer.store import outbox, senders
+from mailer.states import LoginEffect, ReplyState
+from mailer.store import outbox, places, senders
 from mailer.store.db import DatabaseError
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
@@ -288,7 +288,7 @@ def test_an_older_row_of_the_register_put_back_counts_as_unknown(desk: Desk) -> 
     """The clinic once answered elsewhere: the attacker kept that row, salt and all."""
     with desk.trial.database.reading() as tx:
         old = tx.execute(text("SELECT answer_to, salt FROM senders WHERE code = '290001'")).one()
-    override.import_file(desk.trial.worker(), [_moved()], file_digest="0")
+    desk.trial.register(_moved())
     attack(desk, "UPDATE senders SET answer_to = :answer_to, salt = :salt WHERE code = '290001'", **old._asdict())
     desk.take(request("Новый Н.Н.", CLINIC.answer_to, 11))
     until_done(desk.answer())
@@ -321,7 +321,11 @@ def test_a_new_row_of_the_register_that_nobody_wrote_counts_as_unknown(desk: Des
 
 def test_an_import_writes_a_meddled_row_anew_and_keeps_nothing_of_the_strangers(desk: Desk) -> None:
     attack(desk, f"INSERT INTO sender_addresses (address, code) VALUES ('{THIEF}', '290001')")
-    assert override.import_file(desk.trial.worker(), [CLINIC], file_digest="0") == (0, 1)
+    worker, hands = desk.trial.worker(), override.Hands(stationery=desk.stationery, accounts=places)
+    with desk.trial.database.reading() as tx:
+        plan = override.planned(tx, [CLINIC], worker.pen.key, replaces=False)
+    assert plan.anew == (CLINIC,)
+    override.import_file(worker, hands, [CLINIC], plan, replaces=False, effect=LoginEffect.KEEP, reason="", file_digest="0" * 64)
     with desk.trial.database.reading() as tx:
         assert senders.faults(tx, desk.trial.pen.key) == {}
         assert senders.get(tx, "290001").addresses == CLINIC.addresses

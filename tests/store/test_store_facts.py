@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from mailer.core import mime
 from mailer.model import Facts, Kind, Letter, PersonName, RawLetter, Reading, Sender, SenderStanding
 from mailer.states import CredentialState, RequestState
-from mailer.store import facts, letters, outbox, personal
+from mailer.store import facts, letters, outbox, personal, senders
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
 from mailer.store.outbox import NewReply
@@ -308,6 +308,20 @@ def test_the_answer_address_is_compared_with_the_last_issue(office: Trial, state
         credential(tx, office, state, at=START - DAY, answer_to="old@clinic.example")
         assert gathered(tx).address_changed is changed
         credential(tx, office, at=START)
+        assert not gathered(tx).address_changed
+
+
+def test_once_something_was_issued_to_a_changed_address_nobody_waits_any_more(office: Trial) -> None:
+    changed = replace(CLINIC, answer_to="new@clinic.example", answer_changed_at=START)
+    with office.worker().writing() as unit:
+        senders.put(unit, changed, office.pen)
+    with office.database.writing() as tx:
+        assert gathered(tx).address_changed
+        credential(tx, office, at=START - SECOND, sender=changed)
+        assert gathered(tx).address_changed
+        credential(tx, office, CredentialState.ABANDONED, at=START + SECOND, person=IVANOV, sender=changed)
+        assert gathered(tx).address_changed
+        credential(tx, office, at=START + MINUTE, person=IVANOV, sender=changed)
         assert not gathered(tx).address_changed
 
 

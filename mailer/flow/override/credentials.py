@@ -9,7 +9,7 @@ from mailer.flow import ending
 from mailer.flow.ending import Disabler
 from mailer.store import credentials
 from mailer.store.credentials import Credential
-from mailer.store.work import Worker
+from mailer.store.work import Unit, Worker
 
 
 def revoke(worker: Worker, accounts: Disabler, written: str, *, reason: str) -> Credential:
@@ -20,14 +20,19 @@ def revoke(worker: Worker, accounts: Disabler, written: str, *, reason: str) -> 
             raise RefusedError(
                 "the credential {login} is {state} and cannot be revoked", login=credential.login, state=credential.state.value
             )
-        ending.end(unit, accounts, credential, CredentialEvent.REVOKED)
-        unit.tell(
-            "credential.revoked",
-            sender=credential.sender_code,
-            request=credential.request_id,
-            importance="notice",
-            credential=credential.id,
-            reason=reason,
-            valid_until=evidence.instant(credential.valid_until),
-        )
+        end(unit, accounts, credential, reason=reason)
         return credentials.get(unit.tx, credential.id)
+
+
+def end(unit: Unit, accounts: Disabler, credential: Credential, *, reason: str) -> None:
+    """Revoke this credential in a transaction that does more than that."""
+    ending.end(unit, accounts, credential, CredentialEvent.REVOKED)
+    unit.tell(
+        "credential.revoked",
+        sender=credential.sender_code,
+        request=credential.request_id,
+        importance="notice",
+        credential=credential.id,
+        reason=reason,
+        valid_until=evidence.instant(credential.valid_until),
+    )

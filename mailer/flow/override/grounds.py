@@ -19,7 +19,7 @@ from mailer.store import facts, letters, personal, proof, requests, senders
 from mailer.store.facts import Limits
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
-from mailer.store.requests import Bound, Request
+from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BARRED: Final = {
@@ -70,11 +70,6 @@ class Ground:
     person: Personal | None
     facts: Facts
 
-    @property
-    def bound(self) -> Bound:
-        """As it stands."""
-        return Bound(sender_code=self.request.sender_code, person_id=self.request.person_id, answer_to_id=self.request.answer_to_id)
-
 
 def look(unit: Unit, worker: Worker, policy: Policy, request: Request) -> Ground:
     """RefusedError when request, letter or register are not as they were told: nobody decides on what a stranger wrote there."""
@@ -82,7 +77,7 @@ def look(unit: Unit, worker: Worker, policy: Policy, request: Request) -> Ground
     why = proof.request_fault(proof.docket(unit.tx, [request.id], key), request)
     if why is not None:
         raise RefusedError(MEDDLED, id=request.id, why=why)
-    kept, letter = _letter(unit, key, request)
+    kept, letter = letter_of(unit, key, policy.ruleset, request)
     sender = _sender(unit, key, request, letter)
     person = None if request.person_id is None else personal.get(unit.tx, request.person_id)
     if person is not None and sender is not None and person.name is not None and person.sender_code != sender.code:
@@ -107,7 +102,8 @@ def admit(unit: Unit, worker: Worker, ground: Ground, verdict: Verdict) -> tuple
     return ground.sender, personal.address(unit.tx, ground.sender.code, ground.sender.answer_to, worker.pen.randbytes)
 
 
-def _letter(unit: Unit, key: bytes, request: Request) -> tuple[Kept | None, Letter | None]:
+def letter_of(unit: Unit, key: bytes, ruleset: Ruleset, request: Request) -> tuple[Kept | None, Letter | None]:
+    """The letter that is answered, None when a person asked for it; RefusedError when it is not as it was kept."""
     letter_id = requests.origin(unit.tx, request)
     if letter_id is None:
         return None, None
@@ -116,7 +112,7 @@ def _letter(unit: Unit, key: bytes, request: Request) -> tuple[Kept | None, Lett
         raise RefusedError(
             "the letter of request {id} is not the one that was kept: somebody changed it; withdraw the request", id=request.id
         )
-    return kept, mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes)
+    return kept, mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes, phrase=ruleset.form.phrase)
 
 
 def _sender(unit: Unit, key: bytes, request: Request, letter: Letter | None) -> Sender | None:
@@ -129,6 +125,11 @@ def _sender(unit: Unit, key: bytes, request: Request, letter: Letter | None) -> 
         sender = found
     else:
         return None
+    return trusted(unit, key, sender)
+
+
+def trusted(unit: Unit, key: bytes, sender: Sender) -> Sender:
+    """RefusedError when this row of the register is not as it was last written."""
     why = senders.fault(unit.tx, sender, key)
     if why is not None:
         raise RefusedError("the row of sender {code} in the register is not to be trusted: {why}", code=sender.code, why=why)

@@ -224,9 +224,8 @@ def _put_back(
     fault = proof.request_fault(proof.docket(unit.tx, [request.id], worker.pen.key), request)
     if fault is not None and change is RequestEvent.HELD:
         raise RefusedError(grounds.MEDDLED, id=request.id, why=fault)
-    bound = Bound(sender_code=request.sender_code, person_id=request.person_id, answer_to_id=request.answer_to_id)
     reason = PERSON if change is RequestEvent.HELD and event is None else None
-    state = requests.decide(unit.tx, request, change, bound, at=unit.at, reason=reason)
+    state = requests.decide(unit.tx, request, change, request.bound, at=unit.at, reason=reason)
     approving.tell(
         unit,
         state,
@@ -234,8 +233,8 @@ def _put_back(
         sender=request.sender_code,
         letter=request.letter_id,
         reissue_of=request.reissue_of,
-        person=None if fault else _row(unit.tx, request.person_id),
-        answer_to=None if fault else _row(unit.tx, request.answer_to_id),
+        person=None if fault else row_of(unit.tx, request.person_id),
+        answer_to=None if fault else row_of(unit.tx, request.answer_to_id),
         decided={**decided, "fault": fault},
         importance="notice",
         event=event,
@@ -261,5 +260,6 @@ def _open(tx: Tx, numbers: Sequence[int], event: RequestEvent) -> Iterator[Reque
         yield request
 
 
-def _row(tx: Tx, row_id: int | None) -> Personal | None:
+def row_of(tx: Tx, row_id: int | None) -> Personal | None:
+    """The name or address that a request points to."""
     return None if row_id is None else personal.get(tx, row_id)

@@ -1,0 +1,166 @@
+"""The register by commands: shown before it is done, done only when agreed, refused with a sentence, each told to the record."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from tests.cli.offices import HOSTILE, Said, Shell, found
+
+HEADER = "code,organisation,subscriber,address,answer_to\n"
+CLINIC_ROW = "290001,ГБУЗ «Больница»,,gb1@clinic.example,{answer_to}\n"
+BLOCK = ("senders", "block", "290001", "--reason", "проверка", "--credentials")
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setenv("LANGUAGE", "en")
+    found(tmp_path)
+    capsys.readouterr()
+    return Shell(home=tmp_path, capsys=capsys)
+
+
+def file(shell: Shell, content: str | bytes, name: str = "list.csv") -> str:
+    path = shell.home / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def sender(shell: Shell, code: str = "290001") -> dict[str, Any]:
+    return next(one for one in shell("senders", "list", "--json").objects if one["code"] == code)
+
+
+def events(shell: Shell) -> list[str]:
+    return [one["event"] for one in shell("audit", "list", "--json").objects]
+
+
+def test_a_change_is_shown_and_done_only_when_agreed(shell: Shell) -> None:
+    listed = file(shell, HEADER + CLINIC_ROW.format(answer_to="new@clinic.example"))
+    before = events(shell)
+    shown = shell("senders", "import", listed, "--dry-run")
+    assert (shown.code, events(shell)) == (0, before)
+    assert shown.out == "~ 290001\n    answer_to: gb1@clinic.example -> new@clinic.example\n1 senders read: 0 new, 1 changed\n"
+    refused = shell("senders", "import", listed)
+    assert (refused.code, refused.err) == (3, "nothing was changed: look at the changes, then run the command again with --yes\n")
+    assert sender(shell)["answer_to"] == "gb1@clinic.example"
+    assert events(shell) == [*before, "command.refused"]
+    assert shell("senders", "import", listed, "--yes").code == 0
+    assert sender(shell)["answer_to"] == "new@clinic.example"
+    assert events(shell)[-3:] == ["sender.registered", "notice.queued", "senders.imported"]
+
+
+def test_a_workbook_is_imported_like_a_csv_file(shell: Shell) -> None:
+    book = openpyxl.Workbook()
+    for line in (
+        ["Код", "Организация", "Абонентский пункт", "Адрес", "Адрес для ответа"],
+        [290005, "Клиника", None, "k@x.example"],
+    ):
+        book.active.append(line)
+    content = BytesIO()
+    book.save(content)
+    said = shell("senders", "import", file(shell, content.getvalue(), "office.xlsx"))
+    assert (said.code, said.out.splitlines()[-1]) == (0, "1 senders read: 1 new, 0 changed")
+    book.active["B2"] = "=1"
+    book.save(content := BytesIO())
+    refused = shell("senders", "import", file(shell, content.getvalue(), "office.xlsx"))
+    assert refused.code == 2
+    assert "the cell B2 holds a formula" in refused.err
+
+
+def test_whoever_is_not_in_a_whole_file_is_blocked_never_forgotten(shell: Shell) -> None:
+    listed = file(shell, HEADER + CLINIC_ROW.format(answer_to=""))
+    assert shell("senders", "import", listed, "--replace", "--yes").code == 2
+    words = ("senders", "import", listed, "--replace", "--credentials", "keep", "--reason", "сверка")
+    planned = shell(*words, "--dry-run", "--json").objects[0]
+    assert planned["removed"] == ["290002", HOSTILE.code]
+    assert shell(*words, "--yes").code == 0
+    assert (sender(shell, "290002")["blocked"], sender(shell, "290002")["block_reason"]) == (True, "сверка")
+    assert sender(shell)["blocked"] is False
+
+
+@pytest.mark.parametrize(("effect", "state"), [("keep", "active"), ("suspend", "suspended"), ("revoke", "revoked")])
+def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell: Shell, effect: str, state: str) -> None:
+    assert shell(*BLOCK[:-1]).code == 2, "the effect on logins has no default"
+    before = events(shell)
+    planned = shell(*BLOCK, effect, "--dry-run", "--json").objects[0]
+    assert (planned["logins"], planned["changed"], events(shell)) == (0 if effect == "keep" else 1, False, before)
+    assert shell(*BLOCK, effect, "--until", "31.12.2099").code == 0
+    assert sender(shell)["blocked_until"] == "2099-12-31T20:59:59+00:00", "to the end of that day in the fund's zone"
+    issued = [one["credential"] for one in shell("credentials", "list", "--json").objects if one["credential"]["issued_at"]]
+    assert [one["state"] for one in issued] == [state]
+    assert shell("senders", "unblock", "290001", "--reason", "снято").code == 0
+    assert sender(shell)["blocked"] is False
+
+
+def test_a_block_that_is_over_already_is_refused(shell: Shell) -> None:
+    said = shell(*BLOCK, "keep", "--until", "2020-01-01")
+    assert (said.code, said.err) == (3, "the last day of the block is over already\n")
+
+
+def test_a_sender_is_registered_from_the_request_that_waits(shell: Shell) -> None:
+    words = ("senders", "add", "290007", "--organisation", "Новая", "--reason", "звонок", "--from-request")
+    assert "is not held for want of" in shell(*words, "1").err
+    planned = shell(*words, "4", "--dry-run", "--json").objects[0]
+    assert planned["sender"]["addresses"] == ["stranger@elsewhere.example"]
+    said = shell(*words, "4")
+    assert said.code == 0
+    assert sender(shell, "290007")["answer_to"] == "stranger@elsewhere.example"
+    assert said.out.endswith("request 4 is still held: `mailer requests approve 4` has it answered\n")
+    assert "already" in shell(*words, "4").err
+    approved = shell("requests", "approve", "4", "--reason", "по звонку")
+    assert (approved.code, approved.err) == (0, "")
+
+
+def refused(shell: Shell, *words: str) -> Said:
+    before = len(events(shell))
+    said = shell(*words)
+    assert said.code != 0
+    assert len(events(shell)) <= before + 1
+    return said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param(("edit", "290001", "--add-address", "dent@clinic.example"), "stands under 290002", id="another's-address"),
+        pytest.param(("edit", "290001", "--organisation", "ГБУЗ «Больница»"), "nothing would change", id="no-change"),
+        pytest.param(("edit", "290001", "--answer-to", "не адрес"), "is not a mail address", id="no-address"),
+        pytest.param(("edit", "290099", "--answer-to", "a@x.example"), "there is no sender 290099", id="no-such-sender"),
+        pytest.param(("add", "290001", "--organisation", "x", "--address", "q@x.example"), "already", id="known-code"),
+        pytest.param(("add", "290010", "--organisation", "=1", "--address", "q@x.example"), "begins with =", id="formula"),
+        pytest.param(("add", "290010", "--organisation", "x"), "one address at least", id="without-address"),
+        pytest.param(("merge", "290001", "290001", "--credentials", "keep", "--yes"), "with itself", id="merged-with-itself"),
+        pytest.param(("merge", "290001", "290002", "--credentials", "keep"), "again with --yes", id="nobody-to-ask"),
+    ],
+)
+def test_what_is_refused_says_why_and_changes_nothing(shell: Shell, words: tuple[str, ...], sentence: str) -> None:
+    before = shell("senders", "list", "--json").out
+    assert sentence in refused(shell, "senders", *words, "--reason", "проверка").err
+    assert shell("senders", "list", "--json").out == before
+
+
+def test_looking_and_exporting_is_recorded_once(shell: Shell) -> None:
+    before = len(events(shell))
+    shown, exported = shell("senders", "show", HOSTILE.code), shell("senders", "export")
+    assert events(shell)[before:] == ["sender.shown", "senders.exported"]
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown.out)
+    assert exported.out.splitlines()[0] == "code,organisation,subscriber,address,answer_to"
+    again = shell("senders", "import", file(shell, "\n".join(exported.out.splitlines()[:2])), "--dry-run")
+    assert again.out == "1 senders read: 0 new, 0 changed\n"
+
+
+def test_lists_of_persons(shell: Shell) -> None:
+    assert shell("persons", "list").out == "there are no lists: any sender may ask for anybody\n"
+    listed = file(shell, "code,person\n290001,Ли К.\n290001,Пришва Александр Андреевич\n")
+    assert shell("persons", "import", listed).code == 3, "a first list changes what every other letter meets"
+    assert shell("persons", "import", listed, "--yes").out.splitlines()[-1] == "1 lists: 2 persons new, 0 taken off, 0 as before"
+    assert [(one["sender_code"], one["persons"]) for one in shell("persons", "list", "--json").objects] == [("290001", 2)]
+    assert shell("persons", "show", "290001").out == "Ли К.\nПришва А.А.\n"
+    assert events(shell)[-1] == "persons.shown"
+    record = json.dumps(shell("audit", "list", "--json").objects, ensure_ascii=False)
+    assert "Пришва" not in record

@@ -220,6 +220,8 @@ class Limits(_Section):
     address_replies_daily: Count = 60
     replies_daily: Count = 5000
     issues_per_10_minutes: Count = 200
+    operator_daily: Count = 30
+    revoke_at_once: Count = 100
 
 
 class Credentials(_Section):
@@ -230,6 +232,7 @@ class Credentials(_Section):
     profile: Literal["default", "mixed"] = "default"
     verifier: Literal["hmac-sha256", "argon2id"] = "hmac-sha256"
     warn_days: Annotated[tuple[Annotated[int, Field(ge=1, le=365)], ...], Field(strict=False)] = (14, 3)
+    max_extensions: Annotated[int, Field(ge=0)] = 2
 
 
 class Accounts(_Section):

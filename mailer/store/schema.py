@@ -167,6 +167,19 @@ ledger = Table(
     Index("ix_ledger_due", "mailbox", "epoch", "filing"),
 )
 
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("mailbox", String(40), nullable=False),
+    Column("kind", String(10), nullable=False),  # forward: a kept letter back into the folder; rescan: look again at what was left
+    Column("letter_id", Number, ForeignKey("letters.id"), index=True),
+    Column("since", Date),
+    Column("asked_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    Index("ix_errands_mailbox", "mailbox", "done_at"),
+)
+
 tries = Table(
     "tries",
     metadata,

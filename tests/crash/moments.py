@@ -148,6 +148,10 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.removed": "tests/flow/test_flow_filed.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "letter.forwarded": "tests/flow/test_flow_errands.py",
+    "letter.returned": "tests/flow/test_flow_errands.py",
+    "rescan.asked": "tests/flow/test_flow_errands.py",
+    "rescan.begun": "tests/flow/test_flow_errands.py",
     "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0012"  # the newest migration: a database of another version is refused
+VERSION: Final = "0013"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={

@@ -34,7 +34,7 @@ CLINIC = Sender(
 DENTIST = Sender(code="290002", organisation="Зубная клиника", answer_to="dent@zub.example", addresses=("dent@zub.example",))
 PEOPLE = ("Иванов И.И.", "Артёмов Ё.Ё.", "Мамин-Сибиряк Д.Н.", "Ю А.Б.", "Иванов П.П.")
 STRANGERS = ("far@elsewhere.example", "near@elsewhere.example")
-BEFORE_THE_WORKLIST = "0011"
+BEFORE_THE_WORKLIST = "0012"
 HOUR = timedelta(hours=1)
 COUNT = 60
 

@@ -68,7 +68,7 @@ def _show(
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
-    from mailer.cli.requests import show_request
+    from mailer.cli.request_show import show_request
     from mailer.flow.report import requests as report
     from mailer.store import credentials
 

@@ -240,6 +240,10 @@ class Accounts(_Section):
     low_stock: Annotated[int, Field(ge=0)] = 20
 
 
+class Replies(_Section):
+    received: bool = False
+
+
 class Approval(_Section):
     delay_seconds: Annotated[int, Field(ge=0)] = 30
 
@@ -285,6 +289,7 @@ class Config(_Section):
     limits: Limits = Limits()
     credentials: Credentials = Credentials()
     accounts: Accounts = Accounts()
+    replies: Replies = Replies()
     approval: Approval = Approval()
     keys: Keys = Keys()
     audit: Audit = Audit()

@@ -146,8 +146,14 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
     "personal.removed": "tests/flow/test_flow_filed.py",
+    "request.shown": "tests/cli/test_cli_worklist.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
+    "requests.searched": "tests/cli/test_cli_worklist.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "letter.forwarded": "tests/flow/test_flow_errands.py",
+    "letter.returned": "tests/flow/test_flow_errands.py",
+    "rescan.asked": "tests/flow/test_flow_errands.py",
+    "rescan.begun": "tests/flow/test_flow_errands.py",
     "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 

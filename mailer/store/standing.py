@@ -73,10 +73,8 @@ def _fault(credential: Credential, account: Managed, person: Personal, told: lis
         return N_("the record does not tell that it was issued")
     life = [one.event for one in own if one.event in {*BEGINS, *ENDS}]
     is_erased = account.login == no_login(credential.id) and life[-1] in ENDS
-    if person.salt is None and not is_erased:
-        return N_("it was issued to another person")
     if reserved[0] != person.login_digest(account.login) and not is_erased:
-        return N_("its login is not the one that was issued")
+        return N_("its login is not the one that was issued") if person.salt else N_("it was issued to another person")
     if account.enabled and life[-1] in ENDS:
         return N_("it works, but the record tells that it has ended")
     if account.expires_at is not None and evidence.instant(account.expires_at) != terms[-1]:

@@ -103,7 +103,7 @@ def fault(sealed: Sealed, key: bytes) -> TamperedError | None:
 
 def bytes_fault(sealed: Sealed, key: bytes) -> TamperedError | None:
     """As `fault`, without reading the header: what follows may believe it."""
-    if {type(one) for one in (sealed.header, sealed.nonce, sealed.details, sealed.leaf, sealed.mac)} != _BYTES:
+    if {type(sealed.header), type(sealed.nonce), type(sealed.details), type(sealed.leaf), type(sealed.mac)} != _BYTES:
         return TamperedError(NO_BYTES)
     if leaf(sealed.header, sealed.nonce, sealed.details) != sealed.leaf:
         return TamperedError("the leaf is not the hash of header and details")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailer.core import kinds, mime
-from mailer.core.decide import decide
+from mailer.core.decide import decide, gate
 from mailer.core.rules import Ruleset
 from mailer.flow import approving, refusing
 from mailer.flow.stationery import Stationery
@@ -23,6 +23,7 @@ from mailer.model import (
     Own,
     Reading,
     Sender,
+    SenderStanding,
     Verdict,
 )
 from mailer.states import RequestState
@@ -37,12 +38,14 @@ STATES: Final = {Verdict.ISSUE: RequestState.APPROVED, Verdict.HOLD: RequestStat
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnswerSettings:
-    """`observe`: decide, record and show, but open no request and answer nothing."""
+    """`observe`: decide, record and show, but open no request and answer nothing. `receipts`: a known sender whose request is held
+    is told that his letter came."""
 
     ruleset: Ruleset
     own: Own
     limits: Limits
     observe: bool
+    receipts: bool = False
 
 
 class Answer:
@@ -109,6 +112,8 @@ class Answer:
         randbytes = self._stationery.randbytes
         person = personal.person(unit.tx, code or "", reading.person, randbytes) if reading.person else None
         answer_to = personal.address(unit.tx, sender.code, sender.answer_to, randbytes) if sender else None
+        written_by = letter.sender if letter and sender is None else None
+        stranger = personal.address(unit.tx, "", written_by, randbytes) if written_by else None
         state = STATES[decision.verdict]
         request_id = requests.open_request(
             unit.tx,
@@ -117,6 +122,7 @@ class Answer:
             sender_code=code,
             person_id=person.id if person else None,
             answer_to_id=answer_to.id if answer_to else None,
+            stranger_id=stranger.id if stranger else None,
             decision=decision,
             facts=facts_known,
             ruleset_hash=self._settings.ruleset.hash,
@@ -133,7 +139,8 @@ class Answer:
             answer_to=answer_to,
             decided=approving.told_of(decision, facts_known, self._settings.ruleset.hash),
         )
-        if decision.verdict is Verdict.REFUSE and decision.reply and sender and answer_to:
+        name = decision.reply if decision.verdict is Verdict.REFUSE else self._receipt(decision, facts_known)
+        if name is not None and sender and answer_to:
             refusing.write(
                 unit,
                 self._stationery,
@@ -141,7 +148,12 @@ class Answer:
                 sender=sender,
                 answer_to=answer_to,
                 received_at=kept.received_at,
-                name=decision.reply,
+                name=name,
                 reading=reading,
                 answered=letter,
             )
+
+    def _receipt(self, decision: Decision, known: Facts) -> str | None:
+        """The letter that says no more than that a held request came; it passes the gate as every answer does."""
+        told = self._settings.receipts and decision.verdict is Verdict.HOLD and known.sender is SenderStanding.KNOWN
+        return "received" if told and gate(Verdict.REFUSE, known) is None else None

@@ -79,6 +79,12 @@ def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, l
     return found
 
 
+def count_by(tx: Tx, actor: str, event: str, *, since: datetime) -> int:
+    """How often somebody did this since then; for events that people bring about, which are few."""
+    query = select(func.count()).where(records.c.event == event, records.c.actor == actor, records.c.at >= since)
+    return tx.execute(query).scalar_one()
+
+
 def newest_registered(tx: Tx, codes: Collection[str]) -> dict[str | None, Sealed]:
     """Code -> the record that tells how this row of the senders' register was last written."""
     newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), REGISTERED).group_by(records.c.sender_code)
@@ -93,8 +99,9 @@ def registered_codes(tx: Tx) -> set[str]:
 
 def of_letter(tx: Tx, letter_id: int) -> list[Sealed]:
     """The records of a letter and of the request in it, oldest first: its timeline."""
-    requested = select(records.c.request_id).where(records.c.letter_id == letter_id, records.c.request_id.is_not(None))
-    query = select(*_BYTES).where((records.c.letter_id == letter_id) | records.c.request_id.in_(requested)).order_by(records.c.seq)
+    requested = select(records.c.request_id).where(records.c.letter_id == letter_id, records.c.request_id.is_not(None)).distinct()
+    numbers = tx.execute(requested).scalars().all()  # asked first: PostgreSQL reads the whole record for both in one question
+    query = select(*_BYTES).where((records.c.letter_id == letter_id) | records.c.request_id.in_(numbers)).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]
 
 

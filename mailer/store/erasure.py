@@ -81,6 +81,10 @@ def with_bytes(tx: Tx, *, after: int, limit: int) -> Sequence[Row[Any]]:
     return tx.execute(query.order_by(letters.c.id).limit(limit)).all()
 
 
+def count_with_bytes(tx: Tx) -> int:
+    return tx.execute(select(func.count()).select_from(letters).where(letters.c.erased_at.is_(None))).scalar_one()
+
+
 def in_register(tx: Tx) -> list[tuple[str, str]]:
     """Code and text of what the senders' register says of organisations and points: people may be named there."""
     rows = tx.execute(select(senders.c.code, senders.c.organisation).order_by(senders.c.code)).all()
@@ -105,7 +109,8 @@ def gather(tx: Tx, person_ids: Sequence[int], letter_ids: Iterable[int]) -> Hold
             answered[row.id] = ReplyState(row.state)
             sealed += row.sealed is not None
             addresses.add(row.recipient_id)
-        addresses.update(tx.execute(select(requests.c.answer_to_id).where(requests.c.id.in_(page))).scalars())
+        for column in (requests.c.answer_to_id, requests.c.stranger_id):
+            addresses.update(tx.execute(select(column).where(requests.c.id.in_(page))).scalars())
     given = [one for page in chunks(sorted(person_ids)) for one in issued.of_persons(tx, page)]
     stored = _stored(tx, own_letters - {None})
     return Holdings(

@@ -16,6 +16,7 @@ from mailer.core.retry import LONGEST_WAIT
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
 from mailer.store import leases
+from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.leases import Lease
 from mailer.store.schema import replies
@@ -136,6 +137,11 @@ def again(tx: Tx, reply: Reply, event: ReplyEvent, *, sends: int, outcome: str, 
     _move(tx, reply, event, sends=sends, outcome=outcome[:500], next_at=next_at)
 
 
+def requeue(tx: Tx, reply: Reply, *, at: datetime) -> None:
+    """A person has what was given up, or is in doubt, sent again: the same bytes, counted anew."""
+    _move(tx, reply, ReplyEvent.RETURNED, sends=0, next_at=at, finished_at=None)
+
+
 def hold_back(tx: Tx, until: datetime, *, written_after: datetime) -> None:
     """Whatever would be tried sooner waits until then, untried; only replies written after `written_after`."""
     sooner = select(replies.c.id).where(
@@ -233,8 +239,7 @@ def count_of(tx: Tx, state: ReplyState) -> int:
 
 
 def counts(tx: Tx) -> dict[ReplyState, int]:
-    rows = tx.execute(select(replies.c.state, func.count()).group_by(replies.c.state))
-    return {ReplyState(state): count for state, count in rows}
+    return counted(tx, replies.c.state, ReplyState, most=ReplyState.SENT)
 
 
 def _read(row: Row[Any]) -> Reply:

@@ -129,6 +129,10 @@ TOLD_WITH: Final[Mapping[str, str]] = {
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "credential.distrusted": "tests/flow/test_flow_standing.py",
+    "credential.extended": "tests/flow/test_flow_again.py",
+    "credential.reissue-asked": "tests/flow/test_flow_again.py",
+    "credential.resumed": "tests/flow/test_flow_again.py",
+    "reply.requeued": "tests/flow/test_flow_again.py",
     "credential.warned": "tests/flow/test_flow_expire.py",
     "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
@@ -143,8 +147,14 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.exported": "tests/flow/test_flow_personal.py",
     "personal.found": "tests/flow/test_flow_personal.py",
     "personal.removed": "tests/flow/test_flow_filed.py",
+    "request.shown": "tests/cli/test_cli_worklist.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
+    "requests.searched": "tests/cli/test_cli_worklist.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "letter.forwarded": "tests/flow/test_flow_errands.py",
+    "letter.returned": "tests/flow/test_flow_errands.py",
+    "rescan.asked": "tests/flow/test_flow_errands.py",
+    "rescan.begun": "tests/flow/test_flow_errands.py",
     "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 

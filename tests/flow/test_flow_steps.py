@@ -14,11 +14,11 @@ from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
 from mailer.errors import EdgeError, RecordError, SetupError
 from mailer.flow.override import credentials as override
-from mailer.flow.override import register
 from mailer.flow.report import requests as report
 from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import PHRASE, body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, password_in, until_done
 from tests.store.offices import Trial
@@ -33,7 +33,7 @@ def desk(trial: Trial, tmp_path: Path) -> Desk:
 
 def states(desk: Desk) -> list[tuple[str, str | None]]:
     with desk.trial.database.reading() as tx:
-        return [(line.state, line.reason) for line in report.request_lines(tx, 100)]
+        return [(line.state, line.reason) for line in report.listed(tx, Wanted(), Page(limit=100)).lines]
 
 
 def credential_states(desk: Desk) -> list[CredentialState]:
@@ -234,7 +234,7 @@ def test_a_changed_answer_address_is_held(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     desk.run()
     desk.trial.clock.move(hours=1)
-    register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to="other@clinic.example")], file_digest="0")
+    desk.trial.register(replace(CLINIC, answer_to="other@clinic.example"))
     desk.take(request("Пришва А.А.", ADDRESS, 2))
     desk.run()
     assert states(desk)[0] == ("held", "address-changed")

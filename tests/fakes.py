@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from mailer.core.alarms import OutsideSigns
 from mailer.errors import EdgeError, EdgeSetupError
@@ -71,6 +71,16 @@ class FakeMailbox:
             raise EdgeError("the server cannot read one of them, and hangs up")
         self.fetched += items
         return {item: self.letters[item] for item in items}
+
+    def since(self, day: date) -> list[int]:
+        self._break("since")
+        return sorted(self.letters) if self.received_at.date() >= day else []
+
+    def put_back(self, content: bytes, received_at: datetime) -> None:
+        if "put_back" in self.fail_before:
+            self._break("put_back")
+        self.drop(content)
+        self._break("put_back")
 
     def file(self, items: Sequence[int]) -> None:
         if self.refuses_filing:

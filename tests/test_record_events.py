@@ -12,7 +12,7 @@ from tests.test_docs import ROOT, rows
 
 TABLE = {cells[0]: cells[1:] for cells in rows("docs/audit.md", "Events")}
 EVENTS = told.events()
-ACCOUNT = re.compile(r"account\.|credential\.(reserved|issued|suspended|revoked|superseded|expired|warned)$")
+ACCOUNT = re.compile(r"account\.|credential\.(reserved|issued|suspended|revoked|superseded|expired|warned|extended|resumed)$")
 
 
 def words(cell: str) -> set[str]:

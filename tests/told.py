@@ -28,6 +28,7 @@ WHO: Final[Mapping[str, str]] = {
     "flow/custody.py": "courier, operator",
     "flow/deliver.py": "courier",
     "flow/ending.py": "desk, courier, operator",
+    "flow/errands.py": "desk",
     "flow/expire.py": "desk",
     "flow/export.py": "operator",
     "flow/filer.py": "desk",
@@ -96,12 +97,20 @@ HANDS: Final[Mapping[tuple[str, str], Hand]] = {
             by_hand("reply.failed", "warning, alarm"),
         ),
     ),
+    ("flow/errands.py", "Errands._tell_returned"): Hand(
+        why="where it lies now, if the server said so", fields=frozenset({"epoch", "item"})
+    ),
     ("flow/intake.py", "Intake._tell_over"): Hand(
         why="the amounts of a day's share", fields=frozenset({"group", "letters", "size_bytes"})
     ),
     ("flow/intake.py", "Intake._take_over_the_line"): Hand(why="a name before", fields=frozenset({"mailbox", "epoch", "item"})),
     ("flow/issue.py", "Issue._tell_pause"): Hand(
         why="one place for both", told=(by_hand("issuing.paused", "alarm"), by_hand("issuing.resumed", "notice"))
+    ),
+    ("flow/override/again.py", "reissue"): Hand(why="always approved", told=(by_hand("request.approved", "notice"),)),
+    ("flow/override/again.py", "_resume"): Hand(why="always withdrawn", told=(by_hand("request.withdrawn", "notice"),)),
+    ("flow/override/again.py", "_tell"): Hand(
+        why="one form for both", told=(by_hand("credential.reissue-asked", "notice"), by_hand("credential.resumed", "notice"))
     ),
     ("flow/override/closing.py", "_hold"): Hand(why="always held", told=(by_hand("request.held", "notice"),)),
     ("flow/override/corrections.py", "correct"): Hand(
@@ -117,8 +126,10 @@ HANDS: Final[Mapping[tuple[str, str], Hand]] = {
     ("flow/override/destruction.py", "destroy"): Hand(why="the papers' digests", fields=PAPERS),
     ("flow/override/filed.py", "remove"): Hand(why="the papers' digests", fields=PAPERS),
     ("flow/override/letters.py", "_tell_of_letter"): Hand(
-        why="one form for three deeds",
-        told=tuple(by_hand(event, "notice") for event in ("letter.retried", "letter.dropped", "letter.exported")),
+        why="one form for four deeds",
+        told=tuple(
+            by_hand(event, "notice") for event in ("letter.retried", "letter.dropped", "letter.exported", "letter.forwarded")
+        ),
     ),
     ("flow/override/orders.py", "issue"): Hand(
         why="the rules may want it held",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli import measures
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.show import LARGEST, local, print_json, safe_text, say, table
+from mailer.cli.show import LARGEST, local, print_json, say, table
 from mailer.states import CredentialState
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The issued credentials."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest credentials."))(_list)
     noun.command("show", help=_("Show one credential, by id or login."))(_show)
-    noun.command("revoke", help=_("End a credential now."))(_revoke)
     noun.command("check", help=_("Check a login; its password is asked for or read from standard input."))(_check)
+    measures.add_to(noun)
     app.add_typer(noun, name="credentials")
 
 
@@ -82,22 +83,8 @@ def _show(
     zone = office.config.zone
     say(_("credential {id}").format(id=found.id))
     say("  " + _("term: {rule}, last day {day}").format(rule=found.term_rule, day=f"{found.last_day:%d.%m.%Y}"))
+    say("  " + _("first use: {when}").format(when=_("unknown")))  # no place of validity of ours tells it
     show_request(view, zone)
-
-
-def _revoke(
-    context: typer.Context,
-    credential: Annotated[str, typer.Argument(metavar="LOGIN")],
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")],
-) -> None:
-    from mailer.flow.override import credentials as override
-    from mailer.store import places
-
-    if not reason.strip():
-        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
-    with officer_of(context, "credentials revoke") as (_office, worker):
-        found = override.revoke(worker, places, credential, reason=reason.strip())
-    say(_("{login}: {state}").format(login=safe_text(found.login), state=found.state.value))
 
 
 def _check(context: typer.Context, login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import date, datetime
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +13,12 @@ import typer
 
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import office_of, officer_of
+from mailer.cli.pause import OnlyTry
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
 from mailer.states import LetterState
 
 if TYPE_CHECKING:
+    from mailer.service.office import Office
     from mailer.store.letters import Kept
 
 Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
@@ -29,6 +32,10 @@ def add_to(app: typer.Typer) -> None:
     noun.command("retry", help=_("Have quarantined letters read once more."))(_retry)
     noun.command("drop", help=_("Give quarantined letters up: they are never read again."))(_drop)
     noun.command("export", help=_("Write the kept bytes of one letter to a new file."))(_export)
+    noun.command("forward", help=_("Put kept letters back into the folder they came to, for people; they are not read again."))(
+        _forward
+    )
+    noun.command("rescan", help=_("Look again at the letters that were left in the mailboxes as not ours."))(_rescan)
     app.add_typer(noun, name="letters")
 
 
@@ -119,6 +126,72 @@ def _drop(
     why = _given(reason)
     with officer_of(context, "letters drop", about=numbers) as (_office, worker):
         _show_changed(override.drop(worker, numbers, reason=why), as_json=as_json)
+
+
+def _forward(
+    context: typer.Context,
+    numbers: Numbers,
+    *,
+    reason: Because,
+    dry_run: OnlyTry = False,
+    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+) -> None:
+    from mailer.flow.override import letters as override
+
+    why = _given(reason)
+    with officer_of(context, "letters forward", about=numbers, dry_run=dry_run) as (_office, worker):
+        found = override.forward(worker, numbers, reason=why, dry_run=dry_run)
+    for kept in found:
+        if as_json:
+            print_json({"letter": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
+        elif dry_run:
+            say(_("letter {id} would be put back into {mailbox}; nothing was changed").format(id=kept.id, mailbox=kept.mailbox))
+        else:
+            say(_("letter {id}: the service puts it back into {mailbox}").format(id=kept.id, mailbox=kept.mailbox))
+
+
+def _rescan(
+    context: typer.Context,
+    *,
+    since: Annotated[datetime, typer.Option("--since", formats=["%d.%m.%Y"], help=_("From this day on."))],
+    reason: Because,
+    dry_run: OnlyTry = False,
+    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+) -> None:
+    from mailer.flow.override import letters as override
+
+    why = _given(reason)
+    with officer_of(context, "letters rescan", dry_run=dry_run) as (office, worker):
+        mailboxes = [mailbox.name for mailbox in office.config.mailbox]
+        override.rescan(worker, mailboxes, since.date(), reason=why, dry_run=dry_run)
+        waiting = _left_in(office, since.date()) if dry_run else {}
+    for mailbox in mailboxes:
+        if as_json:
+            print_json({"mailbox": mailbox, "since": since.date(), "letters": waiting.get(mailbox), "changed": not dry_run})
+        elif dry_run:
+            said = _("{mailbox}: {count} letters would be looked at again; nothing was changed")
+            say(said.format(mailbox=mailbox, count=waiting[mailbox]))
+        else:
+            say(_("{mailbox}: the service looks again at what was left there").format(mailbox=mailbox))
+
+
+def _left_in(office: Office, since: date) -> dict[str, int]:
+    """Mailbox -> how many letters were left there; asked of the mail server, where nothing is changed."""
+    from mailer.flow.intake import epoch_of
+    from mailer.service.office import clock
+    from mailer.store import ledger
+
+    found = {}
+    for settings in office.config.mailbox:
+        mailbox = office.mailbox(settings)
+        try:
+            epoch = epoch_of(mailbox.open(), clock())
+            items = mailbox.since(since)
+        finally:
+            mailbox.close()
+        with office.database.reading() as tx:
+            found[settings.name] = ledger.count_left(tx, settings.name, epoch, items)
+    return found
 
 
 def _given(reason: str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli import progress
+from mailer.cli.newfiles import new_file
 from mailer.cli.opened import officer_of
-from mailer.cli.personal_show import new_file, show_cleared, show_erased, show_found
+from mailer.cli.personal_show import show_cleared, show_erased, show_found
 from mailer.cli.show import plain, print_json, safe_text, say
 from mailer.errors import EdgeError, SetupError
 
@@ -47,8 +49,8 @@ def add_to(app: typer.Typer) -> None:
 def _find(context: typer.Context, name: Name, sender: Senders = None, as_json: AsJson = False) -> None:
     from mailer.flow.override import personal
 
-    with officer_of(context, "personal find") as (office, worker):
-        found = personal.find(worker, _asked(office, name, sender), _quietly)
+    with officer_of(context, "personal find") as (office, worker), _watched(worker) as advance:
+        found = personal.find(worker, _asked(office, name, sender), advance)
     show_found(found, as_json=as_json)
 
 
@@ -60,10 +62,10 @@ def _export(
 ) -> None:
     from mailer.flow.override import personal
 
-    with officer_of(context, "personal export") as (office, worker), new_file(file) as descriptor:
-        held = personal.export(worker, _asked(office, name, sender), _quietly)
+    with officer_of(context, "personal export") as (office, worker), new_file(file) as target, _watched(worker) as advance:
+        held = personal.export(worker, _asked(office, name, sender), advance)
         written = json.dumps(plain(held), ensure_ascii=False, indent=2) + "\n"
-        os.write(descriptor, written.encode())
+        target.write(written.encode())
     say(_("{path}: all that is held of this person").format(path=safe_text(file)))
 
 
@@ -86,7 +88,8 @@ def _erase(
         raise typer.BadParameter(_("give a name, or --expired alone"), param_hint="NAME")
     with officer_of(context, "personal erase", dry_run=dry_run) as (office, worker):
         if name is not None:
-            found = personal.find(worker, _asked(office, name, sender), _quietly)
+            with _watched(worker) as advance:
+                found = personal.find(worker, _asked(office, name, sender), advance)
             order = destruction.order_of(found, reason=why, revoke=revoke)
             register = found.register
         else:
@@ -228,5 +231,12 @@ def _given(reason: str) -> str:
     return reason.strip()
 
 
-def _quietly(_letters: int) -> None:
-    """Nobody watches."""
+@contextmanager
+def _watched(worker: Worker) -> Iterator[Callable[[int], object]]:
+    """While letters are looked through."""
+    from mailer.store import erasure
+
+    with worker.reading() as tx:
+        count = erasure.count_with_bytes(tx)
+    with progress.bar(_("letters"), count) as advance:
+        yield advance

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailer.cli.show import print_json, safe_text, say
-from mailer.errors import RefusedError, SetupError
 
 if TYPE_CHECKING:
     from mailer.core.erasing import Living
@@ -88,22 +85,3 @@ def show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living],
         say("! " + safe_text(f"{hindering.kind} {hindering.name}: {hindering.state.value}"))
     for path in paths:
         say(_("{path}: to be signed and kept for three years").format(path=safe_text(path)))
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[int]:
-    """A file for its owner alone, that was not there; gone again unless all of it was written."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise RefusedError("{path} exists already and is not overwritten", path=path) from error
-    except OSError as error:
-        raise SetupError("{path} cannot be written: {why}", path=path, why=error.strerror) from error
-    try:
-        yield descriptor
-        os.fsync(descriptor)
-    except BaseException:
-        path.unlink()
-        raise
-    finally:
-        os.close(descriptor)

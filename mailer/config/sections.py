@@ -220,6 +220,8 @@ class Limits(_Section):
     address_replies_daily: Count = 60
     replies_daily: Count = 5000
     issues_per_10_minutes: Count = 200
+    operator_daily: Count = 30
+    revoke_at_once: Count = 100
 
 
 class Credentials(_Section):
@@ -230,11 +232,16 @@ class Credentials(_Section):
     profile: Literal["default", "mixed"] = "default"
     verifier: Literal["hmac-sha256", "argon2id"] = "hmac-sha256"
     warn_days: Annotated[tuple[Annotated[int, Field(ge=1, le=365)], ...], Field(strict=False)] = (14, 3)
+    max_extensions: Annotated[int, Field(ge=0)] = 2
 
 
 class Accounts(_Section):
     kind: Literal["local", "pool"] = "local"
     low_stock: Annotated[int, Field(ge=0)] = 20
+
+
+class Replies(_Section):
+    received: bool = False
 
 
 class Approval(_Section):
@@ -282,6 +289,7 @@ class Config(_Section):
     limits: Limits = Limits()
     credentials: Credentials = Credentials()
     accounts: Accounts = Accounts()
+    replies: Replies = Replies()
     approval: Approval = Approval()
     keys: Keys = Keys()
     audit: Audit = Audit()

@@ -99,6 +99,7 @@ REPLY: Mapping[tuple[ReplyState, ReplyEvent], ReplyState] = {
     (ReplyState.SENDING, ReplyEvent.DOUBTED): ReplyState.UNKNOWN,
     (ReplyState.SENDING, ReplyEvent.FAILED): ReplyState.FAILED,
     (ReplyState.UNKNOWN, ReplyEvent.RETURNED): ReplyState.QUEUED,
+    (ReplyState.FAILED, ReplyEvent.RETURNED): ReplyState.QUEUED,
     (ReplyState.UNKNOWN, ReplyEvent.SENT): ReplyState.SENT,
     (ReplyState.SENT, ReplyEvent.CONFIRMED): ReplyState.CONFIRMED,
     (ReplyState.SENT, ReplyEvent.BOUNCED): ReplyState.BOUNCED,

@@ -35,7 +35,7 @@ class LetterValues:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplyValues(LetterValues):
-    """What every reply may say besides; enough for `refused-subject` and `refused-sender`.
+    """What every reply may say besides; enough for `refused-subject`, `refused-sender` and `received`.
 
     `checkpoint_code`: of the last checkpoint signed before it, "" before the first.
     """
@@ -158,6 +158,7 @@ TEMPLATES: Final[Mapping[str, type[LetterValues]]] = MappingProxyType(
         "refused-sender": ReplyValues,
         "expiring": TermValues,
         "extended": TermValues,
+        "received": ReplyValues,
         "alarm": AlarmValues,
         "answer-address": AnswerAddressValues,
         "digest": DigestValues,

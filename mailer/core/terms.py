@@ -33,6 +33,16 @@ def term(issued_at: datetime, zone: ZoneInfo, months: int, max_days: int | None)
     return Term(until=_last_second(last_day, zone), last_day=last_day, rule=f"{rule}, {zone.key}")
 
 
+def extended(at: datetime, zone: ZoneInfo, wanted: date | int) -> Term:
+    """The term of what is to live on: until the end of that day, or for so many calendar months from the day of `at`."""
+    if isinstance(wanted, int):
+        last_day = _months_later(at.astimezone(zone).date(), wanted)
+        rule = f"extended by {wanted} calendar months from {at.astimezone(zone):%Y-%m-%d}"
+    else:
+        last_day, rule = wanted, f"extended to {wanted:%Y-%m-%d}"
+    return Term(until=_last_second(last_day, zone), last_day=last_day, rule=f"{rule}, {zone.key}")
+
+
 def until_at_most(term: Term, end: datetime | None, zone: ZoneInfo) -> Term:
     """The term, or where it ends earlier by itself (the pair's own end), that end."""
     if end is None or end >= term.until:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from time import monotonic  # measures how long nothing came; nothing is decided or recorded by it
 from typing import Final
 
@@ -103,6 +103,16 @@ class ImapMailbox:
             found = client.fetch(items, ["BODY.PEEK[]"])
         parts = {item: found.get(item, {}).get(b"BODY[]") for item in items}
         return {item: content for item, content in parts.items() if isinstance(content, bytes)}
+
+    def since(self, day: date) -> list[int]:
+        """UIDs of the letters that the server got on that day or later, by its own date, ascending (RFC 3501, 6.4.4, SINCE)."""
+        with self._connection() as client:
+            return sorted(client.search(["SINCE", day]))
+
+    def put_back(self, content: bytes, received_at: datetime) -> None:
+        """Write a letter into the folder, unread, with the server's date that it had; returns once the server agreed."""
+        with self._connection() as client:
+            client.append(_path(client, self._account.folder), content, (), received_at)
 
     def file(self, items: Sequence[int]) -> None:
         """Move letters to the done folder; returns once the server agreed. Letters already gone are no error.

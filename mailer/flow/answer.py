@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailer.core import kinds, mime
-from mailer.core.decide import decide
+from mailer.core.decide import decide, gate
 from mailer.core.rules import Ruleset
 from mailer.flow import approving, refusing
 from mailer.flow.stationery import Stationery
@@ -23,6 +23,7 @@ from mailer.model import (
     Own,
     Reading,
     Sender,
+    SenderStanding,
     Verdict,
 )
 from mailer.states import RequestState
@@ -37,12 +38,14 @@ STATES: Final = {Verdict.ISSUE: RequestState.APPROVED, Verdict.HOLD: RequestStat
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnswerSettings:
-    """`observe`: decide, record and show, but open no request and answer nothing."""
+    """`observe`: decide, record and show, but open no request and answer nothing. `receipts`: a known sender whose request is held
+    is told that his letter came."""
 
     ruleset: Ruleset
     own: Own
     limits: Limits
     observe: bool
+    receipts: bool = False
 
 
 class Answer:
@@ -133,7 +136,8 @@ class Answer:
             answer_to=answer_to,
             decided=approving.told_of(decision, facts_known, self._settings.ruleset.hash),
         )
-        if decision.verdict is Verdict.REFUSE and decision.reply and sender and answer_to:
+        name = decision.reply if decision.verdict is Verdict.REFUSE else self._receipt(decision, facts_known)
+        if name is not None and sender and answer_to:
             refusing.write(
                 unit,
                 self._stationery,
@@ -141,7 +145,12 @@ class Answer:
                 sender=sender,
                 answer_to=answer_to,
                 received_at=kept.received_at,
-                name=decision.reply,
+                name=name,
                 reading=reading,
                 answered=letter,
             )
+
+    def _receipt(self, decision: Decision, known: Facts) -> str | None:
+        """The letter that says no more than that a held request came; it passes the gate as every answer does."""
+        told = self._settings.receipts and decision.verdict is Verdict.HOLD and known.sender is SenderStanding.KNOWN
+        return "received" if told and gate(Verdict.REFUSE, known) is None else None

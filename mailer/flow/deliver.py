@@ -220,7 +220,7 @@ class Deliver:
         if reply.request_id is None:
             return
         request = requests.get(unit.tx, reply.request_id)
-        if request.state is RequestState.ISSUED:
+        if request.state is RequestState.ISSUED and reply.credential_id is not None:  # a receipt that left late answers nothing
             requests.move(unit.tx, request, RequestEvent.ANSWERED)
             unit.tell("request.answered", sender=request.sender_code, request=request.id, letter=request.letter_id)
         if reply.credential_id is not None:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from mailer.core import evidence
 from mailer.core.lifecycle import CredentialEvent
 from mailer.errors import LeaseLostError, RecordError
-from mailer.store import credentials
+from mailer.store import credentials, lifespans
 from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.work import Unit
@@ -51,7 +51,7 @@ def retry(unit: Unit, accounts: Disabler, credential: Credential) -> None:
     if _disable(unit, accounts, credential) is not None:
         _note(unit, credential, since=since)
         return
-    credentials.disabled(unit.tx, credential.id)
+    lifespans.disabled(unit.tx, credential.id)
     unit.tell(
         "account.disabled",
         sender=credential.sender_code,
@@ -65,7 +65,7 @@ def retry(unit: Unit, accounts: Disabler, credential: Credential) -> None:
 
 
 def _note(unit: Unit, credential: Credential, *, since: datetime) -> None:
-    credentials.disable_later(unit.tx, credential.id, since=since, again_at=unit.at + AGAIN)
+    lifespans.disable_later(unit.tx, credential.id, since=since, again_at=unit.at + AGAIN)
 
 
 def _disable(unit: Unit, accounts: Disabler, credential: Credential) -> str | None:

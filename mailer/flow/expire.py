@@ -19,7 +19,7 @@ from mailer.flow import ending, tidings
 from mailer.flow.ending import Disabler
 from mailer.flow.stationery import Stationery
 from mailer.states import CredentialState
-from mailer.store import credentials, failures
+from mailer.store import credentials, failures, lifespans
 from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError
 from mailer.store.work import Unit, Worker
@@ -63,11 +63,11 @@ class Expire:
     def _end(self) -> bool:
         with self._worker.reading() as tx:
             now = self._worker.clock()
-            over = credentials.ended(tx, now, 1) or credentials.to_disable(tx, now, 1)
+            over = credentials.ended(tx, now, 1) or lifespans.to_disable(tx, now, 1)
             if not over and not failures.any_untold(tx, now):
                 return False
         with self._worker.writing() as unit:
-            for credential in credentials.to_disable(unit.tx, unit.at, BATCH):
+            for credential in lifespans.to_disable(unit.tx, unit.at, BATCH):
                 ending.retry(unit, self._accounts, credential)
             for credential in credentials.ended(unit.tx, unit.at, BATCH):
                 ending.end(unit, self._accounts, credential, CredentialEvent.EXPIRED)
@@ -88,7 +88,7 @@ class Expire:
             return False
         with self._worker.reading() as tx:
             longest = max(self._settings.warn_days)
-            found = [one.id for one in credentials.nearing(tx, now, days=longest) if self._due(one, now) is not None]
+            found = [one.id for one in lifespans.nearing(tx, now, days=longest) if self._due(one, now) is not None]
         if found:
             self._stationery.ready()
         for start in range(0, len(found), BATCH):
@@ -113,7 +113,7 @@ class Expire:
             return
         try:
             with unit.savepoint():
-                credentials.warned(unit.tx, credential.id, days)
+                lifespans.warned(unit.tx, credential.id, days)
                 why = tidings.write(unit, self._stationery, credential, "expiring", key=self._worker.pen.key)
                 unit.tell(
                     "credential.warned" if why is None else "credential.distrusted",

@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 from mailer.core import bouncecut, keeping, kinds, trust
 from mailer.core.caution import Caution
 from mailer.core.keeping import Arrival, Group, Looked
 from mailer.errors import EdgeError, LeaseLostError, RecordError
+from mailer.flow.errands import Errands
 from mailer.flow.filer import Filer
 from mailer.model import Form, Head, Kind, Own, RawLetter, Trust
 from mailer.store import ledger, letters, senders, tries
@@ -45,6 +46,12 @@ class Mailbox(Protocol):
         """Header blocks; what the server leaves out is left out. Reading changes nothing on the server."""
 
     def whole(self, items: Sequence[int]) -> dict[int, bytes]: ...
+
+    def since(self, day: date) -> list[int]:
+        """Numbers of the letters in the folder that the server got on that day or later, ascending."""
+
+    def put_back(self, content: bytes, received_at: datetime) -> None:
+        """Write a letter into the folder, unread; returns only once the server agreed."""
 
     def file(self, items: Sequence[int]) -> None:
         """Move letters out of the folder; returns only once the server agreed. Calling twice is fine.
@@ -98,6 +105,7 @@ class Intake:
         self._on_trouble = on_trouble
         self._watched = watched
         self._filer = Filer(worker, mailbox, settings.mailbox, settings.batch)
+        self._errands = Errands(worker, mailbox, settings.mailbox, observe=settings.observe)
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None
@@ -121,6 +129,9 @@ class Intake:
         for item, attempts in suspects.items():
             self._take_alone(epoch, item, attempts)
         self._careful = bool(suspects)
+        if not suspects and self._full_due is not None and self._errands.carry_out(epoch):
+            self._full_due = None
+            return True
         left_behind = not self._settings.observe and self._filer.file_left_behind(epoch)
         return left_behind or taken > 0 or bool(suspects)
 
@@ -267,8 +278,10 @@ class Intake:
         due = {arrival.looked.head.item for arrival in arrivals if arrival.ours and not self._settings.observe}
         with self._worker.writing() as unit:
             tries.forget(unit.tx, mailbox, epoch, items)
+            returned = self._errands.met(unit, epoch, [arrival.looked for arrival in arrivals])
+            due -= returned
             for arrival in arrivals:
-                if not arrival.kept:
+                if not arrival.kept or arrival.looked.head.item in returned:
                     continue
                 before = self._kept_before(unit, epoch, arrival.looked)
                 if before is None:

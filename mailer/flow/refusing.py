@@ -1,6 +1,6 @@
-"""How is a refusal written? By its template, into the transaction that refuses; whether it may be is not asked here.
+"""How is an answer without a login written, a refusal or a receipt? By its template, into the transaction that decides.
 
-Not a step: answer and the officer's commands refuse through it.
+Not a step: answer and the officer's commands write through it. Whether it may be written is not asked here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def write(
     reading: Reading,
     answered: Letter | None,
 ) -> None:
-    """Write and queue the refusal `name` of this request. `reading`: what it explains; without a reason it asks to get in touch."""
+    """Write and queue the letter `name` of this request. `reading`: what it explains; without a reason it asks to get in touch."""
     fund = stationery.fund
     values = ReplyValues(
         fund_name=fund.name,

@@ -6,6 +6,8 @@ each is held against the record before a letter is written.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import TermValues
 from mailer.flow.stationery import Stationery
@@ -14,8 +16,13 @@ from mailer.store.credentials import Credential
 from mailer.store.work import Unit
 
 
-def write(unit: Unit, stationery: Stationery, credential: Credential, name: str, *, key: bytes) -> str | None:
-    """Queue letter `name` about this login in this transaction; why none can be written, else None."""
+def write(
+    unit: Unit, stationery: Stationery, credential: Credential, name: str, *, key: bytes, until: datetime | None = None
+) -> str | None:
+    """Queue letter `name` about this login in this transaction; why none can be written, else None.
+
+    The credential as the record tells of it; `until`: its end from now on, where this very transaction changes it.
+    """
     person, address = personal.get(unit.tx, credential.person_id), personal.get(unit.tx, credential.answer_to_id)
     fault = standing.letter_fault(unit.tx, credential, person, address, key)
     if fault is not None or person.name is None:
@@ -28,7 +35,7 @@ def write(unit: Unit, stationery: Stationery, credential: Credential, name: str,
         organisation=senders.get(unit.tx, credential.sender_code).organisation,
         person=person.name,
         login=credential.login,
-        valid_until=local_moment(credential.valid_until, fund.zone),
+        valid_until=local_moment(until or credential.valid_until, fund.zone),
         by_authority=places.is_from_pool(unit.tx, credential.id),
     )
     stationery.write(

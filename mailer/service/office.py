@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mailer.edge.signing import SigningKey
     from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import Accounts, Issue, IssueSettings
+    from mailer.flow.override.credentials import Caps
     from mailer.flow.override.destruction import Bureau
     from mailer.flow.override.grounds import Policy
     from mailer.flow.signing import Signer
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 REPLY_SUBJECTS = (
     "Логин и пароль",
     "Отказ:",
+    "Письмо получено:",
     "Требуется внимание:",
     "Срок действия логина",
     "Сводка приёма запросов за",
@@ -273,6 +275,20 @@ class Office:
 
         delay = timedelta(seconds=self.config.approval.delay_seconds)
         return Policy(ruleset=ruleset, own=self.own(), limits=self.limits(), delay=delay)
+
+    def caps(self) -> Caps:
+        """How far a person may go with logins that were issued."""
+        from mailer.flow.override.credentials import Caps  # noqa: PLC0415
+
+        wanted = self.config.credentials
+        return Caps(
+            months=wanted.months,
+            max_days=wanted.max_days,
+            extensions=wanted.max_extensions,
+            daily=self.config.limits.operator_daily,
+            warn_days=wanted.warn_days,
+            zone=self.config.zone,
+        )
 
     def alarm_limits(self) -> AlarmLimits:
         """From when on something needs a person. A mailbox may be silent for two of its own rounds at least."""

@@ -187,7 +187,13 @@ class House:
         return Task(name=f"intake:{settings.name}", build=build, beat_within=EDGE_SECONDS)
 
     def _answer(self, ruleset: Ruleset, stationery: Stationery, *, observe: bool) -> Task:
-        settings = AnswerSettings(ruleset=ruleset, own=self._office.own(), limits=self._office.limits(), observe=observe)
+        settings = AnswerSettings(
+            ruleset=ruleset,
+            own=self._office.own(),
+            limits=self._office.limits(),
+            observe=observe,
+            receipts=self._office.config.replies.received,
+        )
 
         def build(worker: Worker) -> Running:
             answer = Answer(worker, stationery, settings, on_trouble=self._tell_trouble, watched=self._watched)

@@ -79,6 +79,12 @@ def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, l
     return found
 
 
+def count_by(tx: Tx, actor: str, event: str, *, since: datetime) -> int:
+    """How often somebody did this since then; for events that people bring about, which are few."""
+    query = select(func.count()).where(records.c.event == event, records.c.actor == actor, records.c.at >= since)
+    return tx.execute(query).scalar_one()
+
+
 def newest_registered(tx: Tx, codes: Collection[str]) -> dict[str | None, Sealed]:
     """Code -> the record that tells how this row of the senders' register was last written."""
     newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), REGISTERED).group_by(records.c.sender_code)

@@ -13,14 +13,13 @@ from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
 from mailer.errors import NotFoundError
 from mailer.model import Term
-from mailer.states import CredentialState, RequestState
+from mailer.states import CredentialState
 from mailer.store.db import Tx
 from mailer.store.requests import Request
-from mailer.store.schema import credentials, personal, requests
+from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 PAGE: Final = 1000
-DISABLE_WITHIN: Final = timedelta(minutes=2)  # twice the wait before it is tried again
 # As written: partial indexes need it.
 _NOT_ABANDONED: Final = credentials.c.state != literal(CredentialState.ABANDONED.value, literal_execute=True)
 
@@ -105,7 +104,7 @@ def reserved(tx: Tx, limit: int) -> list[Credential]:
     """Intents that are still to be carried out, oldest first; after a crash these are found here."""
     query = select(credentials).where(credentials.c.state == CredentialState.RESERVED.value)
     rows = tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id).limit(limit).with_for_update(skip_locked=True))
-    return [_read(row) for row in rows]
+    return [read(row) for row in rows]
 
 
 def any_reserved(tx: Tx) -> bool:
@@ -123,7 +122,7 @@ def older_living(tx: Tx, credential: Credential) -> list[Credential]:
         credentials.c.id != credential.id,
         credentials.c.issued_at <= credential.issued_at,
     )
-    return [_read(row) for row in tx.execute(query)]
+    return [read(row) for row in tx.execute(query)]
 
 
 def is_followed(tx: Tx, credential: Credential) -> bool:
@@ -142,62 +141,19 @@ def ended(tx: Tx, now: datetime, limit: int) -> list[Credential]:
     query = select(credentials).where(
         credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value]), credentials.c.valid_until < now
     )
-    return [_read(row) for row in tx.execute(query.order_by(credentials.c.valid_until).limit(limit))]
+    return [read(row) for row in tx.execute(query.order_by(credentials.c.valid_until).limit(limit))]
 
 
-def nearing(tx: Tx, now: datetime, *, days: int) -> list[Credential]:
-    """Active ones that end within about so many days, soonest first: whose answer was sent, and that no newer one follows.
-
-    Whose person or address was erased is left out: there is nobody to write to.
-    """
-    newer = credentials.alias("newer")
-    followed = select(newer.c.id).where(
-        newer.c.person_id == credentials.c.person_id,
-        newer.c.state.in_([CredentialState.ACTIVE.value, CredentialState.RESERVED.value]),
-        newer.c.id != credentials.c.id,
-        newer.c.reserved_at >= credentials.c.reserved_at,
-    )
-    answered = select(requests.c.id).where(
-        requests.c.id == credentials.c.request_id, requests.c.state == RequestState.ANSWERED.value
-    )
-    person, address = personal.alias("person"), personal.alias("address")
-    told = credentials.join(person, (person.c.id == credentials.c.person_id) & person.c.surname.is_not(None))
-    told = told.join(address, (address.c.id == credentials.c.answer_to_id) & address.c.value.is_not(None))
-    query = (
-        select(credentials)
-        .select_from(told)
-        .where(
-            credentials.c.state == CredentialState.ACTIVE.value,
-            credentials.c.valid_until.between(now, now + timedelta(days=days + 2)),
-            answered.exists(),
-            ~followed.exists(),
-        )
-    )
-    return [_read(row) for row in tx.execute(query.order_by(credentials.c.valid_until, credentials.c.id))]
-
-
-def warned(tx: Tx, credential_id: str, days: int) -> None:
-    """A letter about its end is written, the one due so many days before."""
-    tx.execute(update(credentials).where(credentials.c.id == credential_id).values(warned_days=days))
-
-
-def disable_later(tx: Tx, credential_id: str, *, since: datetime, again_at: datetime) -> None:
-    """Its account could not be disabled since then; it is tried again."""
-    values = {"disabling_since": since, "disabling_next": again_at}
-    tx.execute(update(credentials).where(credentials.c.id == credential_id).values(**values))
-
-
-def disabled(tx: Tx, credential_id: str) -> None:
-    """There is no account left to be disabled."""
-    values = {"disabling_since": None, "disabling_next": None}
-    tx.execute(update(credentials).where(credentials.c.id == credential_id).values(**values))
-
-
-def to_disable(tx: Tx, now: datetime, limit: int) -> list[Credential]:
-    """Those whose account is to be disabled now; a clock that was set back makes none wait for the time it showed."""
-    due = (credentials.c.disabling_next <= now) | (credentials.c.disabling_next > now + DISABLE_WITHIN)
-    query = select(credentials).where(credentials.c.disabling_since.is_not(None), due)
-    return [_read(row) for row in tx.execute(query.order_by(credentials.c.disabling_next).limit(limit))]
+def living(tx: Tx, sender: str | None, since: datetime | None, until: datetime | None, limit: int) -> list[Credential]:
+    """Active and suspended ones: of this sender, issued from then on, until then; those issued first before the others."""
+    query = select(credentials).where(credentials.c.state.in_([CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value]))
+    if sender is not None:
+        query = query.where(credentials.c.sender_code == sender)
+    if since is not None:
+        query = query.where(credentials.c.issued_at >= since)
+    if until is not None:
+        query = query.where(credentials.c.issued_at <= until)
+    return [read(row) for row in tx.execute(query.order_by(credentials.c.issued_at, credentials.c.id).limit(limit))]
 
 
 def issued_since(tx: Tx, since: datetime) -> int:
@@ -214,12 +170,12 @@ def get(tx: Tx, credential_id: str) -> Credential:
     row = tx.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
     if row is None:
         raise NotFoundError("there is no credential {id}", id=credential_id)
-    return _read(row)
+    return read(row)
 
 
 def lock(tx: Tx, credential_id: str) -> Credential:
     """As `get`, and nobody else changes it until this transaction ends."""
-    return _read(tx.execute(select(credentials).where(credentials.c.id == credential_id).with_for_update()).one())
+    return read(tx.execute(select(credentials).where(credentials.c.id == credential_id).with_for_update()).one())
 
 
 def find(tx: Tx, written: str) -> Credential:
@@ -233,21 +189,21 @@ def find(tx: Tx, written: str) -> Credential:
         raise NotFoundError("there is no credential {id}", id=written)
     if len(rows) > 1:
         raise NotFoundError("{id} begins the ids of several credentials: write more of it", id=written)
-    return _read(rows[0])
+    return read(rows[0])
 
 
 def by_login(tx: Tx, login: str) -> Credential | None:
     """Whose login this is, for as long as the transaction lasts nobody else's to check; None when nobody has it."""
     own = (credentials.c.login == login) & (credentials.c.state != CredentialState.ABANDONED.value)
     row = tx.execute(select(credentials).where(own).with_for_update()).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else read(row)
 
 
 def every(tx: Tx) -> Iterator[Credential]:
     """All of them, by id."""
     last = ""
     while rows := tx.execute(select(credentials).where(credentials.c.id > last).order_by(credentials.c.id).limit(PAGE)).all():
-        yield from map(_read, rows)
+        yield from map(read, rows)
         last = rows[-1].id
 
 
@@ -255,7 +211,7 @@ def newest(tx: Tx, limit: int, *, states: Sequence[CredentialState] = ()) -> lis
     query = select(credentials).order_by(credentials.c.reserved_at.desc(), credentials.c.id).limit(limit)
     if states:
         query = query.where(credentials.c.state.in_([state.value for state in states]))
-    return [_read(row) for row in tx.execute(query)]
+    return [read(row) for row in tx.execute(query)]
 
 
 def of_sender(tx: Tx, sender_code: str, states: Sequence[CredentialState], *, to_move: bool = False) -> list[Credential]:
@@ -264,13 +220,13 @@ def of_sender(tx: Tx, sender_code: str, states: Sequence[CredentialState], *, to
         credentials.c.sender_code == sender_code, credentials.c.state.in_([state.value for state in states])
     )
     query = query.order_by(credentials.c.id)
-    return [_read(row) for row in tx.execute(query.with_for_update() if to_move else query)]
+    return [read(row) for row in tx.execute(query.with_for_update() if to_move else query)]
 
 
 def of_request(tx: Tx, request_id: int) -> Credential | None:
     """The one that was issued for it, or is about to be; what was abandoned is none."""
     row = tx.execute(select(credentials).where(credentials.c.request_id == request_id, _NOT_ABANDONED)).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else read(row)
 
 
 def no_login(credential_id: str) -> str:
@@ -281,7 +237,7 @@ def no_login(credential_id: str) -> str:
 def of_persons(tx: Tx, person_ids: Sequence[int]) -> list[Credential]:
     """All that these persons ever had, oldest first."""
     query = select(credentials).where(credentials.c.person_id.in_(person_ids))
-    return [_read(row) for row in tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id))]
+    return [read(row) for row in tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id))]
 
 
 def count_of(tx: Tx, state: CredentialState) -> int:
@@ -294,7 +250,8 @@ def counts(tx: Tx) -> dict[CredentialState, int]:
     return {CredentialState(state): count for state, count in rows}
 
 
-def _read(row: Row[Any]) -> Credential:
+def read(row: Row[Any]) -> Credential:
+    """A row of the table as the noun."""
     values = row._asdict()
     values["state"] = CredentialState(values["state"])
     return Credential(**values)

@@ -81,6 +81,10 @@ def with_bytes(tx: Tx, *, after: int, limit: int) -> Sequence[Row[Any]]:
     return tx.execute(query.order_by(letters.c.id).limit(limit)).all()
 
 
+def count_with_bytes(tx: Tx) -> int:
+    return tx.execute(select(func.count()).select_from(letters).where(letters.c.erased_at.is_(None))).scalar_one()
+
+
 def in_register(tx: Tx) -> list[tuple[str, str]]:
     """Code and text of what the senders' register says of organisations and points: people may be named there."""
     rows = tx.execute(select(senders.c.code, senders.c.organisation).order_by(senders.c.code)).all()

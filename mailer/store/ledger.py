@@ -5,14 +5,14 @@ The server's flags decide nothing: people open letters. An item stands here once
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from mailer.model import Kind
 from mailer.store.db import Tx
-from mailer.store.schema import ledger
+from mailer.store.schema import ledger, letters
 
 CHUNK = 500  # host parameters of one statement
 
@@ -62,3 +62,22 @@ def filed(tx: Tx, mailbox: str, epoch: int, items: Sequence[int]) -> None:
         .where(ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.item.in_(items))
         .values(filing=Filing.DONE.value)
     )
+
+
+def forget_left(tx: Tx, mailbox: str, epoch: int, items: Sequence[int]) -> int:
+    """Those of the items that were left where they are, and of which nothing was kept, count as never seen; how many."""
+    return sum(tx.execute(delete(ledger).where(left)).rowcount for left in _left(mailbox, epoch, items))
+
+
+def count_left(tx: Tx, mailbox: str, epoch: int, items: Sequence[int]) -> int:
+    """How many `forget_left` would forget."""
+    query = select(func.count()).select_from(ledger)
+    return sum(tx.execute(query.where(left)).scalar_one() for left in _left(mailbox, epoch, items))
+
+
+def _left(mailbox: str, epoch: int, items: Sequence[int]) -> Iterator[ColumnElement[bool]]:
+    """Left where they are, nothing of them kept; a condition for each chunk of the items."""
+    kept = exists().where(letters.c.mailbox == mailbox, letters.c.epoch == epoch, letters.c.item == ledger.c.item)
+    left = (ledger.c.mailbox == mailbox) & (ledger.c.epoch == epoch) & (ledger.c.filing == Filing.LEFT.value) & ~kept
+    for start in range(0, len(items), CHUNK):
+        yield left & ledger.c.item.in_(items[start : start + CHUNK])

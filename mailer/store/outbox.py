@@ -136,6 +136,11 @@ def again(tx: Tx, reply: Reply, event: ReplyEvent, *, sends: int, outcome: str, 
     _move(tx, reply, event, sends=sends, outcome=outcome[:500], next_at=next_at)
 
 
+def requeue(tx: Tx, reply: Reply, *, at: datetime) -> None:
+    """A person has what was given up, or is in doubt, sent again: the same bytes, counted anew."""
+    _move(tx, reply, ReplyEvent.RETURNED, sends=0, next_at=at, finished_at=None)
+
+
 def hold_back(tx: Tx, until: datetime, *, written_after: datetime) -> None:
     """Whatever would be tried sooner waits until then, untried; only replies written after `written_after`."""
     sooner = select(replies.c.id).where(

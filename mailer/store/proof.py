@@ -36,8 +36,10 @@ NEVER_AGAIN: Final = {
     "reply.sent": "it was sent already",
     "reply.failed": "it was given up already",
     "reply.bounced": "it came back already",
+    "reply.doubted": "nobody has put it back into the queue",
 }
-LIFE: Final = ("reply.leased", "reply.postponed", "reply.returned", "reply.doubted", *NEVER_AGAIN)
+A_PERSONS_WORD: Final = frozenset({"reply.failed", "reply.doubted"})  # undone by it: *reply.requeued*
+LIFE: Final = ("reply.leased", "reply.postponed", "reply.returned", *NEVER_AGAIN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,14 +213,12 @@ def _another(approval: Told, docket: Docket, request: Request) -> str | None:
 
 
 def _life_fault(events: Sequence[str]) -> str | None:
-    """Why a reply with this life may not leave: what ended does not begin again, and what is in doubt only by a person's word."""
+    """Why a reply with this life may not leave: what ended does not begin again, what is given up or in doubt only by a person."""
+    word = max((place for place, event in enumerate(events) if event == "reply.requeued"), default=-1)
+    since = events[word + 1 :]
     for event, why in NEVER_AGAIN.items():
-        if event in events:
+        if event in (since if event in A_PERSONS_WORD else events):
             return why
-    doubted = max((place for place, event in enumerate(events) if event == "reply.doubted"), default=-1)
-    if doubted >= 0 and events[doubted + 1] == "reply.leased":
-        return "nobody has put it back into the queue"
-    since = events[doubted + 1 :]
     if since.count("reply.leased") - since.count("reply.postponed") > MAX_SENDS:
         return "the record tells of more sends than are allowed"
     return None

@@ -156,23 +156,27 @@ def issued(tx: Tx, done: Sequence[Request]) -> None:
         tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
 
 
-def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime) -> int:
-    """Open a held request for the same person and address as this one, without a letter of its own; its id."""
+def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime, issue_after: datetime | None = None) -> int:
+    """Open a request for the same person and address as this one, without a letter of its own; its id.
+
+    It is held; with `issue_after` it is approved, and issued from then on.
+    """
+    state = RequestState.HELD if issue_after is None else RequestState.APPROVED
     values = {
         "letter_id": None,
         "reissue_of": request.id,
-        "state": RequestState.HELD.value,
+        "state": state.value,
         "sender_code": request.sender_code,
         "person_id": request.person_id,
         "answer_to_id": request.answer_to_id,
-        "verdict": Verdict.HOLD.value,
+        "verdict": (Verdict.HOLD if issue_after is None else Verdict.ISSUE).value,
         "rule_id": rule_id,
         "reason": reason,
         "ruleset_hash": request.ruleset_hash,  # the rules by which the first was decided: no others were asked
         "facts": "{}",
         "created_at": at,
         "decided_at": at,
-        "issue_after": None,
+        "issue_after": issue_after,
     }
     request_id: int = tx.execute(insert(requests).values(**values).returning(requests.c.id)).scalar_one()
     return request_id

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0011"  # the newest migration: a database of another version is refused
+VERSION: Final = "0012"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -154,6 +154,19 @@ ledger = Table(
     Column("kind", String(20), nullable=False),
     Column("filing", String(10), nullable=False),  # left: stays where it is; due: to be moved; done: moved
     Index("ix_ledger_due", "mailbox", "epoch", "filing"),
+)
+
+errands = Table(
+    "errands",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("mailbox", String(40), nullable=False),
+    Column("kind", String(10), nullable=False),  # forward: a kept letter back into the folder; rescan: look again at what was left
+    Column("letter_id", Number, ForeignKey("letters.id"), index=True),
+    Column("since", Date),
+    Column("asked_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    Index("ix_errands_mailbox", "mailbox", "done_at"),
 )
 
 tries = Table(

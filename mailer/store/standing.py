@@ -12,6 +12,7 @@ from typing import Final
 from mailer.core import evidence
 from mailer.core.accounts import Managed
 from mailer.errors import N_
+from mailer.states import CredentialState
 from mailer.store import audit, proof
 from mailer.store.credentials import Credential, no_login
 from mailer.store.db import Tx
@@ -47,7 +48,8 @@ def letter_fault(tx: Tx, credential: Credential, person: Personal, address: Pers
     told = proof.holding(audit.of_request(tx, credential.request_id, *LIFE, "reply.queued"), key)
     if isinstance(told, str):
         return told
-    account = Managed(credential_id=credential.id, login=credential.login, enabled=True, expires_at=credential.valid_until)
+    living = credential.state is CredentialState.ACTIVE
+    account = Managed(credential_id=credential.id, login=credential.login, enabled=living, expires_at=credential.valid_until)
     why = _fault(credential, account, [one for one in told if one.event != "reply.queued"])
     if why is not None:
         return why

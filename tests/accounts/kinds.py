@@ -89,7 +89,7 @@ def reserve(trial: Trial, tx: Tx, login: str) -> str:
     person_id = tx.execute(
         insert(personal).values(kind="person", sender_code="290001", key=login, value="Ли К.").returning(personal.c.id)
     ).scalar_one()
-    values = {"verdict": "issue", "rule_id": "issue", "ruleset_hash": "h", "facts": "{}", "state": "approved"}
+    values = {"verdict": "issue", "rule_id": "issue", "ruleset_hash": "h", "facts": "{}", "state": "approved", "decided_at": START}
     request_id = tx.execute(
         insert(requests_table)
         .values(sender_code="290001", person_id=person_id, answer_to_id=person_id, created_at=START, **values)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import issuing, reading, record
+from tests.bench import export, issuing, reading, record
 from tests.bench.figures import show
 
-GROUPS = {"reading": reading.figures, "issuing": issuing.figures, "record": record.figures}
+GROUPS = {"export": export.figures, "reading": reading.figures, "issuing": issuing.figures, "record": record.figures}
 
 
 def main(asked: list[str]) -> int:

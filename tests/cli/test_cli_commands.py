@@ -231,8 +231,9 @@ def test_a_credential_is_revoked_once(own_shell: Shell) -> None:
     assert (second.code, second.out) == (3, "")
     assert "is revoked and cannot be revoked" in second.err
     assert own_shell("credentials", "revoke", "tmp-29-none", "--reason", "x").code == 1
-    (last,) = own_shell("audit", "list", "--limit", "1", "--json").objects
+    last, *refused = own_shell("audit", "list", "--limit", "3", "--json").objects
     assert (last["event"], last["details"]["reason"]) == ("credential.revoked", "уволен")
+    assert [one["event"] for one in refused] == ["command.refused"] * 2
     assert last["actor"].startswith("operator:")
     assert [line["credential"]["login"] for line in own_shell("credentials", "list", "--state", "revoked", "--json").objects] == [
         login

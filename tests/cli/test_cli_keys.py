@@ -121,6 +121,10 @@ def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shel
         assert senders.faults(tx, desk.trial.pen.key) == {}
         assert desk.keyring.pools() == [1]
     assert shell("keys", "list").code == 0
+    (told,) = shell("audit", "list", "--json", "--limit", "1").objects
+    assert (told["event"], told["details"]) == ("database.upgraded", {"before": "0002", "after": schema.VERSION})
+    assert shell("init", "--upgrade").code == 0
+    assert shell("audit", "list", "--json", "--limit", "1").objects == [told], "nothing was to be done"
 
 
 def test_check_names_a_row_of_the_register_that_nobody_wrote(shell: Shell) -> None:

@@ -137,3 +137,21 @@ def test_standard_output_gets_the_bytes_and_nothing_else(founded: Path, capfdbin
     with desk_in(founded) as desk, desk.trial.database.reading() as tx:
         kept = tx.execute(text("SELECT content FROM letters WHERE id = 1")).scalar_one()
     assert capfdbinary.readouterr() == (kept, b"")
+
+
+def test_letters_are_put_back_and_looked_at_again_by_the_service(shell: Shell) -> None:
+    before = int(str(last_record(shell)["seq"]))
+    assert shell("letters", "forward", "1", "--reason", "x", "--dry-run").out == (
+        "letter 1 would be put back into uc; nothing was changed\n"
+    )
+    assert last_record(shell)["seq"] == before
+    assert shell("letters", "forward", "1", "--reason", "прочту сам").out == "letter 1: the service puts it back into uc\n"
+    assert last_record(shell)["event"] == "letter.forwarded"
+    said = shell("letters", "forward", "1", "--reason", "x")
+    assert (said.code, said.err) == (3, "letter 1 is being put back already; nothing was changed\n")
+    assert last_record(shell)["event"] == "command.refused"
+    assert shell("letters", "rescan", "--since", "01.11.2026", "--reason", "новая тема", "--json").objects == [
+        {"mailbox": "uc", "since": "2026-11-01", "letters": None, "changed": True}
+    ]
+    assert last_record(shell)["event"] == "rescan.asked"
+    assert shell("letters", "rescan", "--since", "вчера", "--reason", "x").code == 2

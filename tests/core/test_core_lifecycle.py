@@ -35,6 +35,7 @@ REPLY = {
     "queued": {"leased": "sending", "failed": "failed"},  # failed: its sealed bytes do not open
     "sending": {"sent": "sent", "postponed": "queued", "returned": "queued", "doubted": "unknown", "failed": "failed"},
     "unknown": {"returned": "queued", "sent": "sent"},
+    "failed": {"returned": "queued"},  # a person has it sent again
     "sent": {"confirmed": "confirmed", "bounced": "bounced"},
 }
 Life = dict[str, dict[str, str]]
@@ -70,7 +71,7 @@ def test_a_change_is_allowed_or_an_error(after: After, state: StrEnum, event: St
         pytest.param(LETTER, LetterState, {"read", "dropped"}, id="letter"),
         pytest.param(REQUEST, RequestState, {"refused", "answered", "withdrawn"}, id="request"),
         pytest.param(CREDENTIAL, CredentialState, {"abandoned", "expired", "revoked", "superseded"}, id="credential"),
-        pytest.param(REPLY, ReplyState, {"failed", "confirmed", "bounced"}, id="reply"),
+        pytest.param(REPLY, ReplyState, {"confirmed", "bounced"}, id="reply"),
     ],
 )
 def test_what_has_ended_stays_so(life: Life, states: type[StrEnum], ends: set[str]) -> None:

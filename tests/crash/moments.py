@@ -1,8 +1,8 @@
 """At which moments can a process die? Every one that has a name, each in two ways.
 
 A commit is named by the event it tells to the record, or by what it writes where it tells none. A line to a mail server is named by
-the command on it. `test_crash_moments.py` compares the commits with the record's events in docs/audit.md, so that a new event cannot
-be forgotten here.
+the command on it. `test_crash_moments.py` compares the commits with the record's events in docs/audit.md, so that a new event
+cannot be forgotten here.
 """
 
 from __future__ import annotations
@@ -129,6 +129,10 @@ TOLD_WITH: Final[Mapping[str, str]] = {
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "credential.distrusted": "tests/flow/test_flow_standing.py",
+    "credential.extended": "tests/flow/test_flow_again.py",
+    "credential.reissue-asked": "tests/flow/test_flow_again.py",
+    "credential.resumed": "tests/flow/test_flow_again.py",
+    "reply.requeued": "tests/flow/test_flow_again.py",
     "credential.warned": "tests/flow/test_flow_expire.py",
     "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
@@ -136,9 +140,9 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "audit.restored": "tests/flow/test_flow_checkpoint.py",
     "command.failed": "tests/cli/test_cli_record_of_commands.py",
     "configuration.changed": "tests/service/test_service_runs.py",
-    "credential.checked": "tests/cli/test_cli_record_of_commands.py",
+    "credential.checked": "tests/cli/test_cli_accounts.py",
     "credential.shown": "tests/cli/test_cli_record_of_commands.py",
-    "database.upgraded": "tests/cli/test_cli_record_of_commands.py",
+    "database.upgraded": "tests/cli/test_cli_keys.py",
     "letter.shown": "tests/cli/test_cli_record_of_commands.py",
     "service.lost": "tests/service/test_service_runs.py",
     "service.started": "tests/service/test_service_runs.py",
@@ -153,6 +157,10 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "personal.removed": "tests/flow/test_flow_filed.py",
     "request.undone": "tests/flow/test_flow_decisions.py",
     "request.withdrawn": "tests/flow/test_flow_personal.py",
+    "letter.forwarded": "tests/flow/test_flow_errands.py",
+    "letter.returned": "tests/flow/test_flow_errands.py",
+    "rescan.asked": "tests/flow/test_flow_errands.py",
+    "rescan.begun": "tests/flow/test_flow_errands.py",
     "request.corrected": "tests/flow/test_flow_corrections.py",
 }
 

@@ -283,3 +283,22 @@ def test_closed_mailbox_says_so(mailbox: ImapMailbox, use: Callable[[ImapMailbox
 
     with pytest.raises(EdgeError, match="office is not connected"):
         use(mailbox)
+
+
+def test_a_letter_is_put_back_unread_with_its_date_and_found_by_its_day(mailbox: ImapMailbox, dovecot: Dovecot) -> None:
+    dovecot.drop([letter(1)])
+    mailbox.open()
+    got = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+    mailbox.put_back(letter(2), got)
+
+    assert mailbox.items(full=False) == [1, 2]
+    assert mailbox.whole([2]) == {2: letter(2)}
+    (head,) = mailbox.heads([2])
+    assert head.received_at == got
+    assert 2 in mailbox.since(got.date())
+    assert 2 not in mailbox.since(got.date() + timedelta(days=1))
+    with IMAPClient("127.0.0.1", dovecot.port, ssl=False) as client:
+        client.login("desk", "desk-password")
+        client.select_folder("INBOX", readonly=True)
+        assert client.get_flags([2])[2] in {(), (b"\\Recent",)}

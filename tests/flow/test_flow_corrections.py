@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from mailer.errors import NotFoundError, RefusedError
-from mailer.flow.override import corrections, orders, register
+from mailer.flow.override import corrections, orders
 from mailer.flow.override import requests as override
 from mailer.flow.override.corrections import Rejudged
 from mailer.states import RequestState
@@ -233,7 +233,7 @@ def test_the_gate_binds_it_and_nothing_is_left(desk: Desk, bar: str) -> None:
         case "cap":
             desk.replies_daily = 0
         case "own":
-            register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to=desk.address)], file_digest="0")
+            desk.trial.register(replace(CLINIC, answer_to=desk.address))
         case "blocked":
             with desk.trial.database.writing() as tx:
                 tx.execute(text("UPDATE senders SET blocked = true"))

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from mailer.core.accounts import Standing
 from mailer.core.secret import Secret
 from mailer.errors import NotFoundError, RefusedError
-from mailer.flow.override import register
 from mailer.flow.override import requests as override
 from mailer.flow.override.requests import Decided, Refusal
 from mailer.flow.report import requests as report
@@ -93,7 +92,7 @@ def test_a_reissue_goes_to_the_address_that_the_register_has_by_then(desk: Desk)
     desk.postman.answers = [Delivery.NEVER]
     desk.run()
     assert state_of(desk, 2) == (RequestState.HELD, "answer-failed")
-    register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to="new@clinic.example")], file_digest="0")
+    desk.trial.register(replace(CLINIC, answer_to="new@clinic.example"))
     approve(desk, 2)
     desk.trial.clock.move(seconds=30)
     desk.run()
@@ -209,7 +208,7 @@ def test_machine_mail_is_never_answered_whoever_approves(desk: Desk) -> None:
 
 def test_nothing_goes_to_our_own_address(desk: Desk) -> None:
     hold_old(desk, "Пришва А.А.")
-    register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to=desk.address)], file_digest="0")
+    desk.trial.register(replace(CLINIC, answer_to=desk.address))
     with pytest.raises(RefusedError, match="our own address"):
         approve(desk, 1)
 

@@ -14,7 +14,6 @@ from mailer.core.lifecycle import CredentialEvent
 from mailer.core.secret import Secret
 from mailer.errors import EdgeError, RecordError, SetupError
 from mailer.flow.override import credentials as override
-from mailer.flow.override import register
 from mailer.flow.report import requests as report
 from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
@@ -234,7 +233,7 @@ def test_a_changed_answer_address_is_held(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     desk.run()
     desk.trial.clock.move(hours=1)
-    register.import_file(desk.trial.worker(), [replace(CLINIC, answer_to="other@clinic.example")], file_digest="0")
+    desk.trial.register(replace(CLINIC, answer_to="other@clinic.example"))
     desk.take(request("Пришва А.А.", ADDRESS, 2))
     desk.run()
     assert states(desk)[0] == ("held", "address-changed")

@@ -71,22 +71,22 @@ class Postgres:
         """Create an empty database and return its address in SQLAlchemy's form."""
         name = f"test_{next(self._numbers)}"
         self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self._address(name)
+        return self.address(name)
 
-    def copy(self, url: str) -> str:
-        """Create a database like this one, to which nobody may be connected; its address."""
-        name, like = f"test_{next(self._numbers)}", make_url(url).database or ""
+    def copy(self, url: str, to: str) -> None:
+        """Create a database like the one at `url`, to which nobody may be connected; `to` is its `address`."""
+        like, name = (sql.Identifier(make_url(one).database or "") for one in (url, to))
         # Its files are copied as they are, which PostgreSQL did by itself before version 15.
         how = sql.SQL(" STRATEGY file_copy" if self._server().info.server_version >= 150_000 else "")
-        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(like)) + how)
-        return self._address(name)
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, like) + how)
 
     def drop(self, url: str) -> None:
         """Drop a database that `fresh` or `copy` made, whoever is still connected: an empty one weighs 7 MB."""
         name = make_url(url).database or ""
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _address(self, name: str) -> str:
+    def address(self, name: str) -> str:
+        """How the database of this name is reached, in SQLAlchemy's form; it need not be there."""
         return f"postgresql+psycopg://{ROLE}@/{name}?host={self._home}"
 
     def _execute(self, statement: sql.Composed) -> None:

@@ -74,16 +74,20 @@ class Trial:
 def set_up(url: str) -> Trial:
     """Make the tables and found the office in an empty database; the caller closes its database."""
     if url.startswith("sqlite"):
-        path = Path(make_url(url).database or "")
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(_founded_sqlite())
+        lay_sqlite(Path(make_url(url).database or ""))
     else:
         found(url)
     return Trial(url=url, database=db.connect(url))
 
 
+def lay_sqlite(path: Path) -> None:
+    """A new office in this file, which is not there yet."""
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_bytes(_founded_sqlite())
+
+
 def found(url: str) -> None:
-    """By every migration, which takes its time: `_founded_sqlite` and `Postgres.copy` do it once for many tests."""
+    """By every migration, which takes its time: `lay_sqlite` and `Postgres.copy` repeat what it made."""
     db.create(url)
     upgrade(url)
     database = db.connect(url)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from mailer.core.lifecycle import LETTER, LetterEvent
 from mailer.errors import RefusedError
-from mailer.store import letters
+from mailer.flow.tray import is_as_kept
+from mailer.model import Kind
+from mailer.store import errands, ledger, letters
 from mailer.store.db import Tx
+from mailer.store.errands import ErrandKind
+from mailer.store.ledger import Filing
 from mailer.store.letters import Kept
 from mailer.store.work import Unit, Worker
 
@@ -46,6 +51,43 @@ def export(worker: Worker, number: int, *, reason: str | None) -> Kept:
             raise RefusedError("the bytes of letter {id} were destroyed: nothing is left of them", id=kept.id)
         _tell_of_letter(unit, "letter.exported", kept, reason=reason)
         return kept
+
+
+def forward(worker: Worker, numbers: Sequence[int], *, reason: str, dry_run: bool = False) -> list[Kept]:
+    """Have kept letters put back into the folder they came to, for people; intake does it and never reads them as new.
+
+    RefusedError when one cannot be put back, or still lies there, and then none is.
+    """
+    with worker.writing(dry_run=dry_run) as unit:
+        found = [letters.get(unit.tx, number) for number in dict.fromkeys(numbers)]
+        for kept in found:
+            _refuse_staying(unit.tx, worker.pen.key, kept)
+            errands.ask(unit.tx, kept.mailbox, ErrandKind.FORWARD, at=unit.at, letter_id=kept.id)
+            _tell_of_letter(unit, "letter.forwarded", kept, reason=reason)
+        return found
+
+
+def rescan(worker: Worker, mailboxes: Sequence[str], since: date, *, reason: str, dry_run: bool = False) -> None:
+    """Have intake look again at the letters that it left in these mailboxes since that day, as if they were new."""
+    with worker.writing(dry_run=dry_run) as unit:
+        for mailbox in mailboxes:
+            errands.ask(unit.tx, mailbox, ErrandKind.RESCAN, at=unit.at, since=since)
+            unit.tell("rescan.asked", importance="notice", mailbox=mailbox, since=since.isoformat(), reason=reason)
+
+
+def _refuse_staying(tx: Tx, key: bytes, kept: Kept) -> None:
+    """RefusedError for a letter that needs not or cannot be put back."""
+    if kept.kind is Kind.BOUNCE or not is_as_kept(tx, kept, key):
+        raise RefusedError(
+            "letter {id} is not kept as it came, and cannot be put back: it lies in the done folder; nothing was changed",
+            id=kept.id,
+        )
+    if not kept.whole or ledger.filing(tx, kept.mailbox, kept.epoch, kept.item) is not Filing.DONE:
+        raise RefusedError(
+            "letter {id} still lies in the folder of {mailbox}; nothing was changed", id=kept.id, mailbox=kept.mailbox
+        )
+    if any(one.letter_id == kept.id for one in errands.pending(tx, kept.mailbox)):
+        raise RefusedError("letter {id} is being put back already; nothing was changed", id=kept.id)
 
 
 def _quarantined(tx: Tx, numbers: Sequence[int], event: LetterEvent) -> list[Kept]:

@@ -65,14 +65,14 @@ def asked_for(written: str, codes: Collection[str] | None, form: Form, own: Own)
     return Asked(name=reading.person, codes=codes, form=form, own=own)
 
 
-def find(worker: Worker, asked: Asked, progress: Callable[[int], None]) -> Found:
+def find(worker: Worker, asked: Asked, progress: Callable[[int], object]) -> Found:
     """Everywhere this person's data stands; told before anybody sees it. `progress` hears of letters looked through."""
     found = search(worker, asked, progress)
     _tell(worker, "personal.found", found)
     return found
 
 
-def export(worker: Worker, asked: Asked, progress: Callable[[int], None]) -> dict[str, object]:
+def export(worker: Worker, asked: Asked, progress: Callable[[int], object]) -> dict[str, object]:
     """What we hold of the person, to be handed to the person. Of letters that others wrote only that they name them."""
     found = search(worker, asked, progress)
     with worker.reading() as tx:
@@ -81,7 +81,7 @@ def export(worker: Worker, asked: Asked, progress: Callable[[int], None]) -> dic
     return held
 
 
-def search(worker: Worker, asked: Asked, progress: Callable[[int], None]) -> Found:
+def search(worker: Worker, asked: Asked, progress: Callable[[int], object]) -> Found:
     """Look through names and letters; nothing is told. Reads by pages: no long view of the database."""
     with worker.reading() as tx:
         people = [row for row in erasure.named(tx, asked.name.key) if asked.means(row.sender_code)]
@@ -94,7 +94,9 @@ def search(worker: Worker, asked: Asked, progress: Callable[[int], None]) -> Fou
     return Found(asked=asked, held=held, named=named, unread=unread, codes=sorted(codes), register=register)
 
 
-def _look_through(worker: Worker, asked: Asked, progress: Callable[[int], None]) -> tuple[dict[int, Mention], list[int], set[str]]:
+def _look_through(
+    worker: Worker, asked: Asked, progress: Callable[[int], object]
+) -> tuple[dict[int, Mention], list[int], set[str]]:
     wanted = Wanted(name=asked.name)
     named: dict[int, Mention] = {}
     unread: list[int] = []
@@ -105,6 +107,7 @@ def _look_through(worker: Worker, asked: Asked, progress: Callable[[int], None])
             page = erasure.with_bytes(tx, after=last, limit=PAGE)
         if not page:
             return named, unread, codes
+        progress(len(page))
         for row in page:
             last = row.id
             if row.kind != Kind.BOUNCE.value and not asked.means(row.sender_code):
@@ -115,7 +118,6 @@ def _look_through(worker: Worker, asked: Asked, progress: Callable[[int], None])
                 named[row.id] = mention
                 if row.kind != Kind.BOUNCE.value:
                     codes.add(row.sender_code or "")
-        progress(len(page))
 
 
 def _held(tx: Tx, found: Found) -> dict[str, object]:

@@ -69,7 +69,7 @@ def _show(
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
-    from mailer.cli.requests import show_request
+    from mailer.cli.request_show import show_request
     from mailer.flow.override import credentials as override
     from mailer.flow.report import requests as report
 

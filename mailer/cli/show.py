@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from gettext import gettext as _
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
@@ -20,6 +21,11 @@ from mailer.core.legible import harmless
 from mailer.core.legible import safe_text as safe_text  # noqa: PLC0414  commands take it from here
 from mailer.errors import MailerError, SetupErrors
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WIDEST: Final = 100  # columns
+WIDEST_CELL: Final = 48
 LARGEST: Final = 2**53  # of the numbers a command takes: no database counts further
 
 
@@ -46,25 +52,62 @@ def print_json(value: object) -> None:
     sys.stdout.write("".join(one if harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
 
 
+def hint(line: str) -> None:
+    """What can be done next: beside the output, where that goes to a file or another program."""
+    typer.echo(line, err=not sys.stdout.isatty())
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table as wide as the terminal; `empty` is said instead when there is no row."""
-    from rich import box
+    """On a terminal a table as wide as it is; elsewhere a row a line, no boxes, no colour. `empty` is said when there is no row."""
     from rich.console import Console
+
+    cells = [["" if cell is None else safe_text(cell) for cell in row] for row in rows]
+    console = Console(highlight=False)
+    if not cells:
+        say(empty)
+    elif console.is_terminal:
+        console.print(drawn(columns, cells))
+    else:
+        for line in _aligned([columns, *cells]):
+            say(line)
+
+
+def drawn(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Table:
+    """Cells as a table for a terminal: text, never markup; they must have gone through `safe_text`."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        drawn.add_column(Text(column), overflow="fold")
+        made.add_column(Text(column), overflow="fold")
+    for row in cells:
+        made.add_row(*(Text(cell) for cell in row))
+    return made
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns side by side; a cell longer than WIDEST_CELL stands out of its column, so that the others stay narrow."""
+    from rich.cells import cell_len, set_cell_size
+
+    widths = [
+        max((width for cell in column if (width := cell_len(cell)) <= WIDEST_CELL), default=0) for column in zip(*rows, strict=True)
+    ]
     for row in rows:
-        drawn.add_row(*(Text("" if cell is None else safe_text(cell)) for cell in row))
-    if drawn.row_count == 0:
-        say(empty)
-        return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
-    console.print(drawn)
+        padded = (cell if cell_len(cell) > width else set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def wrapped(text: str, *, indent: str) -> Iterator[str]:
+    """A long sentence on lines of WIDEST columns at most; a command in it may be parted at its spaces."""
+    return iter(
+        textwrap.wrap(text, WIDEST, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    )
+
+
+def minute(at: datetime | None, zone: ZoneInfo) -> str:
+    """A moment in the fund's zone, to the minute, for lists; empty for None."""
+    return "" if at is None else at.astimezone(zone).strftime("%d.%m.%Y %H:%M")
 
 
 def local(at: datetime | None, zone: ZoneInfo) -> str:

@@ -61,6 +61,32 @@ def decide(facts: Facts, ruleset: Ruleset) -> Decision:
     return Decision(verdict=Verdict.HOLD, rule_id="none", reason="none", reply=None, why="no rule matched", trace=tuple(trace))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """A rule, and why it did not decide: the condition that was not met and what was found there; `unmet` is None where it did.
+
+    `name` is the rule's id, with its line where it has several.
+    """
+
+    name: str
+    verdict: Verdict
+    why: str
+    unmet: str | None
+    found: Any = None
+
+
+def tried(facts: Facts, ruleset: Ruleset) -> list[Tried]:
+    """Every rule down to the first that decides, as `decide` asks them."""
+    asked = []
+    for place, rule in enumerate(ruleset.rules):
+        unmet = rule.unmet(facts)
+        found = None if unmet in {None, "any"} else getattr(facts, str(unmet))
+        asked.append(Tried(name=ruleset.name(place), verdict=rule.verdict, why=rule.why, unmet=unmet, found=found))
+        if unmet is None:
+            break
+    return asked
+
+
 def _through_the_gate(decision: Decision, facts: Facts) -> Decision:
     if decision.verdict not in ANSWERED:
         return decision

@@ -112,6 +112,8 @@ class Answer:
         randbytes = self._stationery.randbytes
         person = personal.person(unit.tx, code or "", reading.person, randbytes) if reading.person else None
         answer_to = personal.address(unit.tx, sender.code, sender.answer_to, randbytes) if sender else None
+        written_by = letter.sender if letter and sender is None else None
+        stranger = personal.address(unit.tx, "", written_by, randbytes) if written_by else None
         state = STATES[decision.verdict]
         request_id = requests.open_request(
             unit.tx,
@@ -120,6 +122,7 @@ class Answer:
             sender_code=code,
             person_id=person.id if person else None,
             answer_to_id=answer_to.id if answer_to else None,
+            stranger_id=stranger.id if stranger else None,
             decision=decision,
             facts=facts_known,
             ruleset_hash=self._settings.ruleset.hash,

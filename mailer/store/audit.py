@@ -99,8 +99,9 @@ def registered_codes(tx: Tx) -> set[str]:
 
 def of_letter(tx: Tx, letter_id: int) -> list[Sealed]:
     """The records of a letter and of the request in it, oldest first: its timeline."""
-    requested = select(records.c.request_id).where(records.c.letter_id == letter_id, records.c.request_id.is_not(None))
-    query = select(records).where((records.c.letter_id == letter_id) | records.c.request_id.in_(requested)).order_by(records.c.seq)
+    requested = select(records.c.request_id).where(records.c.letter_id == letter_id, records.c.request_id.is_not(None)).distinct()
+    numbers = tx.execute(requested).scalars().all()  # asked first: PostgreSQL reads the whole record for both in one question
+    query = select(records).where((records.c.letter_id == letter_id) | records.c.request_id.in_(numbers)).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]
 
 

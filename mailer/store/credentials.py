@@ -14,6 +14,7 @@ from mailer.core.lifecycle import CredentialEvent
 from mailer.errors import NotFoundError
 from mailer.model import Term
 from mailer.states import CredentialState
+from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.requests import Request
 from mailer.store.schema import credentials
@@ -246,8 +247,7 @@ def count_of(tx: Tx, state: CredentialState) -> int:
 
 
 def counts(tx: Tx) -> dict[CredentialState, int]:
-    rows = tx.execute(select(credentials.c.state, func.count()).group_by(credentials.c.state))
-    return {CredentialState(state): count for state, count in rows}
+    return counted(tx, credentials.c.state, CredentialState, most=CredentialState.EXPIRED)
 
 
 def read(row: Row[Any]) -> Credential:

@@ -109,7 +109,8 @@ def gather(tx: Tx, person_ids: Sequence[int], letter_ids: Iterable[int]) -> Hold
             answered[row.id] = ReplyState(row.state)
             sealed += row.sealed is not None
             addresses.add(row.recipient_id)
-        addresses.update(tx.execute(select(requests.c.answer_to_id).where(requests.c.id.in_(page))).scalars())
+        for column in (requests.c.answer_to_id, requests.c.stranger_id):
+            addresses.update(tx.execute(select(column).where(requests.c.id.in_(page))).scalars())
     given = [one for page in chunks(sorted(person_ids)) for one in issued.of_persons(tx, page)]
     stored = _stored(tx, own_letters - {None})
     return Holdings(

@@ -16,6 +16,7 @@ from mailer.errors import NotFoundError
 from mailer.model import Decision, Kind, Letter, RawLetter
 from mailer.states import LetterState
 from mailer.store import leases
+from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.leases import Lease
 from mailer.store.schema import letters
@@ -239,8 +240,7 @@ def count_of(tx: Tx, state: LetterState) -> int:
 
 
 def counts(tx: Tx) -> dict[LetterState, int]:
-    rows = tx.execute(select(letters.c.state, func.count()).group_by(letters.c.state))
-    return {LetterState(state): count for state, count in rows}
+    return counted(tx, letters.c.state, LetterState, most=LetterState.READ)
 
 
 def kept_since(tx: Tx, since: datetime) -> dict[Group, Amount]:

@@ -53,3 +53,9 @@ def active(tx: Tx) -> Activation | None:
     if row is None:
         return None
     return Activation(hash=row.hash, content=json.loads(row.content), activated_at=row.activated_at, activated_by=row.activated_by)
+
+
+def ruleset(tx: Tx, ruleset_hash: str) -> Mapping[str, str] | None:
+    """The texts of a rule set that was active at some time: file name -> text; None when it was never activated here."""
+    content = tx.execute(select(rulesets.c.content).where(rulesets.c.hash == ruleset_hash)).scalar_one_or_none()
+    return None if content is None else json.loads(content)

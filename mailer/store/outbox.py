@@ -16,6 +16,7 @@ from mailer.core.retry import LONGEST_WAIT
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
 from mailer.store import leases
+from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.leases import Lease
 from mailer.store.schema import replies
@@ -238,8 +239,7 @@ def count_of(tx: Tx, state: ReplyState) -> int:
 
 
 def counts(tx: Tx) -> dict[ReplyState, int]:
-    rows = tx.execute(select(replies.c.state, func.count()).group_by(replies.c.state))
-    return {ReplyState(state): count for state, count in rows}
+    return counted(tx, replies.c.state, ReplyState, most=ReplyState.SENT)
 
 
 def _read(row: Row[Any]) -> Reply:

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from sqlalchemy import Row, insert, select
 
-from mailer.core import evidence
+from mailer.core import evidence, folding
 from mailer.model import PersonName
 from mailer.store.db import Tx
-from mailer.store.schema import personal
+from mailer.store.schema import personal, personal_words
 
 SALT_BYTES: Final = 16
 
@@ -66,6 +66,14 @@ def several(tx: Tx, personal_ids: Sequence[int]) -> dict[int, Personal]:
     return {row.id: _read(row) for row in tx.execute(select(personal).where(personal.c.id.in_(personal_ids)))}
 
 
+def namesakes(tx: Tx, person: Personal, limit: int) -> list[Personal]:
+    """The same surname and initials (ё as е, look-alikes as twins) under other senders, those first named last first."""
+    if person.value is None:
+        return []
+    same = (personal.c.folded == folding.folded(person.value)) & (personal.c.kind == "person") & (personal.c.id != person.id)
+    return [_read(row) for row in tx.execute(select(personal).where(same).order_by(personal.c.id.desc()).limit(limit))]
+
+
 def _find(tx: Tx, kind: str, sender_code: str, key: str) -> Personal | None:
     row = tx.execute(
         select(personal).where(personal.c.kind == kind, personal.c.sender_code == sender_code, personal.c.key == key)
@@ -77,8 +85,13 @@ def _find_or_make(tx: Tx, kind: str, sender_code: str, key: str, values: dict[st
     found = _find(tx, kind, sender_code, key)
     if found is not None:
         return found
-    made = insert(personal).values(kind=kind, sender_code=sender_code, key=key, salt=salt, **values)
-    return _read(tx.execute(made.returning(personal)).one())
+    folded = folding.folded(values["value"])
+    made = insert(personal).values(kind=kind, sender_code=sender_code, key=key, salt=salt, folded=folded, **values)
+    row = tx.execute(made.returning(personal)).one()
+    searched = [{"word": word, "personal_id": row.id} for word in folding.words(folded)]
+    if searched:
+        tx.execute(insert(personal_words), searched)
+    return _read(row)
 
 
 def _read(row: Row[Any]) -> Personal:

@@ -8,15 +8,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, tuple_, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
 from mailer.errors import NotFoundError
 from mailer.model import Decision, Facts, Verdict
-from mailer.states import CredentialState, ReplyState, RequestState
+from mailer.states import CredentialState, RequestState
+from mailer.store.counting import counted
 from mailer.store.db import Tx
-from mailer.store.schema import credentials, replies, requests
+from mailer.store.schema import Instant, credentials, requests
+
+OPEN: Final = (RequestState.HELD, RequestState.APPROVED, RequestState.ISSUED)
 
 _ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
 _BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != _ABANDONED)
@@ -41,6 +44,7 @@ class Request:
     sender_code: str | None
     person_id: int | None
     answer_to_id: int | None
+    stranger_id: int | None
     verdict: str
     rule_id: str
     reason: str | None
@@ -69,6 +73,7 @@ def open_request(
     ruleset_hash: str,
     at: datetime,
     delay: timedelta = timedelta(0),
+    stranger_id: int | None = None,
 ) -> int:
     """Store a decided request; its id, which is its number in letters and commands. An approved one is issued after the delay."""
     values = {
@@ -77,6 +82,7 @@ def open_request(
         "sender_code": sender_code,
         "person_id": person_id,
         "answer_to_id": answer_to_id,
+        "stranger_id": stranger_id,
         "verdict": decision.verdict.value,
         "rule_id": decision.rule_id,
         "reason": decision.reason,
@@ -147,7 +153,7 @@ def lock(tx: Tx, request_id: int) -> Request:
     row = tx.execute(select(requests).where(requests.c.id == request_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFoundError("there is no request {id}", id=request_id)
-    return _read(row)
+    return read(row)
 
 
 def issued(tx: Tx, done: Sequence[Request]) -> None:
@@ -185,7 +191,7 @@ def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime,
 def repeats(tx: Tx, request: Request) -> list[Request]:
     """The requests that repeat this one, oldest first."""
     query = select(requests).where(requests.c.reissue_of == request.id)
-    return [_read(row) for row in tx.execute(query.order_by(requests.c.id))]
+    return [read(row) for row in tx.execute(query.order_by(requests.c.id))]
 
 
 def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
@@ -194,11 +200,11 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
         select(requests)
         .outerjoin(credentials, _BEGUN)
         .where(_is_due(now))
-        .order_by(requests.c.id)
+        .order_by(requests.c.created_at, requests.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=requests)
     )
-    return [_read(row) for row in tx.execute(query)]
+    return [read(row) for row in tx.execute(query)]
 
 
 def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Request]:
@@ -209,7 +215,7 @@ def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Requ
         .where(requests.c.sender_code == sender_code, requests.c.state == RequestState.APPROVED.value, credentials.c.id.is_(None))
         .order_by(requests.c.id)
     )
-    return [_read(row) for row in tx.execute(query.with_for_update(of=requests) if to_move else query)]
+    return [read(row) for row in tx.execute(query.with_for_update(of=requests) if to_move else query)]
 
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:
@@ -227,12 +233,12 @@ def get(tx: Tx, request_id: int) -> Request:
     row = tx.execute(select(requests).where(requests.c.id == request_id)).one_or_none()
     if row is None:
         raise NotFoundError("there is no request {id}", id=request_id)
-    return _read(row)
+    return read(row)
 
 
 def several(tx: Tx, request_ids: Sequence[int]) -> dict[int, Request]:
     """These requests by their ids."""
-    return {row.id: _read(row) for row in tx.execute(select(requests).where(requests.c.id.in_(request_ids)))}
+    return {row.id: read(row) for row in tx.execute(select(requests).where(requests.c.id.in_(request_ids)))}
 
 
 def origin(tx: Tx, request: Request) -> int | None:
@@ -247,22 +253,35 @@ def origin(tx: Tx, request: Request) -> int | None:
 
 def of_letter(tx: Tx, letter_id: int) -> Request | None:
     row = tx.execute(select(requests).where(requests.c.letter_id == letter_id)).one_or_none()
-    return None if row is None else _read(row)
+    return None if row is None else read(row)
 
 
-def newest(tx: Tx, limit: int, *, states: Sequence[RequestState] = ()) -> list[Request]:
-    query = select(requests).order_by(requests.c.id.desc()).limit(limit)
-    if states:
-        query = query.where(requests.c.state.in_([state.value for state in states]))
-    return [_read(row) for row in tx.execute(query)]
+def earlier(tx: Tx, request: Request, limit: int, *, of_person: bool) -> list[Request]:
+    """What was asked before for the same person, or by the same sender (of strangers: the same address), newest first."""
+    if of_person:
+        same = requests.c.person_id == request.person_id if request.person_id is not None else None
+    elif request.sender_code is not None:
+        same = requests.c.sender_code == request.sender_code
+    else:
+        same = requests.c.stranger_id == request.stranger_id if request.stranger_id is not None else None
+    if same is None:
+        return []
+    before = tuple_(requests.c.created_at, requests.c.id) < tuple_(literal(request.created_at, Instant()), literal(request.id))
+    query = select(requests).where(same, before).order_by(requests.c.created_at.desc(), requests.c.id.desc()).limit(limit)
+    return [read(row) for row in tx.execute(query)]
 
 
-def undelivered(tx: Tx, limit: int) -> list[Request]:
-    """Requests with a reply that did not arrive for certain, newest first."""
-    doubtful = [ReplyState.UNKNOWN.value, ReplyState.FAILED.value, ReplyState.BOUNCED.value]
-    replied = select(replies.c.request_id).where(replies.c.state.in_(doubtful))
-    query = select(requests).where(requests.c.id.in_(replied)).order_by(requests.c.id.desc()).limit(limit)
-    return [_read(row) for row in tx.execute(query)]
+def open_of_person(tx: Tx, person_id: int) -> list[Request]:
+    """Requests for this person that are not at their end, oldest first."""
+    query = select(requests).where(requests.c.person_id == person_id, requests.c.state.in_([state.value for state in OPEN]))
+    return [read(row) for row in tx.execute(query.order_by(requests.c.created_at, requests.c.id))]
+
+
+def newest_of_person(tx: Tx, person_id: int) -> int | None:
+    query = (
+        select(requests.c.id).where(requests.c.person_id == person_id).order_by(requests.c.created_at.desc(), requests.c.id.desc())
+    )
+    return tx.execute(query.limit(1)).scalar_one_or_none()
 
 
 def count_of(tx: Tx, state: RequestState) -> int:
@@ -270,11 +289,11 @@ def count_of(tx: Tx, state: RequestState) -> int:
 
 
 def counts(tx: Tx) -> dict[RequestState, int]:
-    rows = tx.execute(select(requests.c.state, func.count()).group_by(requests.c.state))
-    return {RequestState(state): count for state, count in rows}
+    return counted(tx, requests.c.state, RequestState, most=RequestState.ANSWERED)
 
 
-def _read(row: Row[Any]) -> Request:
+def read(row: Row[Any]) -> Request:
+    """A row of the whole table."""
     values = row._asdict()
     values["state"] = RequestState(values["state"])
     return Request(**values)

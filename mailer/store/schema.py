@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0012"  # the newest migration: a database of another version is refused
+VERSION: Final = "0013"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -128,7 +128,18 @@ personal = Table(
     Column("initials", String(20)),
     Column("suffix", String(20)),
     Column("salt", LargeBinary),
+    Column("folded", String(400)),  # `core.folding` of the value: what a search looks into; a trigger erases it with the value
     UniqueConstraint("kind", "sender_code", "key"),
+    Index("ix_personal_folded", "folded"),
+)
+
+personal_words = Table(
+    "personal_words",
+    metadata,
+    # Compared by code points on both databases, so that one index serves what begins with the letters that were typed.
+    Column("word", String(400).with_variant(String(400, collation="C"), "postgresql"), primary_key=True),
+    Column("personal_id", Number, ForeignKey("personal.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
 )
 
 person_lists = Table(
@@ -214,6 +225,8 @@ letters = Table(
     Index("ix_letters_fingerprint", "fingerprint"),
 )
 
+_STRANGE, _REASONED = text("stranger_id IS NOT NULL"), text("reason IS NOT NULL")
+
 requests = Table(
     "requests",
     metadata,
@@ -224,6 +237,7 @@ requests = Table(
     Column("sender_code", String(40)),  # None: not in the register
     Column("person_id", Number, ForeignKey("personal.id")),  # None: the name could not be read
     Column("answer_to_id", Number, ForeignKey("personal.id")),  # fixed when decided
+    Column("stranger_id", Number, ForeignKey("personal.id")),  # the address of a sender who is not in the register, or not proven
     Column("verdict", String(10), nullable=False),
     Column("rule_id", String(60), nullable=False),
     Column("reason", String(60)),
@@ -232,8 +246,13 @@ requests = Table(
     Column("created_at", Instant, nullable=False),
     Column("decided_at", Instant, nullable=False),  # the last time, by rules or a person
     Column("issue_after", Instant),
-    Index("ix_requests_state", "state", "id"),
+    Index("ix_requests_state", "state", "created_at", "id"),
     Index("ix_requests_sender_code", "sender_code", "decided_at"),
+    Index("ix_requests_sender_opened", "sender_code", "created_at"),
+    Index("ix_requests_person_id", "person_id", "created_at"),
+    Index("ix_requests_stranger_id", "stranger_id", "state", "created_at", sqlite_where=_STRANGE, postgresql_where=_STRANGE),
+    Index("ix_requests_reason", "reason", "created_at", sqlite_where=_REASONED, postgresql_where=_REASONED),
+    Index("ix_requests_created_at", "created_at", "id"),
 )
 
 credentials = Table(

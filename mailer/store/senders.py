@@ -44,6 +44,12 @@ def codes_of(tx: Tx, addresses: Sequence[str]) -> dict[str, str]:
     return {row.address: row.code for row in tx.execute(query)}
 
 
+def organisations(tx: Tx, codes: Sequence[str]) -> dict[str, str]:
+    """Code -> the organisation's name."""
+    query = select(senders.c.code, senders.c.organisation).where(senders.c.code.in_(codes))
+    return {row.code: row.organisation for row in tx.execute(query)}
+
+
 def get(tx: Tx, code: str) -> Sender:
     found = _read(tx, [code])
     if not found:

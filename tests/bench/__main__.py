@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import export, issuing, reading, record
+from tests.bench import export, issuing, lists, reading, record
 from tests.bench.figures import show
 
-GROUPS = {"export": export.figures, "reading": reading.figures, "issuing": issuing.figures, "record": record.figures}
+GROUPS = {
+    "export": export.figures,
+    "reading": reading.figures,
+    "issuing": issuing.figures,
+    "record": record.figures,
+    "lists": lists.figures,
+}
 
 
 def main(asked: list[str]) -> int:

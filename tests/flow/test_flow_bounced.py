@@ -19,7 +19,8 @@ from mailer.flow.override import credentials as override
 from mailer.flow.report import requests as report
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests
+from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests, worklist
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import Desk, password_in, until_done
 from tests.store.offices import Trial
@@ -54,7 +55,7 @@ def answered(desk: Desk, person: str = "Пришва А.А.", number: int = 1) -
 
 def newest_reply(desk: Desk) -> str:
     with desk.trial.database.reading() as tx:
-        (newest,) = requests.newest(tx, 1)
+        (newest,) = worklist.page(tx, Wanted(), Page(limit=1)).requests
         return outbox.of_request(tx, newest.id)[-1].id
 
 
@@ -86,7 +87,7 @@ def credential_states(desk: Desk) -> list[CredentialState]:
 
 def reissues(desk: Desk) -> list[tuple[int | None, str, str | None]]:
     with desk.trial.database.reading() as tx:
-        found = report.request_lines(tx, 100)
+        found = report.listed(tx, Wanted(), Page(limit=100)).lines
     return [(line.reissue_of, line.state, line.reason) for line in found if line.rule_id == "reissue"]
 
 

@@ -13,7 +13,8 @@ from mailer.flow.override import corrections, orders
 from mailer.flow.override import requests as override
 from mailer.flow.override.corrections import Rejudged
 from mailer.states import RequestState
-from mailer.store import personal, requests
+from mailer.store import personal, requests, worklist
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
 from tests.flow.test_flow_decisions import ADDRESS, STRANGER, approve, recipients, state_of, works
@@ -245,4 +246,4 @@ def test_the_gate_binds_it_and_nothing_is_left(desk: Desk, bar: str) -> None:
 def test_a_dry_run_opens_no_request(desk: Desk) -> None:
     assert issue(desk, "Иванов И.И.", dry_run=True).record == 0
     with desk.trial.database.reading() as tx:
-        assert requests.newest(tx, 9) == []
+        assert not worklist.page(tx, Wanted(), Page(limit=9)).requests

@@ -13,6 +13,7 @@ from mailer.flow.report import requests as report
 from mailer.model import Sender
 from mailer.states import CredentialState
 from mailer.store import credentials, letters, senders
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import PHRASE, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
 from tests.store.offices import Trial, set_up
@@ -175,7 +176,7 @@ def test_beyond_the_cap_in_all_nothing_is_dropped(desk: Desk) -> None:
     desk.run()
     assert decided(desk) == [("refuse", "initials-missing"), ("issue", None), ("hold", "cap")]
     with desk.trial.database.reading() as tx:
-        assert [line.state for line in report.request_lines(tx, 1)] == ["held"]
+        assert [line.state for line in report.listed(tx, Wanted(), Page(limit=1)).lines] == ["held"]
 
 
 def answered_by(desk: Desk, respond: Callable[[bytes, int], bytes], *, rounds: int, minutes: int = 1) -> int:

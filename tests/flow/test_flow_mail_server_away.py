@@ -14,6 +14,7 @@ from mailer.flow.report import house, requests
 from mailer.model import Delivery
 from mailer.states import ReplyState
 from mailer.store import outbox, verification
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
 from tests.store.offices import Trial
@@ -48,7 +49,7 @@ def queue(desk: Desk, *initials: str) -> None:
 
 def replies(desk: Desk) -> list[outbox.Reply]:
     with desk.trial.database.reading() as tx:
-        lines = requests.request_lines(tx, 100)
+        lines = requests.listed(tx, Wanted(), Page(limit=100)).lines
         return [reply for line in reversed(lines) for reply in outbox.of_request(tx, line.id)]
 
 

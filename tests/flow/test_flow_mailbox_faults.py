@@ -12,6 +12,7 @@ from mailer.errors import EdgeError
 from mailer.flow.intake import NUMBER_MAX, epoch_of
 from mailer.flow.report import requests as report
 from mailer.model import Sender
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
 from tests.store.offices import START, Trial, set_up
@@ -27,7 +28,7 @@ def desk(trial: Trial, tmp_path: Path) -> Desk:
 
 def states(desk: Desk) -> Counter[tuple[str, str | None]]:
     with desk.trial.database.reading() as tx:
-        return Counter((line.state, line.reason) for line in report.request_lines(tx, 1000))
+        return Counter((line.state, line.reason) for line in report.listed(tx, Wanted(), Page(limit=1000)).lines)
 
 
 def test_letters_that_cannot_be_moved_are_answered_once_and_moved_later(desk: Desk) -> None:

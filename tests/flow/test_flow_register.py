@@ -17,11 +17,12 @@ from mailer.flow.override.closing import Reach
 from mailer.flow.override.register import Hands
 from mailer.model import PersonName, Sender
 from mailer.states import CredentialState, LoginEffect
-from mailer.store import credentials, persons, places, requests, senders
+from mailer.store import credentials, persons, places, senders, worklist
 from mailer.store.requests import Request
 from mailer.store.schema import accounts_local
 from mailer.store.schema import personal as personal_rows
 from mailer.store.schema import senders as sender_rows
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
 from tests.store.offices import START, Trial
@@ -49,7 +50,7 @@ def ask(desk: Desk, person: str, number: int, sender: Sender = CLINIC) -> Reques
 
 def newest(desk: Desk) -> Request:
     with desk.trial.database.reading() as tx:
-        return requests.newest(tx, 1)[0]
+        return worklist.page(tx, Wanted(), Page(limit=1)).requests[0]
 
 
 def row(desk: Desk, code: str = CLINIC.code) -> Sender:

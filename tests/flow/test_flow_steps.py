@@ -18,6 +18,7 @@ from mailer.flow.report import requests as report
 from mailer.model import Delivery
 from mailer.states import CredentialState, ReplyState, RequestState
 from mailer.store import accounts_local, credentials, letters, outbox, requests
+from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import PHRASE, body, header, request
 from tests.flow.desks import CLINIC, DENTIST, Desk, password_in, until_done
 from tests.store.offices import Trial
@@ -32,7 +33,7 @@ def desk(trial: Trial, tmp_path: Path) -> Desk:
 
 def states(desk: Desk) -> list[tuple[str, str | None]]:
     with desk.trial.database.reading() as tx:
-        return [(line.state, line.reason) for line in report.request_lines(tx, 100)]
+        return [(line.state, line.reason) for line in report.listed(tx, Wanted(), Page(limit=100)).lines]
 
 
 def credential_states(desk: Desk) -> list[CredentialState]:

@@ -1,0 +1,155 @@
+"""An office after years: 1,000,000 requests with letters, logins, replies and records, written straight into the tables in bulk.
+
+The rows are as the steps leave them, but for what no list looks at: letters are short, sealed bytes and records are made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import product
+from typing import Final
+
+from sqlalchemy import insert, text
+
+from mailer.core import folding
+from mailer.model import PersonName, Sender
+from mailer.store import audit, office
+from mailer.store.db import Tx
+from mailer.store.schema import personal, personal_words
+from tests.store.offices import Trial, set_up
+
+REQUESTS: Final = 1_000_000
+PERSONS: Final = 250_000
+STRANGERS: Final = 2_000
+SENDERS: Final = 3_000
+FIRST: Final = 1_600_000_000  # seconds; a request every 100, which makes three years
+NOW: Final = datetime.fromtimestamp(FIRST + 100 * REQUESTS, UTC)
+COMMON: Final = ("Иванов", "Смирнов", "Кузнецов", "Попов", "Васильев", "Петров", "Соколов", "Артёмов", "Новиков", "Фёдоров")
+PARTS: Final = ("Бар", "Вол", "Гор", "Дуб", "Зим", "Кар", "Лев", "Мал", "Ник", "Ост"), ("а", "о", "у", "ы", "е"), "бвгдзклмнпрст"
+ENDINGS: Final = ("ов", "ин", "ский", "енко", "ая")
+INITIALS: Final = "АБВГДЕИКЛМНОПРСТ"
+RULESET: Final = "0" * 64
+
+
+def build(url: str, rules: dict[str, str]) -> Trial:
+    """Fill an empty database; SQLite takes a minute and a half, and 2.5 GB. `rules`: the texts of the active rule set."""
+    trial = set_up(url)
+    trial.register(*(_sender(number) for number in range(SENDERS)))
+    with trial.database.writing() as tx:
+        told = audit.head(tx)
+        office.activate(tx, ruleset_hash=RULESET, content=rules, actor="bench", at=NOW)
+        _people(tx)
+        for table, columns in _tables(told, sqlite=trial.database.sqlite):
+            names, values = ", ".join(columns), ", ".join(columns.values())
+            tx.execute(text(f"INSERT INTO {table} ({names}) {_numbers(trial.database.sqlite)} SELECT {values} FROM n"))
+        tx.execute(text(f"UPDATE audit_head SET seq = {REQUESTS + told}"))
+    return trial
+
+
+def code(number: int) -> str:
+    return f"{290_001 + number % SENDERS}"
+
+
+def _sender(number: int) -> Sender:
+    address = f"gb{number + 1}@clinic{number % 40}.example"
+    return Sender(code=code(number), organisation=f"ГБУЗ «Больница № {number + 1}»", answer_to=address, addresses=(address,))
+
+
+def _surnames() -> Iterator[str]:
+    """Of ten persons four have one of the common surnames; the others share some thousand."""
+    rare = ["".join(one) for one in product(*PARTS, ENDINGS)]
+    for number in range(PERSONS):
+        yield COMMON[number // 10 % len(COMMON)] if number % 10 < 4 else rare[number * 7 % len(rare)]
+
+
+def _people(tx: Tx) -> None:
+    rows, words = [], []
+    for number, surname in enumerate(_surnames()):
+        initials = f"{INITIALS[number // 3 % 16]}.{INITIALS[number // 48 % 16]}."
+        name = PersonName(surname=surname, initials=initials, suffix="" if number % 997 else "оглы")
+        rows.append(_row(1 + number, "person", code(number), name.canonical, f"{name.key} {number}"))
+        words += [{"word": word, "personal_id": 1 + number} for word in folding.words(name.canonical)]
+    for number in range(STRANGERS):
+        address, row = f"clinic{number}@elsewhere{number % 7}.example", 1 + PERSONS + number
+        rows.append(_row(row, "address", "", address, address))
+        words += [{"word": word, "personal_id": row} for word in folding.words(address)]
+    for start in range(0, len(rows), 50_000):
+        tx.execute(insert(personal), rows[start : start + 50_000])
+    for start in range(0, len(words), 50_000):
+        tx.execute(insert(personal_words), words[start : start + 50_000])
+
+
+def _row(number: int, kind: str, sender_code: str, value: str, key: str) -> dict[str, object]:
+    folded = folding.folded(value)
+    return {"id": number, "kind": kind, "sender_code": sender_code, "key": key, "value": value, "folded": folded}
+
+
+def _numbers(sqlite: bool) -> str:
+    if sqlite:
+        return f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {REQUESTS})"
+    return f"WITH n AS (SELECT generate_series(1, {REQUESTS})::bigint AS i)"
+
+
+def _tables(told: int, *, sqlite: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    """Table -> column -> its value for the number i, as SQL of this database; `told` records stand there already.
+
+    Of 1,000 requests one is held, 100 are refused; of 100 held ones 99 are strangers'. Persons come in an order of their own,
+    each under their sender.
+    """
+    at = (
+        f"strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', {FIRST} + i * 100, 'unixepoch')"
+        if sqlite
+        else f"to_timestamp({FIRST} + i * 100)"
+    )
+    key = (
+        "printf('%032x', i * 2654435761 % 4294967296 * 1000003 + i)"
+        if sqlite
+        else "lpad(to_hex(i * 2654435761 % 4294967296 * 1000003 + i), 32, '0')"
+    )
+    some = "zeroblob({})" if sqlite else "decode(repeat('00', {}), 'hex')"
+    day = "'2027-01-01'" if sqlite else "date '2027-01-01'"
+    sender = f"CAST(290001 + i * 7919 % {PERSONS} % {SENDERS} AS {'TEXT' if sqlite else 'varchar'})"
+    strange = "i % 1000 = 7 AND i % 100000 <> 7"
+    person = f"1 + i * 7919 % {PERSONS}"
+    quote = "'{}'".format
+    yield "letters", {
+        "id": "i", "mailbox": quote("uc"), "epoch": "1", "item": "i", "kind": quote("request"), "received_at": at, "kept_at": at,
+        "state": f"CASE WHEN i > {REQUESTS - 20} THEN 'kept' WHEN i % 50000 = 0 THEN 'quarantined' ELSE 'read' END",
+        "size_bytes": "900", "content": some.format(200), "whole": "true", "digest": key, "fingerprint": key, "proven": "true",
+        "sender_code": f"CASE WHEN {strange} THEN NULL ELSE {sender} END", "batches": "1", "attempts": "0",
+        "verdict": quote("issue"), "rule_id": quote("issue"),
+    }  # fmt: skip
+    yield "requests", {
+        "id": "i", "letter_id": "i", "person_id": person, "ruleset_hash": quote(RULESET), "created_at": at, "decided_at": at,
+        "state": f"CASE WHEN i > {REQUESTS - 30} THEN 'approved' WHEN i % 1000 = 7 THEN 'held' WHEN i % 10 = 3 THEN 'refused'"
+        " WHEN i % 997 = 5 THEN 'withdrawn' ELSE 'answered' END",
+        "sender_code": f"CASE WHEN {strange} THEN NULL ELSE {sender} END",
+        "stranger_id": f"CASE WHEN {strange} THEN {1 + PERSONS} + i / 1000 % {STRANGERS} END",
+        "verdict": "CASE WHEN i % 1000 = 7 THEN 'hold' WHEN i % 10 = 3 THEN 'refuse' ELSE 'issue' END",
+        "rule_id": f"CASE WHEN {strange} THEN 'unknown-sender' WHEN i % 1000 = 7 THEN 'too-old'"
+        " WHEN i % 10 = 3 THEN 'name-unreadable' ELSE 'issue' END",
+        "reason": f"CASE WHEN {strange} THEN 'unknown-sender' WHEN i % 1000 = 7 THEN 'too-old'"
+        " WHEN i % 10 = 3 THEN CASE WHEN i % 30 = 3 THEN 'several-names' ELSE 'initials-missing' END END",
+        "facts": quote('{"kind": "request", "name": "read", "sender": "known"}'),
+    }  # fmt: skip
+    yield "credentials", {
+        "id": key, "request_id": "i", "sender_code": sender, "person_id": person, "answer_to_id": "1", "login": "'tmp-29-' || i",
+        "state": f"CASE WHEN i > {REQUESTS - 70_000} THEN 'active' WHEN i % 5 = 0 THEN 'superseded' WHEN i % 100 = 1 THEN 'revoked'"
+        " ELSE 'expired' END",
+        "reserved_at": at, "issued_at": at, "valid_until": at, "last_day": day, "term_rule": quote("3 months"),
+    }  # fmt: skip
+    yield "replies", {
+        "id": key, "request_id": "i", "name": quote("issued"), "sender_code": sender, "recipient_id": "1",
+        "message_id": "'<' || i || '@fond.example>'", "key_epoch": quote("2026-01-01"), "digest": key, "created_at": at,
+        "state": f"CASE WHEN i > {REQUESTS - 50} THEN 'queued' WHEN i % 300 = 0 THEN 'bounced' WHEN i % 20011 = 0 THEN 'unknown'"
+        " ELSE 'sent' END",
+        "sends": "1", "attempts": "1", "next_at": at, "fence": "0", "finished_at": at,
+    }  # fmt: skip
+    yield "records", {
+        "seq": f"i + {told}", "header": some.format(200), "nonce": some.format(16), "details": some.format(100),
+        "leaf": some.format(32), "mac": some.format(32), "at": at,
+        "event": "CASE WHEN i % 4 = 0 THEN 'letter.kept' ELSE 'request.answered' END",
+        "importance": quote("info"), "actor": quote("mailer"), "sender_code": sender, "request_id": "i", "outcome": quote("done"),
+        "letter_id": "i",
+    }  # fmt: skip

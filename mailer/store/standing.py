@@ -13,7 +13,7 @@ from mailer.core import evidence
 from mailer.core.accounts import Managed
 from mailer.errors import N_
 from mailer.states import CredentialState
-from mailer.store import audit, proof
+from mailer.store import audit, proof, pruning
 from mailer.store.credentials import Credential, no_login
 from mailer.store.db import Tx
 from mailer.store.personal import Personal
@@ -33,10 +33,13 @@ def fault(tx: Tx, credential: Credential, account: Managed, key: bytes) -> str |
 def faults(tx: Tx, pairs: Sequence[tuple[Credential, Managed]], key: bytes) -> dict[str, str]:
     """Credential id -> what is wrong with its account; those that are as the record tells are left out."""
     found = {}
+    pruned = pruning.anchor(tx, key) is not None
     for start in range(0, len(pairs), PAGE):
         page = pairs[start : start + PAGE]
         told = audit.of_requests(tx, sorted({credential.request_id for credential, _ in page}), *LIFE)
         for credential, account in page:
+            if pruned and not told[credential.request_id] and not account.enabled:
+                continue  # what told of it may have been pruned once it had ended; it works nowhere
             why = _fault(credential, account, proof.holding(told[credential.request_id], key))
             if why is not None:
                 found[credential.id] = why

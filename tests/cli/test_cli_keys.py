@@ -30,7 +30,7 @@ def backup(shell: Shell, *names: str) -> Path:
     return folder
 
 
-RIGHT = ("keys/record.key", "keys/pepper.key", "keys/issuing/1.key")
+RIGHT = ("keys/record.key", "keys/checkpoint.key", "keys/pepper.key", "keys/issuing/1.key")
 
 
 def test_the_list_shows_who_holds_what_and_what_may_be_copied(shell: Shell) -> None:
@@ -41,13 +41,19 @@ def test_the_list_shows_who_holds_what_and_what_may_be_copied(shell: Shell) -> N
         ("pepper", "desk, commands", "must"),
         ("pool", "the issue step alone", "must"),
         ("epoch", "the courier alone", "never"),
+        ("checkpoint", "desk, commands that sign", "must"),
     }
     assert shell("keys", "list").code == 0
 
 
 @pytest.mark.parametrize(
     ("name", "lost"),
-    [("pepper.key", "those persons need new ones"), ("issuing/1.key", "import them again"), ("courier", "must be reissued")],
+    [
+        ("pepper.key", "those persons need new ones"),
+        ("checkpoint.key", "can be signed"),
+        ("issuing/1.key", "import them again"),
+        ("courier", "must be reissued"),
+    ],
 )
 def test_a_missing_key_is_said_plainly(shell: Shell, name: str, lost: str) -> None:
     path = shell.home / "keys" / name

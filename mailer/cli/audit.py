@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli import exporting, pruning
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import RefusedError, SetupError
 
@@ -189,8 +189,7 @@ def _declare_restore(
     from mailer.flow.override import record as override
     from mailer.store.verification import Fault
 
-    with office_of(context) as office:
-        worker = office.worker(operator())
+    with officer_of(context, "audit declare-restore") as (office, worker):
         signer = office.record_signer(worker)
         kept, lost = override.declare_restore(worker, signer, reason=reason)
         say(
@@ -210,8 +209,7 @@ def _change_key(
 ) -> None:
     from mailer.flow.override import record as override
 
-    with office_of(context) as office:
-        worker = office.worker(operator())
+    with officer_of(context, "audit change-key") as (office, worker):
         found = override.change_key(worker, office.record_signer(worker), reason=reason)
         key = office.signing_key()
     say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))

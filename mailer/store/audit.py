@@ -115,6 +115,12 @@ def last(tx: Tx, count: int) -> list[Sealed]:
     return [_sealed(row) for row in reversed(rows)]
 
 
+def last_of(tx: Tx, events: Collection[str], count: int) -> list[Sealed]:
+    """The newest records of these events, oldest first."""
+    rows = tx.execute(select(records).where(records.c.event.in_(events)).order_by(records.c.seq.desc()).limit(count)).all()
+    return [_sealed(row) for row in reversed(rows)]
+
+
 def newest_at(tx: Tx, event: str | None = None) -> datetime | None:
     """The time of the newest record, or of the newest of this event; by its bytes, since the column may hold no time at all."""
     query = select(*_BYTES).order_by(records.c.seq.desc()).limit(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.store import db, senders
+from mailer.store import db, schema, senders
 from mailer.store.migrate import upgrade
 from tests.cli.offices import Shell, desk_in, found
 from tests.store.offices import INSTANCE
@@ -127,6 +127,11 @@ def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shel
         assert senders.faults(tx, desk.trial.pen.key) == {}
         assert desk.keyring.pools() == [1]
     assert shell("keys", "list").code == 0
+    assert shell("init", "--upgrade").code == 0
+    told = [one for one in shell("audit", "list", "--json").objects if one["event"] == "database.upgraded"]
+    assert [one["details"] for one in told] == [{"before": "0002", "after": schema.VERSION}], (
+        "the second time nothing was to be done"
+    )
 
 
 def test_check_names_a_row_of_the_register_that_nobody_wrote(shell: Shell) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -364,3 +366,37 @@ def test_a_step_may_begin_on_a_pruned_record(pruned: Pruned) -> None:
     pruned.run("DELETE FROM checkpoints")
     assert step.step()
     assert pruned.troubles == []
+
+
+def test_the_desk_writes_meanwhile(house: Pruned) -> None:
+    """Neither waits for the other for ever: whoever appends takes head and table in the same order as the pruning."""
+    bundle, stop, told = house.bundle(), threading.Event(), 0
+
+    def write() -> None:
+        nonlocal told
+        while not stop.is_set():
+            with house.trial.worker().writing() as unit:
+                if told % 2:
+                    senders.register(unit, "290001", house.trial.pen)
+                unit.tell("letter.kept", letter=2)
+            told += 1
+            wrote.set()
+
+    wrote = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        try:
+            assert wrote.wait(60)
+            for _ in range(3):
+                bundle.records.seek(0)
+                house.prune(bundle, dry_run=True)
+            bundle.records.seek(0)
+            assert house.prune(bundle).count == OLD
+        finally:
+            stop.set()
+        writing.result()
+    assert told > 0
+    house.publish()
+    assert house.outcome() is Outcome.PRUNED_ON_RECORD
+    with house.trial.database.reading() as tx:
+        assert senders.faults(tx, house.trial.pen.key) == {}

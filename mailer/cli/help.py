@@ -32,7 +32,7 @@ WORKFLOWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         N_("Register a clinic from its first letter"): (
             "mailer requests list --held",
             "mailer senders add CODE --organisation TEXT --from-request № --reason TEXT",
-            "mailer requests approve № --reason TEXT",
+            "mailer requests show №",
         ),
         N_("Bring the whole register up to date"): (
             "mailer senders template > senders.csv",

@@ -14,7 +14,7 @@ from mailer.cli.opened import officer_of
 from mailer.cli.pause import given
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say
 from mailer.errors import RefusedError, SetupError, SetupErrors
-from mailer.states import LoginEffect
+from mailer.states import LoginEffect, RequestState
 
 if TYPE_CHECKING:
     from mailer.core.registerplan import Change
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mailer.flow.override.register import Hands
     from mailer.model import Sender
     from mailer.service.office import Office
+    from mailer.store.work import Worker
 
 Code = Annotated[str, typer.Argument(metavar="CODE")]
 Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
@@ -85,11 +86,25 @@ def _add(
                 points=tuple(_text("subscriber", point) for point in points or ()),
             )
             override.addable(tx, row, worker.pen.key)
+        decided = None
         if not dry_run:
             override.add(worker, row, reason=why, request=request)
+            decided = None if request is None else _judged(office, worker, request, reason=why)
     _say_row(row, as_json=as_json, changed=not dry_run)
-    if request is not None and not as_json and not dry_run:
-        say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
+    if decided is not None and not as_json:
+        if decided is RequestState.HELD:
+            say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
+        else:
+            say(_("request {id} by the rules in force: {state}").format(id=request, state=decided.value))
+
+
+def _judged(office: Office, worker: Worker, request: int, *, reason: str) -> RequestState:
+    """What the rules in force make of the request now that its sender is registered."""
+    from mailer.flow.override import corrections
+
+    ruleset = office.active_rules()
+    (found,) = corrections.reprocess(worker, office.policy(ruleset), office.stationery(ruleset), [request], reason=reason)
+    return found.state
 
 
 def _edit(

@@ -33,6 +33,7 @@ SHARED_BY_STEPS: Final = (  # themselves no steps
     "mailer.flow.approving",  # how a decision comes to stand in the record
     "mailer.flow.ending",  # how a login ends, and its account wherever it is valid
     "mailer.flow.errands",  # how intake does in its mailbox what people ask for
+    "mailer.flow.export",  # how the record leaves the house, as a bundle too
     "mailer.flow.filer",  # how kept letters leave the folder they came to
     "mailer.flow.refusing",  # how a refusal is written
     "mailer.flow.signing",  # how the record is signed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors
 
@@ -68,9 +68,9 @@ def _import(
     if remove_file and file == "-":
         raise typer.BadParameter(_("there is no file to remove"), param_hint="--remove-file")
     content = _read(file)
-    with office_of(context) as office:
+    with officer_of(context, "accounts import") as (office, worker):
         rows = _checked(office, file, content, expires_column)
-        places.import_pairs(office.worker(operator()), office.keyring, office.logins(), rows, randbytes=os.urandom)
+        places.import_pairs(worker, office.keyring, office.logins(), rows, randbytes=os.urandom)
     say(_("{count} pairs imported").format(count=len(rows)))
     if remove_file:
         _remove(Path(file), len(content))
@@ -133,9 +133,9 @@ def _reconcile(
 
     if disable and not reason.strip():
         raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
-    with office_of(context) as office:
+    with officer_of(context, "accounts reconcile") as (office, worker):
         if disable:
-            found = places.disable_orphans(office.worker(operator()), office.places(), reason=reason.strip())
+            found = places.disable_orphans(worker, office.places(), reason=reason.strip())
         else:
             with office.database.reading() as tx:
                 found = places.reconcile(tx, office.places(), clock(), key=office.pen().key)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli import exporting
-from mailer.cli.opened import office_of, operator
+from mailer.cli import exporting, pruning
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import RefusedError, SetupError
 
@@ -30,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
     exporting.add_to(noun)
+    pruning.add_to(noun)
     app.add_typer(noun, name="audit")
 
 
@@ -89,6 +90,7 @@ def _shown(verdict: Verdict) -> dict[str, object]:
         "records": verdict.checked,
         "signed": verdict.signed,
         "restored": [asdict(one) for one in verdict.restored],
+        "pruned": verdict.pruned.edge.size if verdict.pruned else None,
         "seq": fault and fault.seq,
         "why": fault and str(fault.why),
     }
@@ -106,6 +108,12 @@ def _sentence(verdict: Verdict) -> str:
         )
         for one in verdict.restored
     ]
+    if verdict.pruned is not None:
+        said.append(
+            _("records up to {upto} were pruned, record {seq} tells so").format(
+                upto=verdict.pruned.edge.size, seq=verdict.pruned.seq
+            )
+        )
     if verdict.signed is None:
         said.append(_("inside only: no checkpoint outside the database was compared"))
     elif verdict.signed < verdict.size:
@@ -150,12 +158,14 @@ def _of_letter(proof: LetterProof) -> str:
     """As with `_sentence`, the first words are the same in every language."""
     from mailer.flow.report.oldletters import Found
 
-    values = {"request": proof.request, "seq": proof.seq, "size": proof.size, "named": proof.named}
+    values = {"request": proof.request, "seq": proof.seq, "size": proof.size, "named": proof.named, "pruned": proof.pruned}
     said = {
         Found.GENUINE: _("GENUINE: our answer to request {request}, byte for byte; record {seq}, checkpoint of {size} records"),
         Found.UNSIGNED: _("NOT YET SIGNED: our answer to request {request}, byte for byte; record {seq}, no checkpoint since"),
         Found.CHANGED: _("CHANGED: our answer to request {request} (record {seq}) was another one, byte for byte"),
-        Found.UNKNOWN: _("UNKNOWN: no record tells of this letter"),
+        Found.UNKNOWN: _("UNKNOWN: no record tells of this letter")
+        if proof.pruned is None
+        else _("UNKNOWN: no record after {pruned} tells of this letter; those up to it were pruned, look into their bundle"),
         Found.TAMPERED: _("TAMPERED: record {seq}: {why}"),
     }[proof.found]
     named = _("the code in it names the checkpoint of {named} records") if proof.named is not None else ""
@@ -179,8 +189,7 @@ def _declare_restore(
     from mailer.flow.override import record as override
     from mailer.store.verification import Fault
 
-    with office_of(context) as office:
-        worker = office.worker(operator())
+    with officer_of(context, "audit declare-restore") as (office, worker):
         signer = office.record_signer(worker)
         kept, lost = override.declare_restore(worker, signer, reason=reason)
         say(
@@ -200,8 +209,7 @@ def _change_key(
 ) -> None:
     from mailer.flow.override import record as override
 
-    with office_of(context) as office:
-        worker = office.worker(operator())
+    with officer_of(context, "audit change-key") as (office, worker):
         found = override.change_key(worker, office.record_signer(worker), reason=reason)
         key = office.signing_key()
     say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))

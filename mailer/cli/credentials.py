@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli import measures
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import LARGEST, local, print_json, say, table
 from mailer.states import CredentialState
 
 if TYPE_CHECKING:
     from mailer.flow.places import Checked
     from mailer.service.office import Office
+    from mailer.store.work import Worker
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,12 +70,13 @@ def _show(
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
     from mailer.cli.request_show import show_request
+    from mailer.flow.override import credentials as override
     from mailer.flow.report import requests as report
-    from mailer.store import credentials
 
-    with office_of(context) as office, office.database.reading() as tx:
-        found = credentials.find(tx, credential)
-        view = report.show_request(tx, found.request_id)
+    with officer_of(context, "credentials show") as (office, worker):
+        found = override.show(worker, credential)
+        with office.database.reading() as tx:
+            view = report.show_request(tx, found.request_id)
     if as_json:
         print_json({"credential": found, "request": view})
         return
@@ -88,9 +90,9 @@ def _show(
 def _check(context: typer.Context, login: Annotated[str, typer.Argument(metavar="LOGIN")]) -> int:
     from mailer.core.accounts import Standing
 
-    with office_of(context) as office:
+    with officer_of(context, "credentials check") as (office, worker):
         written = _password()
-        found = _patiently(office, login.strip(), written)
+        found = _patiently(office, worker, login.strip(), written)
     say(_told(found, office))
     return 0 if found.standing is Standing.VALID else 1
 
@@ -102,12 +104,12 @@ def _password() -> str:
     return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
 
 
-def _patiently(office: Office, login: str, written: str) -> Checked:
+def _patiently(office: Office, worker: Worker, login: str, written: str) -> Checked:
     """Check, and where too many were wrong of late, wait first; never long."""
     from mailer.flow import places
 
     while True:
-        found = places.check(office.worker(operator()), office.local_accounts(), login, written)
+        found = places.check(worker, office.local_accounts(), login, written)
         if found.standing is not None:
             return found
         seconds = math.ceil(found.wait.total_seconds())

@@ -17,7 +17,7 @@ import typer
 
 from mailer.cli import progress
 from mailer.cli.newfiles import new_file, new_folder
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import officer_of
 from mailer.cli.show import say
 from mailer.errors import RefusedError, SetupError
 
@@ -71,7 +71,7 @@ def _export(
         raise SetupError("this form needs a file: name one instead of -")
     if excel and form is not Form.CSV:
         raise SetupError("--excel is for --format csv")
-    with office_of(context) as office:
+    with officer_of(context, "audit export") as (office, worker):
         zone = office.config.zone
         selection = Selection(
             since=_start(since, zone),
@@ -80,7 +80,6 @@ def _export(
             actor=actor,
             sender=sender,
         )
-        worker = office.worker(operator())
         match form:
             case Form.BUNDLE:
                 _bundle(office, worker, selection, file, reason)

@@ -14,24 +14,41 @@ from mailer.errors import N_
 
 WORKFLOWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        N_("Begin the day: what waits, what needs a person"): (
+        N_("Begin the day: what needs a person, what waits, and why"): (
             "mailer status",
-            "mailer requests list --state held",
+            "mailer requests list --held",
             "mailer requests show №",
         ),
-        N_("Find out why a letter was decided so"): ("mailer letters list", "mailer letters show №", "mailer explain FILE.eml"),
-        N_("Bring the register up to date"): (
+        N_("Decide a request that waits, and take the approval back while it is not issued yet"): (
+            "mailer requests approve № --reason TEXT",
+            "mailer requests refuse № --reason TEXT",
+            "mailer requests undo № --reason TEXT",
+        ),
+        N_("A name was misspelt, or a letter came by telephone or on paper"): (
+            "mailer requests correct № --name NAME --reason TEXT",
+            "mailer requests approve № --reason TEXT",
+            "mailer issue NAME --to CODE --reason TEXT",
+        ),
+        N_("Register a clinic from its first letter"): (
+            "mailer requests list --held",
+            "mailer senders add CODE --organisation TEXT --from-request № --reason TEXT",
+            "mailer requests approve № --reason TEXT",
+        ),
+        N_("Bring the whole register up to date"): (
             "mailer senders template > senders.csv",
+            "mailer senders import senders.csv --dry-run",
             "mailer senders import senders.csv",
-            "mailer senders list",
         ),
-        N_("A password was lost, or somebody has left: end the login; a new letter of the clinic brings a new one"): (
+        N_("A password was lost, or an answer did not arrive"): (
             "mailer credentials list --state active",
-            "mailer credentials show LOGIN",
-            "mailer credentials revoke LOGIN --reason TEXT",
+            "mailer credentials resend LOGIN --reason TEXT",
+            "mailer credentials reissue LOGIN --reason TEXT",
         ),
-        N_("Somebody cannot log in: is the password the right one?"): ("mailer credentials check LOGIN",),
-        N_("An answer did not arrive"): ("mailer requests list --undelivered", "mailer requests show №", "mailer check"),
+        N_("Somebody has left, or an organisation is to be stopped"): (
+            "mailer credentials revoke LOGIN --reason TEXT",
+            "mailer senders block CODE --credentials suspend --reason TEXT",
+            "mailer senders unblock CODE --reason TEXT",
+        ),
         N_("A letter is in quarantine"): (
             "mailer letters list --quarantined",
             "mailer letters export № FILE.eml --reason TEXT",
@@ -43,13 +60,11 @@ WORKFLOWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "mailer status",
             "mailer resume issue --reason TEXT",
         ),
-        N_("Try new rules before they decide"): (
-            "mailer rules check",
-            "mailer rules test",
-            "mailer explain FILE.eml",
-            "mailer rules activate",
+        N_("Print the journal, and prove that nobody changed the record"): (
+            "mailer audit export journal.xlsx --format journal",
+            "mailer audit verify",
+            "mailer audit verify-letter FILE.eml",
         ),
-        N_("Look at the record and prove that nobody changed it"): ("mailer audit list --limit 100", "mailer audit verify"),
     }
 )
 """Task -> commands. Each command that stands here exists: a test asks the program itself."""

@@ -146,7 +146,7 @@ def _upgrade(context: typer.Context) -> None:
     from mailer.edge.erased import ErasedFile
     from mailer.edge.handed import HandedOutFile
     from mailer.flow import custody
-    from mailer.flow.override import register
+    from mailer.flow.override import record, register
     from mailer.store import db, schema
     from mailer.store.migrate import upgrade
 
@@ -168,4 +168,6 @@ def _upgrade(context: typer.Context) -> None:
             opened.logins().spend_all(tx)
         if before is not None and before < "0005":  # from then on rows of the register count only as the record tells of them
             register.adopt(opened.worker(operator()))
+        if before != schema.VERSION:
+            record.upgraded(opened.worker(operator()), before=before, after=schema.VERSION)
     say(_("the database has version {version}").format(version=schema.VERSION))

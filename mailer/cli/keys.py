@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import print_json, safe_text, say, table, translated
 from mailer.core.custody import KeyKind, loss
 from mailer.errors import N_, SetupErrors
@@ -76,8 +76,8 @@ def _plain(key: object) -> dict[str, object]:
 def _new(context: typer.Context) -> None:
     from mailer.flow import custody
 
-    with office_of(context) as office:
-        worker, keyring = office.worker(operator()), office.keyring
+    with officer_of(context, "keys new") as (office, worker):
+        keyring = office.keyring
         custody.open_epoch(worker, keyring)
         if not keyring.pools():
             custody.rotate(worker, keyring, KeyKind.POOL)
@@ -91,8 +91,8 @@ def _new(context: typer.Context) -> None:
 def _rotate(context: typer.Context, kind: Annotated[KeyKind, typer.Argument(metavar="KIND", help="epoch, pepper, pool")]) -> None:
     from mailer.flow import custody
 
-    with office_of(context) as office:
-        name = custody.rotate(office.worker(operator()), office.keyring, kind)
+    with officer_of(context, "keys rotate", about=[kind.value]) as (office, worker):
+        name = custody.rotate(worker, office.keyring, kind)
     say(_("{kind}: the new key is {name}").format(kind=kind.value, name=name))
     if kind is KeyKind.PEPPER:
         say(_("start the desk again, and put the new file into the backup"))
@@ -103,8 +103,8 @@ def _rotate(context: typer.Context, kind: Annotated[KeyKind, typer.Argument(meta
 def _destroy(context: typer.Context) -> None:
     from mailer.flow import custody
 
-    with office_of(context) as office:
-        destroyed = custody.destroy_expired(office.worker(operator()), office.keyring)
+    with officer_of(context, "keys destroy-expired") as (office, worker):
+        destroyed = custody.destroy_expired(worker, office.keyring)
     say(_("destroyed: {days}").format(days=", ".join(destroyed)) if destroyed else _("there is nothing to destroy"))
 
 

@@ -68,14 +68,15 @@ def _show(
     letter: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
     as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
 ) -> None:
+    from mailer.flow.override import letters as override
     from mailer.flow.report import letters as report
     from mailer.flow.report import records
-    from mailer.store import letters
 
-    with office_of(context) as office, office.database.reading() as tx:
-        kept = letters.get(tx, letter)
-        view, timeline = report.letter_view(kept), records.timeline(tx, letter)
+    with officer_of(context, "letters show", about=[letter]) as (office, worker):
+        kept = override.show(worker, letter)
         reading = report.reread(kept, office.active_rules().form, office.own())
+        with office.database.reading() as tx:
+            view, timeline = report.letter_view(kept), records.timeline(tx, letter)
     if as_json:
         print_json({"letter": view, "reading": reading, "timeline": timeline})
         return

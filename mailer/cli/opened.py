@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mailer.errors import NotFoundError, RefusedError
+from mailer.errors import EdgeError, NotFoundError, RefusedError, SetupError
 
 if TYPE_CHECKING:
     from mailer.config.sections import Config
@@ -40,8 +40,8 @@ def office_of(context: typer.Context) -> Iterator[Office]:
 def officer_of(
     context: typer.Context, command: str, *, about: Sequence[object] = (), dry_run: bool = False
 ) -> Iterator[tuple[Office, Worker]]:
-    """The office in which a person changes something, and in whose name. A command that is refused leaves nothing but its record;
-    a dry run leaves nothing.
+    """The office in which a person changes something, and in whose name. A command that is refused, or fails, leaves nothing but
+    its record; a dry run leaves nothing.
 
     `command`: as it is typed; `about`: the numbers, codes or logins it names, no personal data.
     """
@@ -49,7 +49,7 @@ def officer_of(
         worker = office.worker(operator())
         try:
             yield office, worker
-        except (RefusedError, NotFoundError) as error:
+        except (RefusedError, NotFoundError, SetupError, EdgeError) as error:
             from mailer.flow.override import refusals
 
             if not dry_run:

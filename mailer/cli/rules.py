@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailer.cli.opened import office_of, operator
+from mailer.cli.opened import office_of, officer_of
 from mailer.cli.show import print_json, safe_text, say, table
 from mailer.errors import NotFoundError
 
@@ -54,11 +54,11 @@ def _activate(context: typer.Context) -> None:
     from mailer.core import rules
     from mailer.flow.override import policy as override
 
-    with office_of(context) as office:
+    with officer_of(context, "rules activate") as (office, worker):
         texts = office.rule_texts()
         ruleset = rules.load(texts)
         office.templates(ruleset)
-        override.activate(office.worker(operator()), ruleset, texts)
+        override.activate(worker, ruleset, texts)
     say(_("activated: {count} rules, hash {hash}; restart `mailer run`").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
 
 

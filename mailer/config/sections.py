@@ -263,7 +263,10 @@ class Alarms(_Section):
 
 
 class Audit(_Section):
+    """`keep_days`: younger records are never pruned."""
+
     checkpoints: Annotated[str, Field(min_length=1)] | None = None
+    keep_days: Annotated[int, Field(ge=90)] = 365
 
 
 class Retention(_Section):
@@ -326,7 +329,7 @@ class Config(_Section):
 
     @property
     def owner_url(self) -> str:
-        """The database as its owner: for the schema, and later for pruning."""
+        """The database as its owner: for the schema, and for pruning."""
         return self._absolute(self.database.owner_url or self.database.url)
 
     def path(self, written: str) -> Path:

@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from mailer.core import evidence
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Span
 
@@ -22,11 +23,12 @@ FORMAT: Final = "mailer-bundle-1"
 
 
 def record_line(sealed: Sealed, *, withheld: bool) -> bytes:
-    line: dict[str, object] = {"seq": sealed.seq, "header": sealed.header.decode()}
+    header, details = evidence.texts(sealed)
+    line: dict[str, object] = {"seq": sealed.seq, "header": header}
     if withheld:
         line["details_hash"] = hashlib.sha256(sealed.nonce + sealed.details).hexdigest()
     else:
-        line |= {"nonce": sealed.nonce.hex(), "details": sealed.details.decode()}
+        line |= {"nonce": sealed.nonce.hex(), "details": details}
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 

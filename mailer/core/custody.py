@@ -23,6 +23,7 @@ class KeyKind(StrEnum):
     PEPPER = "pepper"
     POOL = "pool"
     EPOCH = "epoch"
+    CHECKPOINT = "checkpoint"
 
 
 class Backup(StrEnum):
@@ -36,12 +37,14 @@ HOLDERS: Final = {
     KeyKind.PEPPER: N_("desk, commands"),
     KeyKind.POOL: N_("the issue step alone"),
     KeyKind.EPOCH: N_("the courier alone"),
+    KeyKind.CHECKPOINT: N_("desk, commands that sign"),
 }
 BACKUPS: Final = {
     KeyKind.RECORD: Backup.MUST,
     KeyKind.PEPPER: Backup.MUST,
     KeyKind.POOL: Backup.MUST,
     KeyKind.EPOCH: Backup.NEVER,
+    KeyKind.CHECKPOINT: Backup.MUST,
 }
 
 
@@ -95,6 +98,11 @@ def loss(kind: KeyKind) -> SetupError:
             return SetupError(
                 "ready pairs sealed to it cannot be issued, import them again from the authority's file; "
                 "what was issued is untouched"
+            )
+        case KeyKind.CHECKPOINT:
+            return SetupError(
+                "nothing more of the record can be signed, bring it back from its backup; "
+                "what was signed stays proven with checkpoint.pub, the record and answers are untouched"
             )
     return SetupError("answers sealed to it cannot be sent, those must be reissued; what was sent is untouched")
 

@@ -23,12 +23,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mailer.errors import TamperedError
+from mailer.errors import N_, TamperedError
 
 VERSION: Final = 1
 NONCE_BYTES: Final = 16
 _DECODE: Final = json.JSONDecoder().raw_decode
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+NO_BYTES: Final = N_("what is stored is no longer bytes")  # SQLite keeps whatever type was written
+UNREADABLE: Final = N_("record {seq} cannot be read: `mailer audit verify` says more")
+_BYTES: Final = {bytes}
 HEADER_KEYS: Final = ("version", "seq", "at", "event", "importance", "actor", "sender", "request", "outcome")
 
 
@@ -100,6 +103,8 @@ def fault(sealed: Sealed, key: bytes) -> TamperedError | None:
 
 def bytes_fault(sealed: Sealed, key: bytes) -> TamperedError | None:
     """As `fault`, without reading the header: what follows may believe it."""
+    if {type(sealed.header), type(sealed.nonce), type(sealed.details), type(sealed.leaf), type(sealed.mac)} != _BYTES:
+        return TamperedError(NO_BYTES)
     if leaf(sealed.header, sealed.nonce, sealed.details) != sealed.leaf:
         return TamperedError("the leaf is not the hash of header and details")
     if not hmac.compare_digest(mac(key, sealed.seq, sealed.leaf), sealed.mac):
@@ -113,18 +118,40 @@ def seq_fault(sealed: Sealed, header: Mapping[str, object]) -> TamperedError | N
 
 def read_both(sealed: Sealed) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and details in one reading, for whoever reads them all."""
-    header, details = _DECODE(f"[{sealed.header.decode()},{sealed.details.decode()}]")[0]
+    try:
+        header, details = _DECODE(f"[{sealed.header.decode()},{sealed.details.decode()}]")[0]
+    except (AttributeError, ValueError) as error:
+        raise TamperedError(UNREADABLE, seq=sealed.seq) from error
     return header, details
 
 
 def read_header(sealed: Sealed) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads(sealed.header.decode())
-    return header
+    """TamperedError when these bytes are none that were ever written, as also from the readings beside it."""
+    return _read(sealed, sealed.header)
 
 
 def read_details(sealed: Sealed) -> dict[str, Any]:
-    details: dict[str, Any] = json.loads(sealed.details.decode())
-    return details
+    return _read(sealed, sealed.details)
+
+
+def texts(sealed: Sealed) -> tuple[str, str]:
+    """Header and details as they were written."""
+    try:
+        if isinstance(sealed.nonce, bytes):
+            return sealed.header.decode(), sealed.details.decode()
+    except (AttributeError, ValueError) as error:
+        raise TamperedError(UNREADABLE, seq=sealed.seq) from error
+    raise TamperedError(UNREADABLE, seq=sealed.seq)
+
+
+def _read(sealed: Sealed, written: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(written.decode())
+    except (AttributeError, ValueError) as error:
+        raise TamperedError(UNREADABLE, seq=sealed.seq) from error
+    if not isinstance(told, dict):
+        raise TamperedError(UNREADABLE, seq=sealed.seq)
+    return told
 
 
 def instant(at: datetime) -> str:

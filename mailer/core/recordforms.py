@@ -25,6 +25,7 @@ _CEF_HEADER: Final = str.maketrans({"\\": "\\\\", "|": "\\|"})
 
 def json_line(sealed: Sealed) -> bytes:
     """One object and a newline: the header's members, then `details`. Both are as they were hashed, byte for byte."""
+    evidence.texts(sealed)
     return sealed.header[:-1] + b',"details":' + sealed.details + b"}\n"
 
 
@@ -32,7 +33,7 @@ def cells(sealed: Sealed) -> list[str]:
     """A cell for each of `COLUMNS`, fit for CSV and XLSX: no formula to a spreadsheet, no control or direction character."""
     header = evidence.read_header(sealed)
     values = (header[name] for name in COLUMNS[:-1])
-    return [*("" if value is None else cell(str(value)) for value in values), cell(sealed.details.decode())]
+    return [*("" if value is None else cell(str(value)) for value in values), cell(evidence.texts(sealed)[1])]
 
 
 def cell(text: str) -> str:
@@ -54,7 +55,7 @@ def cef_line(sealed: Sealed, *, version: str) -> bytes:
         "cn1Label": "request",
         "cn1": header["request"],
         "cs2Label": "details",
-        "cs2": sealed.details.decode(),
+        "cs2": evidence.texts(sealed)[1],
     }
     told = " ".join(f"{name}={_cef(value)}" for name, value in values.items() if value is not None)
     return f"CEF:0|mailer|mailer|{version.translate(_CEF_HEADER)}|{event}|{event}|{severity}|{told}\n".encode()

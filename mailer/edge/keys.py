@@ -1,6 +1,7 @@
 """Where do the keys lie, and who may read which? In a directory outside the database and its backups; secret files have mode 0600.
 
     record.key              MAC of the record                     desk, courier, commands
+    checkpoint.key          signs the record (`edge/signing.py`)  desk, commands that sign
     pepper.key              verifiers of local accounts           desk, commands
     pepper-2.key            the next one; older ones still check  desk, commands
     epochs/2026-11-23.pub   seals replies                         desk
@@ -250,12 +251,13 @@ class Keyring:
         return private
 
     def inventory(self, waiting: Collection[str] = ()) -> list[Key]:
-        """Every secret key that is there or is missed: the first two always, private halves whose public ones are there.
+        """Every secret key that is there or is missed: the first three always, private halves whose public ones are there.
 
         `waiting`: epochs to which replies that wait are sealed. A folder that this user cannot look into counts as there.
         """
         found = [
             _look(KeyKind.RECORD, "1", self._directory / "record.key"),
+            _look(KeyKind.CHECKPOINT, "1", self._directory / "checkpoint.key"),
             _look(KeyKind.PEPPER, "1", self._directory / "pepper.key"),
         ]
         for path in sorted(self._directory.glob("pepper-*.key")):

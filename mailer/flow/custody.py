@@ -70,7 +70,8 @@ def tell_founded(worker: Worker, keys: Keys) -> None:
     """The keys that `mailer init` made before there was a record."""
     with worker.writing() as unit:
         for key in keys.inventory():
-            unit.tell("key.made", kind=key.kind.value, key=key.name)
+            if key.there:
+                unit.tell("key.made", kind=key.kind.value, key=key.name)
 
 
 def open_epoch(worker: Worker, keys: Keys) -> None:
@@ -100,12 +101,15 @@ def destroy_expired(worker: Worker, keys: Keys) -> list[str]:
 def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
     """A new key at once; its name. What the older one sealed or verified, it still opens or verifies.
 
-    RefusedError for the record's key: records do not name their key, so with another one all older records could not be verified.
+    RefusedError for the record's key: records do not name their key, so with another one all older records could not be verified;
+    and for that of the checkpoints, which is changed through the record.
     """
     if kind is KeyKind.RECORD:
         raise RefusedError(
             "the key of the record cannot be rotated: records do not name their key, older ones could not be verified any more"
         )
+    if kind is KeyKind.CHECKPOINT:
+        raise RefusedError("the old key of the checkpoints must name the new one: `mailer audit change-key --reason …`")
     if kind is KeyKind.EPOCH:
         whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
         day = next_day(whole, worker.clock().date())

@@ -232,7 +232,12 @@ class Deliver:
         for older in credentials.older_living(unit.tx, newer):
             ending.end(unit, self._accounts, older, CredentialEvent.SUPERSEDED)
             unit.tell(
-                "credential.superseded", sender=older.sender_code, request=older.request_id, credential=older.id, by=credential_id
+                "credential.superseded",
+                sender=older.sender_code,
+                request=older.request_id,
+                credential=older.id,
+                by=credential_id,
+                valid_until=evidence.instant(older.valid_until),
             )
 
     def _postpone(self, unit: Unit, reply: Reply, detail: str) -> None:

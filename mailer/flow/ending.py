@@ -41,6 +41,7 @@ def end(unit: Unit, accounts: Disabler, credential: Credential, event: Credentia
             outcome="failed",
             credential=credential.id,
             why=why,
+            valid_until=evidence.instant(credential.valid_until),
         )
 
 
@@ -59,6 +60,7 @@ def retry(unit: Unit, accounts: Disabler, credential: Credential) -> None:
         credential=credential.id,
         reason="tried again",
         since=evidence.instant(since),
+        valid_until=evidence.instant(credential.valid_until),
     )
 
 

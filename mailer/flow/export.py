@@ -19,7 +19,7 @@ from mailer.core.csvtext import written
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Range
 from mailer.store import journal as issued
-from mailer.store import recordpages
+from mailer.store import pruning, recordpages
 from mailer.store.recordpages import Selection
 from mailer.store.work import Worker
 
@@ -110,7 +110,11 @@ def bundled(
     size = published.checkpoint.size
     with worker.reading() as tx:
         first, last = recordpages.span(tx, selection, upto=size)
-    edge = _grown(worker, Range(), first - 1)
+        anchor = pruning.anchor(tx, worker.pen.key)
+    begin = anchor.edge if anchor else Range()
+    if last < first:
+        first, last = begin.size + 1, begin.size
+    edge = _grown(worker, begin, first - 1, after=begin.size)
     left, shown, digest, seq = edge.hashes, 0, hashlib.sha256(), first - 1
     while seq < last:
         with worker.reading() as tx:

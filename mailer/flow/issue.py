@@ -195,7 +195,7 @@ class Issue:
         logins.spend(unit.tx, [self._logins.mark(login) for login in drawn])
         credentials.reserve(unit.tx, intents, at=unit.at)
         for intent in intents:
-            _tell_reserved(unit, intent)
+            _tell_reserved(unit, intent, docket.people[_required(intent.request.person_id)])
 
     def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
         """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
@@ -364,13 +364,13 @@ class Issue:
         )
 
 
-def _tell_reserved(unit: Unit, intent: Intent) -> None:
+def _tell_reserved(unit: Unit, intent: Intent, person: Personal) -> None:
     unit.tell(
         "credential.reserved",
         sender=intent.request.sender_code,
         request=intent.request.id,
         credential=intent.credential_id,
-        login_digest=proof.login_digest(intent.login),
+        login_digest=person.login_digest(intent.login),
         valid_until=evidence.instant(intent.term.until),
         last_day=intent.term.last_day.isoformat(),
         term_rule=intent.term.rule,

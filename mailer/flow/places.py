@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from mailer.core import accounts, pairs, secret, throttle
+from mailer.core import accounts, evidence, pairs, secret, throttle
 from mailer.core.accounts import Capabilities, Differences, Distrusted, Issued, Managed, Standing
 from mailer.core.pairs import Pair
 from mailer.core.secret import Secret
@@ -99,6 +99,14 @@ def check(worker: Worker, verifier: Verifier, login: str, written: str) -> Check
             found = _held_against_the_record(unit, verifier, credential, found, worker.pen.key)
         if found.standing is Standing.WRONG or credential is None:
             failures.add(unit.tx, credential.id if credential else failures.NOBODY, unit.at)
+        elif found.standing in {Standing.VALID, Standing.ENDED}:
+            unit.tell(
+                "credential.checked",
+                sender=credential.sender_code,
+                request=credential.request_id,
+                credential=credential.id,
+                standing=found.standing.value,
+            )
         return Checked(standing=found.standing, other_layout=found.other_layout, credential=credential)
 
 
@@ -171,5 +179,12 @@ def disable_orphans(worker: Worker, places: Sequence[Place], *, reason: str) -> 
         for account in found.without_credential:
             for place in places:
                 place.disable(unit.tx, account.credential_id)
-            unit.tell("account.disabled", importance="notice", credential=account.credential_id, reason=reason)
+            until = account.expires_at
+            unit.tell(
+                "account.disabled",
+                importance="notice",
+                credential=account.credential_id,
+                reason=reason,
+                valid_until=None if until is None else evidence.instant(until),
+            )
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mailer.core import evidence
 from mailer.core.lifecycle import CredentialEvent
 from mailer.flow import ending
 from mailer.flow.ending import Disabler
@@ -47,6 +48,7 @@ def suspend(unit: Unit, accounts: Disabler, reply: Reply, *, key: bytes, reason:
         reply=reply.id,
         reason=reason,
         why=fault,
+        valid_until=evidence.instant(credential.valid_until),
     )
     if not followed and fault is None:
         _reissue(unit, request, reason)

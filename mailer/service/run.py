@@ -9,15 +9,17 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, time
+from importlib.metadata import version
 from time import monotonic
 from typing import Final
 
 from mailer.config.sections import Mailbox
 from mailer.core.caution import Caution
 from mailer.core.rules import Ruleset
-from mailer.errors import EdgeError, SetupError
-from mailer.flow import custody
+from mailer.errors import EdgeError, RecordError, SetupError
+from mailer.flow import custody, runs
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
@@ -27,13 +29,16 @@ from mailer.flow.digest import DigestSettings, DigestStep
 from mailer.flow.expire import Expire, ExpireSettings
 from mailer.flow.intake import Intake, IntakeSettings
 from mailer.flow.needs import needs
+from mailer.flow.runs import Run
 from mailer.flow.stationery import Stationery
 from mailer.model import Trust
 from mailer.service.loop import Bell, Heart, Log, Loop, Running, Surroundings, Task
 from mailer.service.office import Office, jitter
 from mailer.service.process import is_gone, owner
+from mailer.service.setup import setup_of
 from mailer.service.words import russian
 from mailer.store import places
+from mailer.store.db import DatabaseError
 from mailer.store.work import Worker
 
 STEPS: Final = ("intake", "answer", "bounce", "issue", "deliver", "expire", "alarm", "checkpoint")
@@ -66,7 +71,12 @@ class House:
             stop=threading.Event(),
             log=log,
         )
-        self._loops = [Loop(task, self._around) for task in self._tasks(steps)]
+        self._last = replace(self._around, stop=threading.Event())  # what signs the record ends after everything that is told
+        self._run = Run(
+            part=part, process=self._around.owner, steps=tuple(steps), version=version("mailer"), mode=office.config.mode
+        )
+        self._ruleset = office.running_rules()
+        self._loops = [Loop(task, self._last if task.name == "checkpoint" else self._around) for task in self._tasks(steps)]
         if not self._loops and office.config.mode == "answer":
             raise SetupError("there is nothing to run: no [[mailbox]] is configured")
         if READERS.intersection(steps):
@@ -83,15 +93,44 @@ class House:
         """Run until `stop`; whether every step ended in time. Transactions make it harmless when one did not."""
         threading.Thread(target=self._listen, name="bell", daemon=True).start()
         threading.Thread(target=self._live, name="heart", daemon=True).start()
+        if not self._told("start", self._tell_start, again_seconds=1.0):
+            return True
         for loop in self._loops:
             loop.start()
         while not self._around.stop.wait(0.5):
             if not all(loop.is_alive() for loop in self._loops):
                 return False  # a step that is gone would be missed by nobody: the whole process is started anew
+        return self._end()
+
+    def _end(self) -> bool:
+        """Every step first, then the record of the end, then what signs it. An end that is not told, the next start tells."""
         deadline = monotonic() + STOP_SECONDS
+        last = [loop for loop in self._loops if loop.name == "checkpoint"]
         for loop in self._loops:
+            if loop not in last:
+                loop.join(max(0.0, deadline - monotonic()))
+        if not any(loop.is_alive() for loop in self._loops if loop not in last):
+            self._told("end", lambda: runs.stop(self._around.worker, self._run))
+        self._last.stop.set()
+        self._around.bell.ring()
+        for loop in last:
             loop.join(max(0.0, deadline - monotonic()))
         return not any(loop.is_alive() for loop in self._loops)
+
+    def _tell_start(self) -> None:
+        runs.start(self._around.worker, self._run, setup_of(self._office, self._ruleset), is_gone=is_gone)
+
+    def _told(self, what: str, tell: Callable[[], None], *, again_seconds: float | None = None) -> bool:
+        """No record, no action: a start that cannot be told is tried again, and no step runs before. False: it was not told."""
+        while True:
+            try:
+                tell()
+            except (DatabaseError, RecordError) as error:
+                self._log.warning("cannot be told to the record", what=what, error=" ".join(str(error).split())[:200])
+            else:
+                return True
+            if again_seconds is None or self._around.stop.wait(again_seconds):
+                return False
 
     @property
     def _shared(self) -> bool:
@@ -100,7 +139,7 @@ class House:
 
     def _tasks(self, steps: Sequence[str]) -> list[Task]:
         office, observe = self._office, self._office.config.mode == "observe"
-        ruleset = office.running_rules()
+        ruleset = self._ruleset
         if "deliver" in steps:
             office.open_epoch(self._around.worker)
         stationery = office.stationery(ruleset)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -22,6 +23,7 @@ from mailer.service.run import COURIER, DESK
 SILENCE_SECONDS: Final = 8.0  # a living child shows itself twice a second
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 9.0
+HEAD_START_SECONDS: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 WRONG_SETUP: Final = 2  # exit code of every command: trying again would not mend it
 CALM_SECONDS: Final = 30.0  # a child that lived this long did not die of its start
@@ -62,6 +64,12 @@ class Child:
     def ask_to_stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def linger(self, seconds: float) -> None:
+        """Until it has ended, or as long; it is left alive."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
 
     def wait(self, seconds: float) -> None:
         """Until it has ended; killed when it takes longer."""
@@ -123,8 +131,9 @@ class Supervisor:
                 refused = refused or (child.exit_code == WRONG_SETUP and not child.lived)
             self.stop.wait(0.1)
         deadline = monotonic() + STOP_SECONDS
-        for child in self._children:
+        for child in reversed(self._children):  # the courier first: what it tells last, the desk still signs
             child.ask_to_stop()
+            child.linger(HEAD_START_SECONDS)
         for child in self._children:
             child.wait(max(0.1, deadline - monotonic()))
         return not refused

@@ -64,7 +64,7 @@ def latest(tx: Tx, *events: str) -> str | None:
 
 def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
     """The records of a request, oldest first; of these events only, if any are named."""
-    query = select(records).where(records.c.request_id == request_id).order_by(records.c.seq)
+    query = select(*_BYTES).where(records.c.request_id == request_id).order_by(records.c.seq)
     if events:
         query = query.where(records.c.event.in_(events))
     return [_sealed(row) for row in tx.execute(query)]
@@ -101,7 +101,7 @@ def of_letter(tx: Tx, letter_id: int) -> list[Sealed]:
     """The records of a letter and of the request in it, oldest first: its timeline."""
     requested = select(records.c.request_id).where(records.c.letter_id == letter_id, records.c.request_id.is_not(None)).distinct()
     numbers = tx.execute(requested).scalars().all()  # asked first: PostgreSQL reads the whole record for both in one question
-    query = select(records).where((records.c.letter_id == letter_id) | records.c.request_id.in_(numbers)).order_by(records.c.seq)
+    query = select(*_BYTES).where((records.c.letter_id == letter_id) | records.c.request_id.in_(numbers)).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]
 
 
@@ -111,25 +111,32 @@ def page(tx: Tx, *, after: int, limit: int = PAGE) -> list[Sealed]:
 
 def last(tx: Tx, count: int) -> list[Sealed]:
     """The newest records, oldest first."""
-    rows = tx.execute(select(records).order_by(records.c.seq.desc()).limit(count)).all()
+    rows = tx.execute(select(*_BYTES).order_by(records.c.seq.desc()).limit(count)).all()
+    return [_sealed(row) for row in reversed(rows)]
+
+
+def last_of(tx: Tx, events: Collection[str], count: int) -> list[Sealed]:
+    """The newest records of these events, oldest first."""
+    rows = tx.execute(select(records).where(records.c.event.in_(events)).order_by(records.c.seq.desc()).limit(count)).all()
     return [_sealed(row) for row in reversed(rows)]
 
 
 def newest_at(tx: Tx, event: str | None = None) -> datetime | None:
-    """The time of the newest record, or of the newest of this event."""
-    query = select(records.c.at).order_by(records.c.seq.desc()).limit(1)
-    return tx.execute(query if event is None else query.where(records.c.event == event)).scalar_one_or_none()
+    """The time of the newest record, or of the newest of this event; by its bytes, since the column may hold no time at all."""
+    query = select(*_BYTES).order_by(records.c.seq.desc()).limit(1)
+    row = tx.execute(query if event is None else query.where(records.c.event == event)).one_or_none()
+    return None if row is None else datetime.fromisoformat(evidence.read_header(_sealed(row))["at"])
 
 
 def of_event(tx: Tx, event: str, at: datetime) -> list[Sealed]:
     """The records of an event that were written at this very moment."""
-    query = select(records).where(records.c.event == event, records.c.at == at).order_by(records.c.seq)
+    query = select(*_BYTES).where(records.c.event == event, records.c.at == at).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]
 
 
 def without_request(tx: Tx, events: Sequence[str], *, after: int) -> list[Sealed]:
     """The records of these events that belong to no request, after this seq."""
-    query = select(records).where(records.c.event.in_(events), records.c.request_id.is_(None), records.c.seq > after)
+    query = select(*_BYTES).where(records.c.event.in_(events), records.c.request_id.is_(None), records.c.seq > after)
     return [_sealed(row) for row in tx.execute(query.order_by(records.c.seq))]
 
 
@@ -147,7 +154,7 @@ def newest_seq(tx: Tx) -> int:
 
 def newest_of(tx: Tx, event: str) -> Sealed | None:
     """The newest record of an event."""
-    row = tx.execute(select(records).where(records.c.event == event).order_by(records.c.seq.desc()).limit(1)).one_or_none()
+    row = tx.execute(select(*_BYTES).where(records.c.event == event).order_by(records.c.seq.desc()).limit(1)).one_or_none()
     return None if row is None else _sealed(row)
 
 
@@ -163,7 +170,7 @@ def counts_since(tx: Tx, seq: int) -> dict[str, int]:
 
 
 def _page(tx: Tx, after: int, limit: int) -> Sequence[Row[Any]]:
-    return tx.execute(select(records).where(records.c.seq > after).order_by(records.c.seq).limit(limit)).all()
+    return tx.execute(select(*_BYTES).where(records.c.seq > after).order_by(records.c.seq).limit(limit)).all()
 
 
 def _row(record: Record, at: datetime, sealed: Sealed) -> dict[str, Any]:

@@ -191,6 +191,11 @@ def connect(url: str) -> Database:
     return database
 
 
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    return make_url(url).render_as_string(hide_password=True)
+
+
 def version(database: Database) -> str | None:
     """The schema version the database says it has, None where there are no tables of ours."""
     try:

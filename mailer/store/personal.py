@@ -38,6 +38,10 @@ class Personal:
             return None
         return evidence.personal_digest(self.salt, self.value)
 
+    def login_digest(self, login: str) -> str | None:
+        """How the record speaks of this person's login: one that holds the name can be guessed no longer than the name."""
+        return None if self.salt is None else evidence.personal_digest(self.salt, login)
+
 
 def person(tx: Tx, sender_code: str, name: PersonName, randbytes: Callable[[int], bytes]) -> Personal:
     """The row of this sender's person, made when it is new. How the name was first written stays its display form."""

@@ -134,7 +134,8 @@ def reservation_fault(docket: Docket, credential: Credential, request: Request) 
     told = docket.told[request.id]
     if isinstance(told, str):
         return told
-    wanted = (credential.id, login_digest(credential.login), evidence.instant(credential.valid_until))
+    login = docket.people[credential.person_id].login_digest(credential.login)
+    wanted = (credential.id, login, evidence.instant(credential.valid_until))
     for one in told:
         details = one.details
         if one.event == "credential.reserved" and wanted == (
@@ -192,11 +193,6 @@ def reply_fault(reply: Reply, recipient: Personal, sealed: Sequence[Sealed], key
     ):
         return "its credential, key or Message-ID is not the one in the record"
     return _life_fault([one.event for one in own])
-
-
-def login_digest(login: str) -> str:
-    """How the record speaks of a login: a name-based one holds a name, and the record is never erased."""
-    return hashlib.sha256(login.encode()).hexdigest()
 
 
 def _another(approval: Told, docket: Docket, request: Request) -> str | None:

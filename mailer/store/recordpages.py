@@ -64,7 +64,7 @@ def span(tx: Tx, selection: Selection, *, upto: int) -> tuple[int, int]:
 def leaves(tx: Tx, *, after: int, upto: int) -> Iterator[bytes]:
     """The leaves of the records beyond `after`, up to `upto`."""
     query = select(records.c.leaf).where(records.c.seq > after, records.c.seq <= upto).order_by(records.c.seq)
-    yield from tx.execution_options(yield_per=PAGE).execute(query).scalars()
+    yield from tx.execute(query.execution_options(yield_per=PAGE)).scalars()  # an option of the statement, not of the whole tx
 
 
 def count(tx: Tx, selection: Selection, *, upto: int) -> int:

@@ -13,7 +13,7 @@ from mailer.core import evidence
 from mailer.core.accounts import Managed
 from mailer.errors import N_
 from mailer.states import CredentialState
-from mailer.store import audit, proof
+from mailer.store import audit, personal, proof, pruning
 from mailer.store.credentials import Credential, no_login
 from mailer.store.db import Tx
 from mailer.store.personal import Personal
@@ -33,11 +33,15 @@ def fault(tx: Tx, credential: Credential, account: Managed, key: bytes) -> str |
 def faults(tx: Tx, pairs: Sequence[tuple[Credential, Managed]], key: bytes) -> dict[str, str]:
     """Credential id -> what is wrong with its account; those that are as the record tells are left out."""
     found = {}
+    pruned = pruning.anchor(tx, key) is not None
     for start in range(0, len(pairs), PAGE):
         page = pairs[start : start + PAGE]
         told = audit.of_requests(tx, sorted({credential.request_id for credential, _ in page}), *LIFE)
+        people = personal.several(tx, sorted({credential.person_id for credential, _ in page}))
         for credential, account in page:
-            why = _fault(credential, account, proof.holding(told[credential.request_id], key))
+            if pruned and not told[credential.request_id] and not account.enabled:
+                continue  # what told of it may have been pruned once it had ended; it works nowhere
+            why = _fault(credential, account, people[credential.person_id], proof.holding(told[credential.request_id], key))
             if why is not None:
                 found[credential.id] = why
     return found
@@ -50,7 +54,7 @@ def letter_fault(tx: Tx, credential: Credential, person: Personal, address: Pers
         return told
     living = credential.state is CredentialState.ACTIVE
     account = Managed(credential_id=credential.id, login=credential.login, enabled=living, expires_at=credential.valid_until)
-    why = _fault(credential, account, [one for one in told if one.event != "reply.queued"])
+    why = _fault(credential, account, person, [one for one in told if one.event != "reply.queued"])
     if why is not None:
         return why
     (issued,) = [one.details for one in told if one.event == "credential.issued" and one.details["credential"] == credential.id]
@@ -62,7 +66,7 @@ def letter_fault(tx: Tx, credential: Credential, person: Personal, address: Pers
     return None
 
 
-def _fault(credential: Credential, account: Managed, told: list[Told] | str) -> str | None:
+def _fault(credential: Credential, account: Managed, person: Personal, told: list[Told] | str) -> str | None:
     if isinstance(told, str):
         return told
     own = [one for one in told if one.details["credential"] == credential.id]
@@ -72,8 +76,8 @@ def _fault(credential: Credential, account: Managed, told: list[Told] | str) -> 
         return N_("the record does not tell that it was issued")
     life = [one.event for one in own if one.event in {*BEGINS, *ENDS}]
     is_erased = account.login == no_login(credential.id) and life[-1] in ENDS
-    if reserved[0] != proof.login_digest(account.login) and not is_erased:
-        return N_("its login is not the one that was issued")
+    if reserved[0] != person.login_digest(account.login) and not is_erased:
+        return N_("its login is not the one that was issued") if person.salt else N_("it was issued to another person")
     if account.enabled and life[-1] in ENDS:
         return N_("it works, but the record tells that it has ended")
     if account.expires_at is not None and evidence.instant(account.expires_at) != terms[-1]:

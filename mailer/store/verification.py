@@ -18,14 +18,14 @@ from mailer.core import evidence
 from mailer.core.checkpoints import Checkpoint, Forged, History, Restored
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Range
-from mailer.errors import N_, MailerError, TamperedError
-from mailer.store import audit
+from mailer.errors import MailerError, TamperedError
+from mailer.store import audit, pruning
 from mailer.store.db import Database, Tx
+from mailer.store.pruning import Anchor
 from mailer.store.schema import records
 
 PAGE: Final = 1000
 RESTORED: Final = "audit.restored"
-NO_BYTES: Final = N_("what is stored is no longer bytes")  # SQLite keeps whatever type was written
 _SHOWN: Final = ("event", "importance", "actor", "sender", "request", "outcome")
 _COLUMNS: Final = tuple(
     type_coerce(records.c.at, String) if name == "at" else records.c[name]  # as it is stored: it may be no time at all
@@ -34,7 +34,6 @@ _COLUMNS: Final = tuple(
         *("at", "event", "importance", "actor", "sender_code", "request_id", "outcome", "letter_id"),
     )
 )
-_BYTES: Final = {bytes}
 _LEAVES: Final = 10_000  # of records that are not judged themselves
 
 
@@ -43,6 +42,7 @@ class Outcome(StrEnum):
 
     OK = "OK"
     TAIL_NOT_YET_SIGNED = "TAIL NOT YET SIGNED"
+    PRUNED_ON_RECORD = "PRUNED ON RECORD"
     RESTORED_ON_RECORD = "RESTORED ON RECORD"
     TAMPERED = "TAMPERED"
 
@@ -57,36 +57,46 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """`checked`: records judged; `size`: records there are; `signed`: those under a checkpoint, None when none was compared."""
+    """`checked`: records judged; `size`: those there are or were; `signed`: those under a checkpoint, None when none was compared;
+    `pruned`: where the record begins, when not with the first.
+    """
 
     outcome: Outcome
     checked: int
     size: int
     signed: int | None = None
     restored: tuple[Restored, ...] = ()
+    pruned: Anchor | None = None
     fault: Fault | None = None
 
 
 class Walk:
-    """A reading of the record, from a known edge of its tree on. It stops for good at the first fault."""
+    """A reading of the record, from a known edge of its tree on. It stops for good at the first fault.
+
+    What was pruned, before or meanwhile, is passed over: it goes on from the anchor that the record tells, which the checkpoints
+    after it prove.
+    """
 
     def __init__(self, key: bytes, said: Sequence[Checkpoint] = (), *, start: Range | None = None, since: int = 1) -> None:
         """`said`: what was published, to be agreed with; `since`: of records before it only the leaves are read."""
         self.edge = start or Range()
         self.proven = self.edge.size
         self.restored: list[tuple[int, int]] = []
+        self.pruned: Anchor | None = None
         self._key = key
         self._since = since
         self._due = sorted((one for one in said if one.size > self.edge.size), key=lambda one: one.size, reverse=True)
 
     def page(self, tx: Tx, upto: int) -> Fault | None:
         """Read on for one page, not beyond record `upto`; nothing is found where nothing is left to read."""
+        if (wrong := self._pass_over(tx)) is not None:
+            return wrong
         after = self.edge.size
         if after + 1 < self._since:
             upto = min(upto, self._since - 1, after + _LEAVES)
             found = [(row.seq, row.leaf) for row in tx.execute(_between(after, upto, records.c.seq, records.c.leaf))]
             if spoilt := next((seq for seq, leaf in found if not isinstance(leaf, bytes)), None):
-                return Fault(seq=spoilt, why=TamperedError(NO_BYTES))
+                return Fault(seq=spoilt, why=TamperedError(evidence.NO_BYTES))
         else:
             upto = min(upto, after + PAGE)
             found = []
@@ -95,6 +105,22 @@ class Walk:
                     return self._grow(found, after) or Fault(seq=row.seq, why=why)
                 found.append((row.seq, row.leaf))
         return self._grow(found, upto)
+
+    def _pass_over(self, tx: Tx) -> Fault | None:
+        """Go on from the anchor when that lies ahead. Nothing may stand before it."""
+        anchor = pruning.anchor(tx, self._key)
+        if anchor is None or anchor.edge.size <= self.edge.size:
+            return None
+        size = anchor.edge.size
+        if (seq := pruning.first(tx, upto=size)) is not None:
+            return Fault(seq=seq, why=TamperedError("record {pruned} tells that it was pruned, and it is there", pruned=anchor.seq))
+        while self._due and self._due[-1].size <= size:
+            checkpoint = self._due.pop()
+            if checkpoint.size == size and checkpoint.root != anchor.edge.root():
+                why = TamperedError("the records up to {size} are not those that a checkpoint signed", size=size)
+                return Fault(seq=size + 1, why=why)
+        self.edge, self.pruned, self.proven = anchor.edge, anchor, size
+        return None
 
     def _grow(self, found: Sequence[tuple[int, bytes]], upto: int) -> Fault | None:
         """Carry leaves into the tree, stopping at each checkpoint to compare; then nothing up to `upto` may be missing."""
@@ -123,8 +149,6 @@ class Walk:
 
     def _fault(self, row: Row[Any]) -> TamperedError | None:
         seq, header, nonce, details, leaf, mac, *shown = tuple(row)
-        if {type(header), type(nonce), type(details), type(leaf), type(mac)} != _BYTES:
-            return TamperedError(NO_BYTES)
         sealed = Sealed(seq=seq, header=header, nonce=nonce, details=details, leaf=leaf, mac=mac)
         if (why := evidence.bytes_fault(sealed, self._key)) is not None:
             return why
@@ -148,16 +172,19 @@ def verify(database: Database, key: bytes, history: History | None = None, *, si
     fault = fault or head_fault(walk, head) or walk.beyond() or _undeclared(walk, said, since)
     if said.forged is not None:
         fault = _earlier(fault, forged_fault(said.forged))
-    checked = max(0, walk.edge.size - since + 1)
+    begin = walk.pruned.edge.size if walk.pruned else 0
+    checked = max(0, walk.edge.size - max(since - 1, begin))
     if fault is not None:
         return Verdict(outcome=Outcome.TAMPERED, checked=checked, size=size, fault=fault)
     restored = tuple(one for one in said.restored if one.kept >= since - 1)
-    signed = None if history is None else walk.proven
+    signed = None if history is None else min(walk.proven, max((one.checkpoint.size for one in said.valid), default=0))
     if signed is not None and signed < size:
         outcome = Outcome.TAIL_NOT_YET_SIGNED
+    elif restored:
+        outcome = Outcome.RESTORED_ON_RECORD
     else:
-        outcome = Outcome.RESTORED_ON_RECORD if restored else Outcome.OK
-    return Verdict(outcome=outcome, checked=checked, size=size, signed=signed, restored=restored)
+        outcome = Outcome.PRUNED_ON_RECORD if walk.pruned else Outcome.OK
+    return Verdict(outcome=outcome, checked=checked, size=size, signed=signed, restored=restored, pruned=walk.pruned)
 
 
 def _between(after: int, upto: int, *columns: Any) -> Any:
@@ -184,9 +211,10 @@ def head_fault(walk: Walk, head: Range | TamperedError) -> Fault | None:
 
 
 def _undeclared(walk: Walk, said: History, since: int) -> Fault | None:
-    """A restore that a checkpoint tells of and the record does not."""
+    """A restore that a checkpoint tells of and the record does not, unless what told of it may have been pruned."""
+    begin = max(since - 1, walk.pruned.edge.size if walk.pruned else 0)
     for one in said.restored:
-        if (one.kept, one.lost) not in walk.restored and one.kept >= since - 1:
+        if (one.kept, one.lost) not in walk.restored and one.kept >= begin:
             why = TamperedError("a checkpoint gives up what was signed beyond {kept}, and no record says so", kept=one.kept)
             return Fault(seq=one.kept + 1, why=why)
     return None

@@ -155,6 +155,9 @@ def test_a_password_is_checked_from_standard_input(
     assert heard.code == code
     assert heard.out.startswith("wrong password" if code else "valid until")
     assert password not in heard.out + heard.err
+    (told,) = shell("audit", "list", "--json", "--limit", "1").objects
+    assert (told["event"] == "credential.checked") is (code == 0)
+    assert code or told["details"]["standing"] == "valid"
 
 
 def test_the_russian_layout_is_recognised_and_told(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -194,3 +197,73 @@ def test_a_refusal_carries_the_code_too(own_shell: Shell) -> None:
         ((_, content),) = desk.postman.sent
         with desk.trial.database.reading() as tx:
             assert oldletter.code(content) == checkpoints.newest_code(tx) is not None
+
+
+def test_old_records_are_pruned_by_a_bundle(own_shell: Shell, tmp_path: Path) -> None:
+    """All that this office has is of today: it is refused, and nothing but the refusal is told."""
+    folder = tmp_path / "bundle"
+    assert own_shell("audit", "export", str(folder), "--format", "bundle").code == 0
+    prune = ("audit", "prune", "--bundle", str(folder), "--reason", "срок вышел")
+    said = own_shell(*prune, "--dry-run")
+    assert said.code == 3
+    assert "[audit] keep_days" in said.err
+    assert own_shell(*prune).code == 3
+    (told,) = own_shell("audit", "list", "--limit", "1", "--json").objects
+    assert (told["event"], told["details"]["command"]) == ("command.refused", "audit prune")
+    assert own_shell("audit", "prune", "--bundle", str(tmp_path), "--reason", "срок вышел").code == 2
+    assert own_shell("audit", "prune", "--bundle", str(folder), "--reason", " ").code == 2
+
+
+def test_records_of_two_years_ago_are_pruned(own_shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mailer.service import office
+
+    now = office.clock
+    with desk_in(own_shell.home) as desk, desk.trial.database.writing() as tx:
+        for table in ("requests", "credentials", "replies", "letters"):
+            over = {"requests": "refused", "credentials": "revoked", "replies": "sent", "letters": "read"}[table]
+            tx.execute(text(f"UPDATE {table} SET state = '{over}'"))  # as after a year: all of it is over
+    monkeypatch.setattr(office, "clock", lambda: now() + timedelta(days=730))
+    folder = tmp_path / "bundle"
+    assert own_shell("audit", "export", str(folder), "--format", "bundle", "--to", f"{now():%Y-%m-%d}").code == 0
+    prune = ("audit", "prune", "--bundle", str(folder), "--reason", "срок вышел")
+    said = own_shell(*prune, "--dry-run")
+    assert (said.code, said.out.split(":")[0]) == (0, "would be pruned")
+    (done,) = own_shell(*prune, "--json").objects
+    said = own_shell("audit", "verify")
+    assert (said.code, said.out.split(":")[0]) == (0, "PRUNED ON RECORD")
+    assert f"records up to {done['upto']} were pruned" in said.out
+    (verdict,) = own_shell("audit", "verify", "--json").objects
+    assert verdict["pruned"] == done["upto"] == done["count"]
+    for command in (["requests", "show", "1"], ["requests", "list"], ["letters", "show", "1"], ["audit", "list"]):
+        assert own_shell(*command).code == 0, command
+    assert "the row of the register is not" not in own_shell("check").out
+    again = tmp_path / "again"
+    assert own_shell("audit", "export", str(again), "--format", "bundle").code == 0
+    key = (own_shell.home / "keys" / "checkpoint.pub").read_text(encoding="utf-8").strip()
+    for one in (folder, again):
+        found = subprocess.run(
+            [sys.executable, str(one / "verify_export.py"), str(one), "--key", key], capture_output=True, text=True, check=False
+        )
+        assert (found.returncode, found.stdout.split(":")[0]) == (0, "OK"), found.stdout
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code"), [("at", "'long ago'", 0), ("header", "'long ago'", 3), ("details", "X'ff'", 3)]
+)
+def test_a_record_that_cannot_be_read_is_said_in_a_sentence(
+    own_shell: Shell, tmp_path: Path, column: str, value: str, code: int
+) -> None:
+    with desk_in(own_shell.home) as desk, desk.trial.database.writing() as tx:
+        tx.execute(text("DROP TRIGGER records_UPDATE"))
+        tx.execute(text(f"UPDATE records SET {column} = {value} WHERE seq = (SELECT seq FROM audit_head)"))
+    for number, command in enumerate(
+        (["list"], *(["export", str(tmp_path / form), "--format", form] for form in ("jsonl", "csv", "cef", "xlsx")))
+    ):
+        said = own_shell("audit", *command)
+        assert "Traceback" not in said.err
+        if number == 0:
+            assert (said.code != 0) == (code != 0)
+        if said.code:
+            assert "cannot be read" in said.err
+    assert own_shell("status").code in {0, 1, 3}
+    assert own_shell("audit", "verify").code == 1

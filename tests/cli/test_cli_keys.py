@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.store import db, senders
+from mailer.store import db, schema, senders
 from mailer.store.migrate import upgrade
 from tests.cli.offices import Shell, desk_in, found
 from tests.store.offices import INSTANCE
@@ -30,7 +30,7 @@ def backup(shell: Shell, *names: str) -> Path:
     return folder
 
 
-RIGHT = ("keys/record.key", "keys/pepper.key", "keys/issuing/1.key")
+RIGHT = ("keys/record.key", "keys/checkpoint.key", "keys/pepper.key", "keys/issuing/1.key")
 
 
 def test_the_list_shows_who_holds_what_and_what_may_be_copied(shell: Shell) -> None:
@@ -41,13 +41,19 @@ def test_the_list_shows_who_holds_what_and_what_may_be_copied(shell: Shell) -> N
         ("pepper", "desk, commands", "must"),
         ("pool", "the issue step alone", "must"),
         ("epoch", "the courier alone", "never"),
+        ("checkpoint", "desk, commands that sign", "must"),
     }
     assert shell("keys", "list").code == 0
 
 
 @pytest.mark.parametrize(
     ("name", "lost"),
-    [("pepper.key", "those persons need new ones"), ("issuing/1.key", "import them again"), ("courier", "must be reissued")],
+    [
+        ("pepper.key", "those persons need new ones"),
+        ("checkpoint.key", "can be signed"),
+        ("issuing/1.key", "import them again"),
+        ("courier", "must be reissued"),
+    ],
 )
 def test_a_missing_key_is_said_plainly(shell: Shell, name: str, lost: str) -> None:
     path = shell.home / "keys" / name
@@ -121,6 +127,11 @@ def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shel
         assert senders.faults(tx, desk.trial.pen.key) == {}
         assert desk.keyring.pools() == [1]
     assert shell("keys", "list").code == 0
+    assert shell("init", "--upgrade").code == 0
+    told = [one for one in shell("audit", "list", "--json").objects if one["event"] == "database.upgraded"]
+    assert [one["details"] for one in told] == [{"before": "0002", "after": schema.VERSION}], (
+        "the second time nothing was to be done"
+    )
 
 
 def test_check_names_a_row_of_the_register_that_nobody_wrote(shell: Shell) -> None:

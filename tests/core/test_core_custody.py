@@ -43,14 +43,18 @@ def test_a_pair_made_at_once_is_newer_than_all() -> None:
     assert next_day([ago(-1), ago(0)], TODAY) == ago(-2)
 
 
-RECORD, PEPPER, POOL, EPOCH = (bytes([number]) * 32 for number in range(4))
+RECORD, PEPPER, POOL, EPOCH, SIGNING = (bytes([number]) * 32 for number in range(5))
 KEYS = [
     (KeyKind.RECORD, "record.key", RECORD),
     (KeyKind.PEPPER, "pepper.key", PEPPER),
     (KeyKind.POOL, "1.key", POOL),
     (KeyKind.EPOCH, "2026-11-23.key", EPOCH),
+    (KeyKind.CHECKPOINT, "checkpoint.key", SIGNING),
 ]
-WHOLE = [Copy(path="a", key=RECORD), Copy(path="b", key=PEPPER), Copy(path="c", key=POOL), Copy(path="notes", key=None)]
+WHOLE = [
+    *(Copy(path="a", key=RECORD), Copy(path="b", key=PEPPER), Copy(path="c", key=POOL)),
+    *(Copy(path="d", key=SIGNING), Copy(path="notes", key=None)),
+]
 DATABASE = Copy(path="mailer.db", key=None, is_database=True)
 
 
@@ -60,6 +64,7 @@ DATABASE = Copy(path="mailer.db", key=None, is_database=True)
         pytest.param(WHOLE, [], id="all that must be there"),
         pytest.param([DATABASE], [], id="a database alone"),
         pytest.param(WHOLE[1:], ["record.key is not in it"], id="one is missing"),
+        pytest.param([*WHOLE[:3], WHOLE[4]], ["checkpoint.key is not in it"], id="the key that signs is missing"),
         pytest.param([*WHOLE, Copy(path="x/y", key=EPOCH)], ["x/y: a key of the courier"], id="a courier's key, renamed"),
         pytest.param([*WHOLE, Copy(path="k/courier/2020-01-01.key", key=b"?" * 32)], ["k/courier/"], id="an old courier's key"),
         pytest.param([DATABASE, Copy(path="a", key=RECORD)], ["a: a key beside a copy of the database"], id="beside a database"),

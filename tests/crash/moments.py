@@ -1,8 +1,8 @@
 """At which moments can a process die? Every one that has a name, each in two ways.
 
 A commit is named by the event it tells to the record, or by what it writes where it tells none. A line to a mail server is named by
-the command on it. `test_crash_moments.py` compares the commits with the record's events in docs/flow.md, so that a new event cannot
-be forgotten here.
+the command on it. `test_crash_moments.py` compares the commits with the record's events in docs/audit.md, so that a new event
+cannot be forgotten here.
 """
 
 from __future__ import annotations
@@ -137,7 +137,17 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
     "audit.key-changed": "tests/flow/test_flow_checkpoint.py",
+    "audit.pruned": "tests/flow/test_flow_pruning.py",
     "audit.restored": "tests/flow/test_flow_checkpoint.py",
+    "command.failed": "tests/cli/test_cli_record_of_commands.py",
+    "configuration.changed": "tests/service/test_service_runs.py",
+    "credential.checked": "tests/cli/test_cli_accounts.py",
+    "credential.shown": "tests/cli/test_cli_record_of_commands.py",
+    "database.upgraded": "tests/cli/test_cli_keys.py",
+    "letter.shown": "tests/cli/test_cli_record_of_commands.py",
+    "service.lost": "tests/service/test_service_runs.py",
+    "service.started": "tests/service/test_service_runs.py",
+    "service.stopped": "tests/service/test_service_runs.py",
     "checkpoint.refused": "tests/flow/test_flow_checkpoint.py",
     "checkpoint.resumed": "tests/flow/test_flow_checkpoint.py",
     "personal.compacted": "tests/cli/test_cli_personal.py",

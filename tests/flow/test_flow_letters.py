@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +14,6 @@ import pytest
 from mailer.core import register, rules
 from mailer.edge import office as texts
 from mailer.flow.explain import Channel, Explanation, explain
-from mailer.flow.override import register as override
 from mailer.model import Kind, Own, Reason, Repair, Trust, Verdict
 from mailer.service.office import REPLY_SUBJECTS
 from mailer.store.facts import Limits
@@ -65,7 +63,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
     read, problems = register.read(content)
     assert not problems
     senders = [replace(sender, blocked=sender.code == BLOCKED) for sender in register.senders(read, [])]
-    override.import_file(trial.worker(), senders, file_digest=hashlib.sha256(content).hexdigest())
+    trial.register(*senders)
     ruleset = rules.load(texts.rule_texts(None))
     with trial.database.reading() as tx:
         yield lambda letter, mailbox: explain(

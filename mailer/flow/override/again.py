@@ -188,4 +188,5 @@ def _tell(unit: Unit, event: str, credential: Credential, *, reason: str, by: in
         credential=credential.id,
         reason=reason,
         by=by,
+        valid_until=evidence.instant(credential.valid_until),
     )

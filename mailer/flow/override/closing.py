@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mailer.core import evidence
 from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.flow import approving, ending
 from mailer.flow.ending import Disabler
@@ -56,6 +57,7 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
             importance="notice",
             credential=credential.id,
             reason=reason,
+            valid_until=evidence.instant(credential.valid_until),
         )
     held = [request for request in requests.approved_of(unit.tx, sender_code, to_move=True) if _hold(unit, key, request, reason)]
     return Reach(logins=len(touched), requests=len(held))

@@ -107,6 +107,20 @@ def _revoke_all(unit: Unit, accounts: Disabler, found: Sequence[Credential], *, 
     return [credentials.get(unit.tx, credential.id) for credential in found]
 
 
+def show(worker: Worker, written: str) -> Credential:
+    """One credential for reading, with the request it was issued on: that names a person, so who looks at it is recorded."""
+    with worker.writing() as unit:
+        credential = credentials.find(unit.tx, written)
+        unit.tell(
+            "credential.shown",
+            sender=credential.sender_code,
+            request=credential.request_id,
+            importance="notice",
+            credential=credential.id,
+        )
+        return credential
+
+
 def end(unit: Unit, accounts: Disabler, credential: Credential, *, reason: str) -> None:
     """Revoke this credential in a transaction that does more than that."""
     ending.end(unit, accounts, credential, CredentialEvent.REVOKED)

@@ -35,6 +35,14 @@ def drop(worker: Worker, numbers: Sequence[int], *, reason: str) -> list[Kept]:
         return [letters.get(unit.tx, number) for number in numbers]
 
 
+def show(worker: Worker, number: int) -> Kept:
+    """One letter for reading: subject and sender may name people, so who looks at it is recorded."""
+    with worker.writing() as unit:
+        kept = letters.get(unit.tx, number)
+        unit.tell("letter.shown", sender=kept.sender_code, importance="notice", letter=kept.id)
+        return kept
+
+
 def export(worker: Worker, number: int, *, reason: str | None) -> Kept:
     """Any kept letter with its bytes. Who reads a stranger's letter is recorded before he gets it."""
     with worker.writing() as unit:

@@ -1,4 +1,4 @@
-"""The record itself: a restore from a backup is declared, the key that signs checkpoints is changed."""
+"""The record itself: its database is upgraded, a restore from a backup is declared, the key that signs checkpoints is changed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from mailer.flow.signing import Signer
 from mailer.store import audit
 from mailer.store.verification import Fault, Walk
 from mailer.store.work import Worker
+
+
+def upgraded(worker: Worker, *, before: str | None, after: str) -> None:
+    """The tables were carried from one version to another."""
+    with worker.writing() as unit:
+        unit.tell("database.upgraded", importance="notice", before=before, after=after)
 
 
 def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from mailer.core import evidence, oldletter
 from mailer.core.checkpoints import Checkpoint, History
 from mailer.core.evidence import Sealed
 from mailer.errors import MailerError
-from mailer.store import audit, outbox
+from mailer.store import audit, outbox, pruning
 from mailer.store import checkpoints as kept
 from mailer.store.db import Database, Tx
 from mailer.store.verification import Fault, Walk
@@ -28,13 +28,16 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterProof:
-    """`seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it holds."""
+    """`seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it holds.
+    `pruned`: up to which record none is left, where no record tells of it.
+    """
 
     found: Found
     request: int | None = None
     seq: int | None = None
     size: int | None = None
     named: int | None = None
+    pruned: int | None = None
     why: MailerError | None = None
 
 
@@ -42,8 +45,9 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
     """`history`: what was published outside the database; None when nothing was."""
     with database.reading() as tx:
         told = _told(tx, content)
+        begin = pruning.anchor(tx, key) if told is None else None
     if told is None:
-        return LetterProof(found=Found.UNKNOWN)
+        return LetterProof(found=Found.UNKNOWN, pruned=begin.edge.size if begin else None)
     header, details = evidence.read_both(told)
     request = header["request"]
     if (why := evidence.fault(told, key)) is not None:

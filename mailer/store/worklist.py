@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import chain, islice, repeat
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, literal, not_, or_, select, true, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, func, literal, not_, or_, select, true, tuple_, union_all
 
 from mailer.core import folding
 from mailer.states import ReplyState, RequestState
@@ -85,18 +85,26 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Match:
-    """What a term names. `people` (persons and strangers' addresses by id) is None when they are too many to lead anywhere."""
+    """What a term names. `people` (persons and strangers' addresses by id) is None when they are too many to lead anywhere;
+    `person_only`: nothing but a person's name is meant."""
 
     term: str
     people: Sequence[int] | None
-    codes: Sequence[str] = ()
+    person_only: bool
+    codes: frozenset[str] = frozenset()
 
     def ranges(self, effort: Effort) -> Ranges | None:
         """The way to their requests; None when there is no short one."""
         if self.people is None or len(self.codes) > effort.organisations:
             return None
         by_person = [requests.c.person_id.in_(self.people), requests.c.stranger_id.in_(self.people)] if self.people else []
-        return [*by_person, *(requests.c.sender_code == code for code in self.codes)]
+        return [*by_person, *(requests.c.sender_code == code for code in sorted(self.codes))]
+
+    def fits(self, row: Row[Any]) -> bool:
+        """Whether a request has it: its sender's code, and what was folded of its person and its stranger's address."""
+        if folding.finds(self.term, row.person or ""):
+            return True
+        return not self.person_only and (row.sender_code in self.codes or folding.finds(self.term, row.stranger or ""))
 
 
 def page(tx: Tx, wanted: Wanted, where: Page, effort: Effort = Effort()) -> Found:
@@ -114,8 +122,7 @@ def page(tx: Tx, wanted: Wanted, where: Page, effort: Effort = Effort()) -> Foun
     )
     each = where.limit + 1 if simple else max(where.limit + 1, effort.window // len(best))
     candidates, cut = _candidates(tx, best, inside, each=each, backwards=where.backwards)
-    fits = true() if simple else _fitting(wanted, matches)
-    found = _filled(tx, candidates, fits, where)
+    found = _filled(tx, candidates, wanted, matches, where.limit + 1)
     more = len(found) > where.limit
     found = found[: where.limit]
     if where.backwards is where.oldest_first:
@@ -152,11 +159,13 @@ def _place(tx: Tx, number: int) -> ColumnElement[tuple[object, ...]]:
     return tuple_(literal(at, requests.c.created_at.type), literal(number))
 
 
-def _matches(tx: Tx, wanted: Wanted, effort: Effort) -> list[tuple[_Match, bool]]:
-    """What each term names, and whether it may be anything but a person."""
+def _matches(tx: Tx, wanted: Wanted, effort: Effort) -> list[_Match]:
+    """What each term names."""
     codes = _codes(tx, wanted.text)
-    persons = [(_Match(term=term, people=_people(tx, term, effort.people)), False) for term in wanted.person]
-    return persons + [(_Match(term=term, people=_people(tx, term, effort.people), codes=codes[term]), True) for term in wanted.text]
+    persons = [_Match(term=term, people=_people(tx, term, effort.people), person_only=True) for term in wanted.person]
+    return persons + [
+        _Match(term=term, people=_people(tx, term, effort.people), person_only=False, codes=codes[term]) for term in wanted.text
+    ]
 
 
 def _people(tx: Tx, term: str, limit: int) -> Sequence[int] | None:
@@ -168,7 +177,7 @@ def _people(tx: Tx, term: str, limit: int) -> Sequence[int] | None:
     return None if len(found) > limit else found
 
 
-def _codes(tx: Tx, terms: Sequence[str]) -> dict[str, list[str]]:
+def _codes(tx: Tx, terms: Sequence[str]) -> dict[str, frozenset[str]]:
     """Whose code, name, points or registered addresses hold the term."""
     if not terms:
         return {}
@@ -180,12 +189,12 @@ def _codes(tx: Tx, terms: Sequence[str]) -> dict[str, list[str]]:
         for row in tx.execute(select(column.table.c.code, column.label("said"))):
             said[row.code].append(row.said)
     folded = {code: folding.folded(" / ".join(texts)) for code, texts in said.items()}
-    return {term: [code for code, text in folded.items() if folding.finds(term, text)] for term in terms}
+    return {term: frozenset(code for code, text in folded.items() if folding.finds(term, text)) for term in terms}
 
 
-def _choices(wanted: Wanted, matches: Sequence[tuple[_Match, bool]], effort: Effort) -> list[Ranges]:
+def _choices(wanted: Wanted, matches: Sequence[_Match], effort: Effort) -> list[Ranges]:
     """The ways to the candidates; none: only along all requests. An empty one leads nowhere: nothing is found."""
-    found: list[Ranges | None] = [match.ranges(effort) for match, _ in matches]
+    found: list[Ranges | None] = [match.ranges(effort) for match in matches]
     if wanted.states:
         found.append([_in_state(wanted, state) for state in wanted.states])
     if wanted.sender is not None:
@@ -246,9 +255,9 @@ def _ordered(query: Select[Any], table: FromClause, backwards: bool) -> Select[A
     return query.order_by(*(column.desc() for column in order)) if backwards else query.order_by(*order)
 
 
-def _fitting(wanted: Wanted, matches: Sequence[tuple[_Match, bool]]) -> ColumnElement[bool]:
-    """Everything that is wished, asked of requests whose numbers are known: no index may lead elsewhere."""
-    wishes: list[ColumnElement[bool]] = [_names(match, anything) for match, anything in matches]
+def _fitting(wanted: Wanted) -> ColumnElement[bool]:
+    """All that is wished but the words, asked of requests whose numbers are known: no index may lead elsewhere."""
+    wishes: list[ColumnElement[bool]] = []
     if wanted.states:
         wishes.append(_value(requests.c.state).in_([state.value for state in wanted.states]))
     if wanted.sender is not None:
@@ -264,26 +273,27 @@ def _value(column: ColumnElement[str]) -> ColumnElement[str]:
     return func.coalesce(column, "")
 
 
-def _names(match: _Match, anything: bool) -> ColumnElement[bool]:
-    person = _stands_in(_PERSON, match.term)
-    return or_(person, _stands_in(_STRANGER, match.term), _value(requests.c.sender_code).in_(match.codes)) if anything else person
-
-
 def _stands_in(table: FromClause, term: str) -> ColumnElement[bool]:
     """`folding.finds`, asked of the database: a folded term holds letters, digits and spaces alone."""
     return (literal(" ") + table.c.folded).like(f"% {term}%")
 
 
-def _filled(tx: Tx, candidates: Sequence[int], fits: ColumnElement[bool], where: Page) -> list[Request]:
-    """The first of the candidates that fit, one more than the page holds."""
+def _filled(tx: Tx, candidates: Sequence[int], wanted: Wanted, matches: Sequence[_Match], limit: int) -> list[Request]:
+    """The first of the candidates that fit, so many at most."""
     tables = requests.outerjoin(_PERSON, requests.c.person_id == _PERSON.c.id)
-    query = select(requests).select_from(tables.outerjoin(_STRANGER, requests.c.stranger_id == _STRANGER.c.id)).where(fits)
+    tables = tables.outerjoin(_STRANGER, requests.c.stranger_id == _STRANGER.c.id)
+    said = (requests.c.id, requests.c.sender_code, _PERSON.c.folded.label("person"), _STRANGER.c.folded.label("stranger"))
+    query: Select[Any] = select(*said).select_from(tables).where(_fitting(wanted))
     waiting = iter(candidates)
-    found: list[Request] = []
+    found: list[int] = []
     for size in chain(CHUNKS, repeat(CHUNKS[-1])):
         chunk = list(islice(waiting, size))
-        known = {row.id: rows.read(row) for row in tx.execute(query.where(requests.c.id.in_(chunk)))} if chunk else {}
-        found += [known[number] for number in chunk if number in known]
-        if len(found) > where.limit or not chunk:
+        if not chunk:
             break
-    return found[: where.limit + 1]
+        asked = tx.execute(query.where(requests.c.id.in_(chunk)))
+        fitting = {row.id for row in asked if all(match.fits(row) for match in matches)}
+        found += [number for number in chunk if number in fitting]
+        if len(found) >= limit:
+            break
+    known = rows.several(tx, found[:limit])
+    return [known[number] for number in found[:limit]]

@@ -53,7 +53,7 @@ LISTS: Final[Mapping[str, tuple[Wanted, Page]]] = {
     "list --person, rare": (Wanted(person=folding.terms("Барабов")), Page(limit=50)),
     "list --find, common surname": (Wanted(text=folding.terms("Apтeмов")), Page(limit=50)),
     "list --find, surname and organisation": (Wanted(text=folding.terms("иванов больница 77")), Page(limit=50)),
-    "list --find, two letters": (Wanted(text=folding.terms("ив ку")), Page(limit=50)),
+    "list --find, two letters each": (Wanted(text=folding.terms("ив ку")), Page(limit=50)),
     "list --find, every organisation": (Wanted(text=folding.terms("больница")), Page(limit=50)),
     "list --find, a stranger's address": (Wanted(text=folding.terms("clinic77@elsewhere")), Page(limit=50)),
     "list --find, nobody": (Wanted(text=folding.terms("ыыы")), Page(limit=50)),

@@ -12,7 +12,8 @@ from typing import Final
 
 from sqlalchemy import insert, text
 
-from mailer.core import folding
+from mailer.core import evidence, folding
+from mailer.core.evidence import Record
 from mailer.model import PersonName, Sender
 from mailer.store import audit, office
 from mailer.store.db import Tx
@@ -30,6 +31,13 @@ PARTS: Final = ("Бар", "Вол", "Гор", "Дуб", "Зим", "Кар", "Л�
 ENDINGS: Final = ("ов", "ин", "ский", "енко", "ая")
 INITIALS: Final = "АБВГДЕИКЛМНОПРСТ"
 RULESET: Final = "0" * 64
+RECORD: Final = evidence.seal(
+    Record(event="letter.kept", actor="mailer-intake", details={"letter": 1, "kind": "request", "size_bytes": 900}),
+    seq=1,
+    at=NOW,
+    nonce=bytes(16),
+    key=bytes(32),
+)
 
 
 def build(url: str, rules: dict[str, str]) -> Trial:
@@ -108,6 +116,7 @@ def _tables(told: int, *, sqlite: bool) -> Iterator[tuple[str, dict[str, str]]]:
         else "lpad(to_hex(i * 2654435761 % 4294967296 * 1000003 + i), 32, '0')"
     )
     some = "zeroblob({})" if sqlite else "decode(repeat('00', {}), 'hex')"
+    written = "X'{}'" if sqlite else "decode('{}', 'hex')"
     day = "'2027-01-01'" if sqlite else "date '2027-01-01'"
     sender = f"CAST(290001 + i * 7919 % {PERSONS} % {SENDERS} AS {'TEXT' if sqlite else 'varchar'})"
     strange = "i % 1000 = 7 AND i % 100000 <> 7"
@@ -147,7 +156,8 @@ def _tables(told: int, *, sqlite: bool) -> Iterator[tuple[str, dict[str, str]]]:
         "sends": "1", "attempts": "1", "next_at": at, "fence": "0", "finished_at": at,
     }  # fmt: skip
     yield "records", {
-        "seq": f"i + {told}", "header": some.format(200), "nonce": some.format(16), "details": some.format(100),
+        "seq": f"i + {told}", "header": written.format(RECORD.header.hex()), "nonce": some.format(16),
+        "details": written.format(RECORD.details.hex()),
         "leaf": some.format(32), "mac": some.format(32), "at": at,
         "event": "CASE WHEN i % 4 = 0 THEN 'letter.kept' ELSE 'request.answered' END",
         "importance": quote("info"), "actor": quote("mailer"), "sender_code": sender, "request_id": "i", "outcome": quote("done"),

@@ -19,9 +19,15 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 
 
 def records(shell: Shell) -> int:
-    """How many tell of anything but a refused command."""
+    """How many tell of anything but a command that was refused or failed."""
     with desk_in(shell.home) as desk, desk.trial.database.reading() as tx:
-        return len([one for one in audit.last(tx, 10_000) if evidence.read_header(one)["event"] != "command.refused"])
+        return len(
+            [
+                one
+                for one in audit.last(tx, 10_000)
+                if evidence.read_header(one)["event"] not in {"command.refused", "command.failed"}
+            ]
+        )
 
 
 def test_a_pause_is_made_shown_and_ended(shell: Shell) -> None:

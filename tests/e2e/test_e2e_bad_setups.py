@@ -80,12 +80,32 @@ def set_up(case: Case, folder: Path, good: Path, home: Path) -> None:
 
 
 def files(home: Path) -> dict[str, bytes]:
-    """Every file and what it holds; the database is one, so no record, sender or anything else in it can change unseen.
+    """Every file and what it holds, but the database.
 
     Only the day's key pairs are left out: a run makes those of a new day, and so it may when this test meets midnight.
     """
     found = {path.relative_to(home).as_posix(): path.read_bytes() for path in home.rglob("*") if path.is_file()}
-    return {name: content for name, content in found.items() if not name.startswith(("keys/epochs/", "keys/courier/"))}
+    left_out = ("keys/epochs/", "keys/courier/", "mailer.db")
+    return {name: content for name, content in found.items() if not name.startswith(left_out)}
+
+
+def rows(home: Path) -> object:
+    """Every row of the database, so that no sender or anything else in it can change unseen; but for the record that a command
+    failed, which is all that such a command may leave. Of what is no database of ours, its bytes."""
+    path = home / "mailer.db"
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+            told = "SELECT * FROM records WHERE event NOT IN ('command.failed', 'command.refused') ORDER BY seq"
+            return {
+                name: database.execute(told if name == "records" else f"SELECT * FROM {name}").fetchall()
+                for name in names
+                if name != "audit_head"
+            }
+    except sqlite3.DatabaseError:
+        return path.read_bytes()
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
@@ -93,7 +113,7 @@ def test_a_wrong_setup_is_named_and_changes_nothing(folder: Path, good_office: P
     case = Case(**tomllib.loads((folder / EXPECTED).read_text(encoding="utf-8")))
     home = tmp_path / "office"
     set_up(case, folder, good_office, home)
-    before = files(home)
+    before, rows_before = files(home), rows(home)
 
     code, said = mailer(home, *case.command, environment=case.environment)
 
@@ -101,3 +121,4 @@ def test_a_wrong_setup_is_named_and_changes_nothing(folder: Path, good_office: P
     assert code == case.exit_code, said
     assert [fragment for fragment in case.fragments if fragment not in said] == [], said
     assert {name for name, _content in files(home).items() ^ before.items()} == set()
+    assert rows(home) == rows_before

@@ -21,7 +21,7 @@ from mailer.store.db import Tx
 from mailer.store.requests import Request
 from mailer.store.schema import personal, personal_words, replies, requests, sender_addresses, sender_points, senders
 
-CHUNKS: Final = (200, 2_000, 10_000)  # looked at together, the last one again and again: most pages are full after the first
+CHUNKS: Final = (200, 1_000, 4_000)  # looked at together, the last one again and again: most pages are full after the first
 DOUBTFUL: Final = (ReplyState.UNKNOWN.value, ReplyState.FAILED.value, ReplyState.BOUNCED.value)
 _LAST: Final = "\U0010ffff"  # no word goes on with it
 _PERSON, _STRANGER = personal.alias("person"), personal.alias("stranger")
@@ -78,8 +78,8 @@ class Effort:
     """How far one page goes: `window` candidates are looked at; `people` persons or addresses, and as many `organisations`, may a
     word name and still lead to their requests."""
 
-    window: int = 10_000
-    people: int = 2_000
+    window: int = 5_000
+    people: int = 1_000
     organisations: int = 50
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import office_of, officer_of
+from mailer.cli.options import AsObject, Because, given
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors
 
@@ -30,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(noun, name="accounts")
 
 
-def _list(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False) -> None:
+def _list(context: typer.Context, as_json: AsObject = False) -> None:
     from mailer.flow.report import house
     from mailer.service.office import clock
 
@@ -125,17 +126,16 @@ def _remove(path: Path, size_bytes: int) -> None:
 def _reconcile(
     context: typer.Context,
     disable: Annotated[bool, typer.Option("--disable-orphans", help=_("End accounts that nothing living stands behind."))] = False,
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    reason: Because = "",
+    as_json: AsObject = False,
 ) -> int:
     from mailer.flow import places
     from mailer.service.office import clock
 
-    if disable and not reason.strip():
-        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
+    why = given(reason) if disable else ""
     with officer_of(context, "accounts reconcile") as (office, worker):
         if disable:
-            found = places.disable_orphans(worker, office.places(), reason=reason.strip())
+            found = places.disable_orphans(worker, office.places(), reason=why)
         else:
             with office.database.reading() as tx:
                 found = places.reconcile(tx, office.places(), clock(), key=office.pen().key)

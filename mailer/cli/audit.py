@@ -11,6 +11,7 @@ import typer
 
 from mailer.cli import exporting, pruning
 from mailer.cli.opened import office_of, officer_of
+from mailer.cli.options import AsLines, AsObject, Because, given
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import RefusedError, SetupError
 
@@ -37,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 def _list(
     context: typer.Context,
     limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.report import records
     from mailer.store import audit
@@ -65,7 +66,7 @@ def _verify(
     file: Annotated[
         Path | None, typer.Option("--checkpoints", help=_("Compare with this copy of the published checkpoints."))
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    as_json: AsObject = False,
 ) -> int:
     from mailer.service import published
     from mailer.store import verification
@@ -131,7 +132,7 @@ def _verify_letter(
     file: Annotated[
         Path | None, typer.Option("--checkpoints", help=_("Compare with this copy of the published checkpoints."))
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    as_json: AsObject = False,
 ) -> int:
     from mailer.flow.report import oldletters
     from mailer.flow.report.oldletters import Found
@@ -184,14 +185,15 @@ def _checkpoints(context: typer.Context) -> None:
 
 def _declare_restore(
     context: typer.Context,
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; for the record."))],
+    reason: Because,
 ) -> None:
     from mailer.flow.override import record as override
     from mailer.store.verification import Fault
 
+    why = given(reason)
     with officer_of(context, "audit declare-restore") as (office, worker):
         signer = office.record_signer(worker)
-        kept, lost = override.declare_restore(worker, signer, reason=reason)
+        kept, lost = override.declare_restore(worker, signer, reason=why)
         say(
             _("declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, is given up").format(
                 kept=kept, lost=lost
@@ -205,12 +207,13 @@ def _declare_restore(
 
 def _change_key(
     context: typer.Context,
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; for the record."))],
+    reason: Because,
 ) -> None:
     from mailer.flow.override import record as override
 
+    why = given(reason)
     with officer_of(context, "audit change-key") as (office, worker):
-        found = override.change_key(worker, office.record_signer(worker), reason=reason)
+        found = override.change_key(worker, office.record_signer(worker), reason=why)
         key = office.signing_key()
     say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))
     say(_("{path}: the new key; keep a copy of it, and give its public half to whoever verifies").format(path=key.private_path))

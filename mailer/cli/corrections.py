@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli.decisions import AsJson, show
+from mailer.cli.decisions import show
 from mailer.cli.opened import officer_of
-from mailer.cli.pause import Because, OnlyTry, given
+from mailer.cli.options import AsLines, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, print_json, say, table
 from mailer.errors import SetupError
 
@@ -34,7 +34,7 @@ def _correct(
     name: Annotated[str, typer.Option("--name", help=_("Surname and initials."), metavar="NAME")],
     reason: Because,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import corrections as override
 
@@ -56,7 +56,7 @@ def _reprocess(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask; only with numbers."))] = False,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import corrections as override
     from mailer.store import requests

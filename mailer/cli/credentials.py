@@ -13,6 +13,7 @@ import typer
 
 from mailer.cli import measures
 from mailer.cli.opened import office_of, officer_of
+from mailer.cli.options import AsLines, AsObject
 from mailer.cli.show import LARGEST, local, print_json, say, table
 from mailer.states import CredentialState
 
@@ -35,7 +36,7 @@ def _list(
     context: typer.Context,
     limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     state: Annotated[list[CredentialState] | None, typer.Option("--state", help=_("Only in this state; may be repeated."))] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.report import credentials as report
 
@@ -67,7 +68,7 @@ def _list(
 def _show(
     context: typer.Context,
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.cli.request_show import show_request
     from mailer.flow.override import credentials as override

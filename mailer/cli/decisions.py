@@ -10,16 +10,13 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.pause import Because, OnlyTry, given
-from mailer.cli.show import LARGEST, local, print_json, safe_text, say
+from mailer.cli.options import AsLines, Because, Numbers, OnlyTry, given
+from mailer.cli.show import local, print_json, safe_text, say
 from mailer.errors import SetupError
 from mailer.model import Reason
 
 if TYPE_CHECKING:
     from mailer.flow.override.requests import Decided
-
-Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
-AsJson = Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))]
 
 
 def add_to(noun: typer.Typer) -> None:
@@ -32,7 +29,7 @@ def add_to(noun: typer.Typer) -> None:
 
 
 def _approve(
-    context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False
+    context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsLines = False
 ) -> None:
     from mailer.flow.override import requests as override
 
@@ -52,7 +49,7 @@ def _refuse(
         Reason | None, typer.Option("--why", help=_("What the letter `refused` explains; without it, it asks to get in touch."))
     ] = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.core.replyvalues import REFUSALS
     from mailer.flow.override import requests as override
@@ -68,7 +65,7 @@ def _refuse(
         show(decided, office.config.zone, as_json=as_json)
 
 
-def _hold(context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False) -> None:
+def _hold(context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsLines = False) -> None:
     from mailer.flow.override import requests as override
 
     why = given(reason)
@@ -77,7 +74,7 @@ def _hold(context: typer.Context, numbers: Numbers, *, reason: Because, dry_run:
 
 
 def _withdraw(
-    context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False
+    context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsLines = False
 ) -> None:
     from mailer.flow.override import requests as override
 
@@ -86,7 +83,7 @@ def _withdraw(
         show(override.withdraw(worker, numbers, reason=why, dry_run=dry_run), office.config.zone, as_json=as_json)
 
 
-def _undo(context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False) -> None:
+def _undo(context: typer.Context, numbers: Numbers, *, reason: Because, dry_run: OnlyTry = False, as_json: AsLines = False) -> None:
     from mailer.flow.override import requests as override
 
     why = given(reason)

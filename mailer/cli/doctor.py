@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailer.cli.opened import office_of
+from mailer.cli.options import AsLines
 from mailer.cli.show import print_json, safe_text, say, translated
 from mailer.errors import EdgeError, SetupError
 
@@ -39,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
         ] = "",
         seconds: Annotated[int, typer.Option("--seconds", min=1, max=600, help=_("How long to wait for the letters."))] = 30,
         yes: Annotated[bool, typer.Option("--yes", help=_("Send without asking."))] = False,
-        as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+        as_json: AsLines = False,
     ) -> int:
         with office_of(context) as office:
             chosen = _chosen(office.config, mailbox)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailer.cli.opened import office_of
+from mailer.cli.options import AsLines
 from mailer.cli.show import print_json, safe_text, say
 from mailer.errors import SetupError
 
@@ -26,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
         context: typer.Context,
         files: Annotated[list[str], typer.Argument(metavar="FILE...", help=_("Letters as files."))],
         mailbox: Annotated[str, typer.Option("--mailbox", help=_("As if they came through this mailbox."), metavar="NAME")] = "",
-        as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+        as_json: AsLines = False,
     ) -> int:
         from mailer.flow.explain import explain as judge
         from mailer.service.office import clock

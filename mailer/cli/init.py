@@ -63,9 +63,9 @@ def _set_up(context: typer.Context) -> None:
 
     from mailer.core import checkpoints
     from mailer.edge.checkpoints import CheckpointFile
-    from mailer.edge.erased import ErasedFile
-    from mailer.edge.handed import HandedOutFile
     from mailer.edge.keys import Keyring
+    from mailer.edge.marks_erased import ErasedFile
+    from mailer.edge.marks_handed import HandedOutFile
     from mailer.edge.signing import SigningKey
     from mailer.service.office import clock
     from mailer.store import db, office
@@ -143,8 +143,8 @@ def _upgrade(context: typer.Context) -> None:
     import secrets
 
     from mailer.core.custody import KeyKind
-    from mailer.edge.erased import ErasedFile
-    from mailer.edge.handed import HandedOutFile
+    from mailer.edge.marks_erased import ErasedFile
+    from mailer.edge.marks_handed import HandedOutFile
     from mailer.flow import custody
     from mailer.flow.override import record, register
     from mailer.store import db, schema

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mailer.cli.decisions import AsJson, show
+from mailer.cli.decisions import show
 from mailer.cli.opened import officer_of
-from mailer.cli.pause import Because, OnlyTry, given
+from mailer.cli.options import AsLines, Because, OnlyTry, given
 from mailer.cli.show import say
 
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
         to: Annotated[str, typer.Option("--to", help=_("The sender's code in the register."), metavar="CODE")],
         reason: Because,
         dry_run: OnlyTry = False,
-        as_json: AsJson = False,
+        as_json: AsLines = False,
     ) -> None:
         from mailer.flow.override import orders as override
         from mailer.states import RequestState

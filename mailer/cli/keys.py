@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mailer.cli.opened import office_of, officer_of
+from mailer.cli.options import AsLines
 from mailer.cli.show import print_json, safe_text, say, table, translated
 from mailer.core.custody import KeyKind, loss
 from mailer.errors import N_, SetupErrors
@@ -32,9 +33,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(noun, name="keys")
 
 
-def _list(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False
-) -> int:
+def _list(context: typer.Context, as_json: AsLines = False) -> int:
     from mailer.flow import custody
     from mailer.service.office import clock
 

@@ -13,16 +13,13 @@ import typer
 
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.pause import OnlyTry
+from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
 from mailer.states import LetterState
 
 if TYPE_CHECKING:
     from mailer.service.office import Office
     from mailer.store.letters import Kept
-
-Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
-Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +40,7 @@ def _list(
     context: typer.Context,
     limit: Annotated[int, typer.Option("--limit", min=1, max=LARGEST, help=_("How many."))] = 50,
     quarantined: Annotated[bool, typer.Option("--quarantined", help=_("Only those that could not be read three times."))] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.report import letters as report
     from mailer.store import letters
@@ -66,7 +63,7 @@ def _list(
 def _show(
     context: typer.Context,
     letter: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import letters as override
     from mailer.flow.report import letters as report
@@ -106,11 +103,11 @@ def _retry(
     context: typer.Context,
     numbers: Numbers,
     reason: Because,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
 
-    why = _given(reason)
+    why = given(reason)
     with officer_of(context, "letters retry", about=numbers) as (_office, worker):
         _show_changed(override.retry(worker, numbers, reason=why), as_json=as_json)
 
@@ -119,11 +116,11 @@ def _drop(
     context: typer.Context,
     numbers: Numbers,
     reason: Because,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
 
-    why = _given(reason)
+    why = given(reason)
     with officer_of(context, "letters drop", about=numbers) as (_office, worker):
         _show_changed(override.drop(worker, numbers, reason=why), as_json=as_json)
 
@@ -134,11 +131,11 @@ def _forward(
     *,
     reason: Because,
     dry_run: OnlyTry = False,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
 
-    why = _given(reason)
+    why = given(reason)
     with officer_of(context, "letters forward", about=numbers, dry_run=dry_run) as (_office, worker):
         found = override.forward(worker, numbers, reason=why, dry_run=dry_run)
     for kept in found:
@@ -156,11 +153,11 @@ def _rescan(
     since: Annotated[datetime, typer.Option("--since", formats=["%d.%m.%Y"], help=_("From this day on."))],
     reason: Because,
     dry_run: OnlyTry = False,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
 
-    why = _given(reason)
+    why = given(reason)
     with officer_of(context, "letters rescan", dry_run=dry_run) as (office, worker):
         mailboxes = [mailbox.name for mailbox in office.config.mailbox]
         override.rescan(worker, mailboxes, since.date(), reason=why, dry_run=dry_run)
@@ -194,12 +191,6 @@ def _left_in(office: Office, since: date) -> dict[str, int]:
     return found
 
 
-def _given(reason: str) -> str:
-    if not reason.strip():
-        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
-    return reason.strip()
-
-
 def _show_changed(changed: Sequence[Kept], *, as_json: bool) -> None:
     for kept in changed:
         if as_json:
@@ -212,7 +203,7 @@ def _export(
     context: typer.Context,
     letter: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_("A file that is not there yet; - is standard output."))],
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
+    reason: Because = "",
 ) -> None:
     from mailer.flow.override import letters as override
     from mailer.store import letters

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.pause import Because, OnlyTry, given
+from mailer.cli.options import AsLines, Because, OnlyTry, given
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import RefusedError
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 DAYS = ["%d.%m.%Y", "%Y-%m-%d"]
 MOMENTS = [*DAYS, "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M"]
 Login = Annotated[str, typer.Argument(metavar="LOGIN")]
-AsJson = Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))]
 
 
 def add_to(noun: typer.Typer) -> None:
@@ -51,7 +50,7 @@ def _revoke(
         str | None, typer.Option("--confirm", help=_("The code of the list, as --dry-run shows it."), metavar="CODE")
     ] = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import credentials as override
     from mailer.store import places
@@ -111,7 +110,7 @@ def _extend(
     until: Annotated[datetime | None, typer.Option("--until", formats=DAYS, help=_("The last day."))] = None,
     months: Annotated[int | None, typer.Option("--months", min=1, max=120, help=_("Calendar months from today."))] = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import credentials as override
 
@@ -130,7 +129,7 @@ def _extend(
     say(said.format(login=safe_text(found.login), until=local(found.valid_until, zone)))
 
 
-def _reissue(context: typer.Context, login: Login, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False) -> None:
+def _reissue(context: typer.Context, login: Login, *, reason: Because, dry_run: OnlyTry = False, as_json: AsLines = False) -> None:
     from mailer.flow.override import again
 
     why = given(reason)
@@ -146,7 +145,7 @@ def _reissue(context: typer.Context, login: Login, *, reason: Because, dry_run: 
         say(said.format(id=number))
 
 
-def _resend(context: typer.Context, login: Login, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False) -> None:
+def _resend(context: typer.Context, login: Login, *, reason: Because, dry_run: OnlyTry = False, as_json: AsLines = False) -> None:
     from mailer.flow.override import again
 
     why = given(reason)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import officer_of
+from mailer.cli.options import AsObject, Because, OnlyTry, given
 from mailer.cli.show import local, print_json, safe_text, say
 from mailer.errors import SetupError
 from mailer.states import Pausable
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 What = Annotated[Pausable, typer.Argument(metavar="STEP", help=_("intake, issue or deliver."))]
 OfMailbox = Annotated[str, typer.Option("--mailbox", help=_("Only this mailbox; with intake."), metavar="NAME")]
-Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
-OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done; change nothing."))]
-AsJson = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
         reason: Because,
         mailbox: OfMailbox = "",
         dry_run: OnlyTry = False,
-        as_json: AsJson = False,
+        as_json: AsObject = False,
     ) -> None:
         from mailer.flow.override import pauses as override
 
@@ -63,12 +61,6 @@ def say_so(sentence: str, step: Pausable, mailbox: str, *, as_json: bool, change
 def named(step: Pausable, mailbox: str) -> str:
     """As it is typed after the command."""
     return f"{step.value} --mailbox {mailbox}" if mailbox else step.value
-
-
-def given(reason: str) -> str:
-    if not reason.strip():
-        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
-    return reason.strip()
 
 
 def check_mailbox(office: Office, step: Pausable, mailbox: str) -> None:

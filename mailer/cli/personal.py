@@ -14,6 +14,7 @@ import typer
 from mailer.cli import progress
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import officer_of
+from mailer.cli.options import AsObject, OnlyTry, given
 from mailer.cli.personal_show import show_cleared, show_erased, show_found
 from mailer.cli.show import plain, print_json, safe_text, say
 from mailer.errors import EdgeError, SetupError
@@ -32,8 +33,6 @@ Senders = Annotated[
 ]
 Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in record and act, and names no person."), metavar="TEXT")]
 Acts = Annotated[Path | None, typer.Option("--acts", help=_("The folder for act and extract."), metavar="DIR")]
-OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done; change nothing."))]
-AsJson = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,7 +45,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(noun, name="personal")
 
 
-def _find(context: typer.Context, name: Name, sender: Senders = None, as_json: AsJson = False) -> None:
+def _find(context: typer.Context, name: Name, sender: Senders = None, as_json: AsObject = False) -> None:
     from mailer.flow.override import personal
 
     with officer_of(context, "personal find") as (office, worker), _watched(worker) as advance:
@@ -79,11 +78,11 @@ def _erase(
     revoke: Annotated[bool, typer.Option("--revoke", help=_("First end logins, waiting answers and open requests."))] = False,
     acts: Acts = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import destruction, personal
 
-    why = _given(reason)
+    why = given(reason)
     if (name is None) is not expired or (expired and (sender or revoke)):
         raise typer.BadParameter(_("give a name, or --expired alone"), param_hint="NAME")
     with officer_of(context, "personal erase", dry_run=dry_run) as (office, worker):
@@ -105,11 +104,11 @@ def _reapply(
     reason: Because,
     acts: Acts = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import destruction
 
-    why = _given(reason)
+    why = given(reason)
     with officer_of(context, "personal reapply", dry_run=dry_run) as (office, worker):
         bureau = office.bureau()
         with worker.reading() as tx:
@@ -130,14 +129,14 @@ def _clear(
     reason: Because,
     acts: Acts = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from datetime import timedelta
 
     from mailer.flow.override import filed
     from mailer.service.office import clock
 
-    why = _given(reason)
+    why = given(reason)
     with officer_of(context, "personal clear", dry_run=dry_run) as (office, worker):
         days = office.config.retention.done_days
         before = None if days is None else clock() - timedelta(days=days)
@@ -223,12 +222,6 @@ def _asked(office: Office, name: str, sender: Sequence[str] | None) -> Asked:
 
     codes = None if not sender else {"" if code == "-" else code for code in sender}
     return personal.asked_for(name, codes, office.active_rules().form, office.own())
-
-
-def _given(reason: str) -> str:
-    if not reason.strip():
-        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
-    return reason.strip()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.sender_changes import AsJson, OnlyTry, agreed
+from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
+from mailer.cli.sender_changes import agreed
 from mailer.cli.senders import read_file
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors
@@ -39,10 +40,10 @@ def _import(
     replaces: Annotated[
         bool, typer.Option("--replace", help=_("The file holds the whole lists of its senders: take off who is not in it."))
     ] = False,
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
+    reason: Because = "",
     yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import persons as override
 
@@ -92,9 +93,7 @@ def _preview(plan: Sequence[Listing]) -> None:
     )
 
 
-def _list(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False
-) -> None:
+def _list(context: typer.Context, as_json: AsLines = False) -> None:
     from mailer.store import persons
 
     with office_of(context) as office, office.database.reading() as tx:
@@ -110,7 +109,7 @@ def _list(
     )
 
 
-def _show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE")], as_json: AsJson = False) -> None:
+def _show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE")], as_json: AsObject = False) -> None:
     from mailer.flow.override import persons as override
 
     with officer_of(context, "persons show", about=[code]) as (_office, worker):

@@ -13,6 +13,7 @@ import typer
 
 from mailer.cli import progress
 from mailer.cli.opened import officer_of
+from mailer.cli.options import AsObject, Because, OnlyTry, given
 from mailer.cli.show import print_json, safe_text, say
 from mailer.errors import RefusedError, SetupError
 
@@ -31,16 +32,15 @@ def _prune(
     folder: Annotated[
         Path, typer.Option("--bundle", metavar="FOLDER", help=_("What `mailer audit export --format bundle --to DAY` wrote."))
     ],
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; for the record."))],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done; change nothing."))] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    reason: Because,
+    dry_run: OnlyTry = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import pruning
     from mailer.service import published
     from mailer.store.verification import Fault
 
-    if not reason.strip():
-        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
+    why = given(reason)
     with officer_of(context, "audit prune", dry_run=dry_run) as (office, worker):
         history = published.history(office)
         if history is None:
@@ -52,7 +52,7 @@ def _prune(
                 bundle,
                 history,
                 keep_days=office.config.audit.keep_days,
-                reason=reason.strip(),
+                reason=why,
                 dry_run=dry_run,
                 progress=advance,
             )

@@ -12,6 +12,7 @@ import typer
 
 from mailer.cli.observed import show_observed
 from mailer.cli.opened import office_of, operator
+from mailer.cli.options import AsLines
 from mailer.cli.show import LARGEST, hint, minute, print_json, safe_text, say, table, wrapped
 from mailer.core.requestwords import Words, words
 from mailer.states import RequestState
@@ -63,7 +64,7 @@ def _list(
     after: Annotated[
         int | None, typer.Option("--after", min=1, max=LARGEST, help=_("Only newer than this one."), metavar="№")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import lookups
     from mailer.flow.report.requests import listed

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import office_of, operator
+from mailer.cli.options import AsObject
 from mailer.cli.request_list import cells, headings, to_do, why
 from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table, wrapped
 from mailer.core.requestwords import words
@@ -34,7 +35,7 @@ def add_to(noun: typer.Typer) -> None:
 def _show(
     context: typer.Context,
     request: Annotated[int, typer.Argument(metavar="№", min=1, max=LARGEST)],
-    as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import lookups
     from mailer.flow.report.dossier import dossier

@@ -7,7 +7,8 @@ from gettext import gettext as _
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.pause import AsJson, Because, OfMailbox, OnlyTry, What, given, named, say_so
+from mailer.cli.options import AsObject, Because, OnlyTry, given
+from mailer.cli.pause import OfMailbox, What, named, say_so
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
         reason: Because,
         mailbox: OfMailbox = "",
         dry_run: OnlyTry = False,
-        as_json: AsJson = False,
+        as_json: AsObject = False,
     ) -> None:
         from mailer.flow.override import pauses as override
 

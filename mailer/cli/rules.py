@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailer.cli.opened import office_of, officer_of
+from mailer.cli.options import AsLines
 from mailer.cli.show import print_json, safe_text, say, table
 from mailer.errors import NotFoundError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mailer.core.reach import Conditions
     from mailer.core.ruleexamples import Outcome
     from mailer.core.rules import Example, Rule, Ruleset
-
-AsJson = Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -62,7 +61,7 @@ def _activate(context: typer.Context) -> None:
     say(_("activated: {count} rules, hash {hash}; restart `mailer run`").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
 
 
-def _test(context: typer.Context, as_json: AsJson = False) -> int:
+def _test(context: typer.Context, as_json: AsLines = False) -> int:
     from mailer.core import ruleexamples, rules
 
     with office_of(context) as office:
@@ -123,7 +122,7 @@ def _example_as_object(example: Example) -> Mapping[str, Any]:
 def _show(
     context: typer.Context,
     rule_id: Annotated[str, typer.Argument(metavar="[ID]", help=_("Only this rule, with its examples."))] = "",
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.core import rules
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.pause import given
+from mailer.cli.options import AsObject, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import LoginEffect, RequestState
@@ -25,13 +25,10 @@ if TYPE_CHECKING:
     from mailer.store.work import Worker
 
 Code = Annotated[str, typer.Argument(metavar="CODE")]
-Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
 Credentials = Annotated[
     LoginEffect,
     typer.Option("--credentials", help=_("What becomes of the sender's living logins: keep, suspend or revoke.")),
 ]
-OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done; change nothing."))]
-AsJson = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
 Day = Annotated[
     datetime | None,
     typer.Option(
@@ -66,7 +63,7 @@ def _add(
         typer.Option("--from-request", metavar="№", min=1, max=LARGEST, help=_("Also the address of this held request's letter.")),
     ] = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import register as override
     from mailer.model import Sender
@@ -125,7 +122,7 @@ def _edit(
         list[str] | None, typer.Option("--remove-subscriber", metavar="TEXT", help=_("May be repeated."))
     ] = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.core import registerplan
     from mailer.core.registerplan import Change, Edit
@@ -160,7 +157,7 @@ def _block(
     effect: Credentials,
     until: Day = None,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.core import registerplan
     from mailer.flow.override import closing
@@ -187,7 +184,7 @@ def _block(
     _say_reached(reached, changed=not dry_run)
 
 
-def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: OnlyTry = False, as_json: AsJson = False) -> None:
+def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: OnlyTry = False, as_json: AsObject = False) -> None:
     from mailer.flow.override import register as override
 
     why = given(reason)
@@ -213,7 +210,7 @@ def _merge(
     effect: Credentials,
     yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import closing
     from mailer.flow.override import register as override

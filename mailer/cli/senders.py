@@ -13,7 +13,8 @@ import typer
 
 from mailer.cli import sender_changes
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.sender_changes import AsJson, OnlyTry, agreed, difference_lines, hands, reached_lines
+from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
+from mailer.cli.sender_changes import agreed, difference_lines, hands, reached_lines
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import LoginEffect
@@ -56,10 +57,10 @@ def _import(
     effect: Annotated[
         LoginEffect | None, typer.Option("--credentials", help=_("With --replace: what becomes of the logins of who is blocked."))
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")] = "",
+    reason: Because = "",
     yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask."))] = False,
     dry_run: OnlyTry = False,
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.flow.override import register as override
 
@@ -167,9 +168,7 @@ def _told(plan: Plan) -> dict[str, object]:
     }
 
 
-def _list(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False
-) -> None:
+def _list(context: typer.Context, as_json: AsLines = False) -> None:
     from mailer.service.office import clock
     from mailer.store import senders
 
@@ -200,7 +199,7 @@ def _list(
 def _show(
     context: typer.Context,
     code: Annotated[str, typer.Argument(metavar="CODE")],
-    as_json: AsJson = False,
+    as_json: AsObject = False,
 ) -> None:
     from mailer.errors import MailerError
     from mailer.flow.override import register as override
@@ -242,7 +241,7 @@ def _export(
     *,
     bom: Annotated[bool, typer.Option("--bom", help=_("Begin with a byte order mark, for Excel."))] = False,
     semicolon: Annotated[bool, typer.Option("--semicolon", help=_("Part cells by semicolons, for Excel in Russian."))] = False,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False,
+    as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import register as override
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from mailer.cli.observed import observed_lines
 from mailer.cli.opened import office_of
+from mailer.cli.options import AsObject
 from mailer.cli.pause import pause_line
 from mailer.cli.show import local, print_json, safe_text, say
 
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     @app.command(help=_("Show what is there, what waits, and what needs a person (exit 1)."))
-    def status(
-        context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help=_("As one JSON object."))] = False
-    ) -> int:
+    def status(context: typer.Context, as_json: AsObject = False) -> int:
         with office_of(context) as office, office.database.reading() as tx:
             from mailer.flow.needs import needs, restored
             from mailer.flow.report import house

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from mailer.core.alarms import Limits as AlarmLimits
     from mailer.core.reply import Templates
     from mailer.edge.checkpoints import CheckpointFile
-    from mailer.edge.erased import ErasedFile
     from mailer.edge.hook import Hook
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
+    from mailer.edge.marks_erased import ErasedFile
     from mailer.edge.signing import SigningKey
     from mailer.edge.smtp import Postman, SmtpAccount
     from mailer.flow.issue import Accounts, Issue, IssueSettings
@@ -186,7 +186,7 @@ class Office:
 
     def logins(self) -> Logins:
         """Which logins were used; SetupError when what is kept of them outside the database is missing."""
-        from mailer.edge.handed import HandedOutFile  # noqa: PLC0415
+        from mailer.edge.marks_handed import HandedOutFile  # noqa: PLC0415
         from mailer.store.logins import Logins  # noqa: PLC0415
 
         handed_out = HandedOutFile(self.config.keys_directory)
@@ -194,7 +194,7 @@ class Office:
         return Logins(key=self.keyring.secret("pepper"), handed_out=handed_out)
 
     def erased(self) -> ErasedFile:
-        from mailer.edge.erased import ErasedFile  # noqa: PLC0415
+        from mailer.edge.marks_erased import ErasedFile  # noqa: PLC0415
 
         return ErasedFile(self.config.keys_directory)
 

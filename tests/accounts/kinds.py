@@ -13,8 +13,8 @@ from sqlalchemy import insert, select
 from mailer.core.accounts import Handout, Order, Standing
 from mailer.core.secret import PROFILES, Secret, opaque_login, password
 from mailer.core.terms import term
-from mailer.edge.handed import HandedOutFile
 from mailer.edge.keys import Keyring
+from mailer.edge.marks_handed import HandedOutFile
 from mailer.errors import MailerError
 from mailer.flow.issue import Accounts
 from mailer.store import accounts_pool, credentials, requests

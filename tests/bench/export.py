@@ -13,29 +13,16 @@ from pathlib import Path
 from typing import Final
 
 from mailer.core import recordforms
-from mailer.core.evidence import Record
 from mailer.edge.workbook import Workbook
 from mailer.flow import export
 from mailer.flow.export import RecordForm
-from mailer.store import audit
 from mailer.store.recordpages import Selection
 from tests.bench.figures import Figure, peak_bytes, timed
-from tests.store.offices import START, Trial, set_up
+from tests.bench.record import BATCH, SIZES, append
+from tests.store.offices import Trial, set_up
 
-SIZES: Final = (10_000, 1_000_000)
-BATCH: Final = 1_000
 SECONDS: Final = {"jsonl": 15e-6, "csv": 20e-6, "xlsx": 150e-6}  # for each record
 BYTES: Final = 150_000_000
-TOLD: Final = [
-    Record(
-        event="reply.queued",
-        actor="mailer-desk",
-        sender="290001",
-        request=number,
-        details={"letter": number, "reply": "0123456789abcdef" * 2, "digest": "0123456789abcdef" * 4, "name": "issued"},
-    )
-    for number in range(BATCH)
-]
 
 
 def figures() -> list[Figure]:
@@ -44,8 +31,7 @@ def figures() -> list[Figure]:
         trial = set_up(f"sqlite:///{Path(folder) / 'mailer.db'}")
         for before, size in pairwise((0, *SIZES)):
             for _ in range((size - before) // BATCH):
-                with trial.database.writing() as tx:
-                    audit.append(tx, trial.pen, START, TOLD)
+                append(trial)
             found += [_figure(name, deed, size) for name, deed in _deeds(trial, Path(folder), size).items()]
         trial.database.close()
     return found

@@ -42,7 +42,7 @@ def figures() -> list[Figure]:
         trial = set_up(f"sqlite:///{Path(folder) / 'mailer.db'}")
         for before, size in pairwise((0, *SIZES)):
             for _ in range((size - before) // BATCH):
-                _append(trial)
+                append(trial)
             found += _at(trial, size)
         trial.database.close()
     return found
@@ -56,7 +56,7 @@ def _at(trial: Trial, size: int) -> list[Figure]:
     once = timed(f"verify {size:,} records", verify, times=1, goal=size * VERIFY_SECONDS)
     return [
         replace(once, memory_bytes=peak_bytes(verify), memory_goal_bytes=VERIFY_BYTES),
-        timed(f"append {BATCH} to {size:,}, commit", lambda: _append(trial), times=50, goal=APPEND_SECONDS),
+        timed(f"append {BATCH} to {size:,}, commit", lambda: append(trial), times=50, goal=APPEND_SECONDS),
     ]
 
 
@@ -70,6 +70,6 @@ def _growth() -> Figure:
     )
 
 
-def _append(trial: Trial) -> None:
+def append(trial: Trial) -> None:
     with trial.database.writing() as tx:
         audit.append(tx, trial.pen, START, TOLD)

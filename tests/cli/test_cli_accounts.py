@@ -21,15 +21,6 @@ from tests.flow.test_flow_steps import password_in
 PAIRS = "login;password;expires\r\nuc-1;s3cret-1;31.12.2099\r\nuc-2;s3cret-2;\r\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _english() -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ["LANGUAGE"] = "en"
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
 @contextmanager
 def desk_today(home: Path, *, epoch: int) -> Iterator[Desk]:
     """The office's steps on the day on which its commands run; the mailbox counts anew."""

@@ -267,3 +267,10 @@ def test_a_record_that_cannot_be_read_is_said_in_a_sentence(
             assert "cannot be read" in said.err
     assert own_shell("status").code in {0, 1, 3}
     assert own_shell("audit", "verify").code == 1
+
+
+@pytest.mark.parametrize("command", ["declare-restore", "change-key"])
+def test_what_changes_the_records_standing_needs_a_reason(signed: Shell, command: str) -> None:
+    said = signed("audit", command, "--reason", "  ")
+    assert said.code == 2
+    assert "a reason must be given" in said.err

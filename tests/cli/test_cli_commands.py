@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,18 +16,6 @@ from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC
 
 ESCAPED = "\\x1b]0;x\\x07[link=https://x.example]Клиника[/link]\\u202e"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _english() -> Iterator[None]:
-    """The surroundings of a shell in which nothing is set for mailer, and English is read."""
-    before = dict(os.environ)
-    for name in [name for name in before if name.startswith("MAILER_")]:
-        del os.environ[name]
-    os.environ["LANGUAGE"] = "en"
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,6 @@ from sqlalchemy import text
 
 from mailer.cli.app import run
 from tests.cli.offices import Shell, desk_in, found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _english() -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ["LANGUAGE"] = "en"
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

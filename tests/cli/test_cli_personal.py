@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +13,6 @@ from tests.cli.offices import Shell, found
 
 REASON = ("--reason", "отзыв согласия")
 WHO = "Пришва А.А."
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _english() -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ["LANGUAGE"] = "en"
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

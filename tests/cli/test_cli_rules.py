@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,17 +21,6 @@ subject = "Запрос атрибутов временного доступа =
 facts = { issued_30d = 1 }
 verdict = "hold"
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _english() -> Iterator[None]:
-    before = dict(os.environ)
-    for name in [name for name in before if name.startswith("MAILER_")]:
-        del os.environ[name]
-    os.environ["LANGUAGE"] = "en"
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture

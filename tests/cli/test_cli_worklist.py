@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,17 +20,6 @@ from tests.flow.desks import CLINIC, DENTIST
 
 STRANGER, FAR = "stranger@elsewhere.example", "far\u202e@elsewhere.example"
 CLINICS = ("Пришва А.А.", "Артёмов Ё.Ё.", "Иванов И.И.", "Иванов B.C.", "Иванов")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _english() -> Iterator[None]:
-    before = dict(os.environ)
-    for name in [name for name in before if name.startswith("MAILER_")]:
-        del os.environ[name]
-    os.environ["LANGUAGE"] = "en"
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

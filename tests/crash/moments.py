@@ -180,7 +180,7 @@ CALLS: Final[Mapping[str, str]] = {
     "reply sealed": "mailer.edge.keys:Keyring.seal",
     "reply opened": "mailer.edge.keys:Keyring.open",
     "key written": "mailer.edge.keys:_write",
-    "login noted": "mailer.edge.handed:HandedOutFile.note",
+    "login noted": "mailer.edge.marks_handed:HandedOutFile.note",
 }
 
 IMAP: Final = ("login", "select", "search", "headers", "whole", "move", "idle")

@@ -19,8 +19,8 @@ from mailer.core.reply import Templates
 from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
-from mailer.edge.handed import HandedOutFile
 from mailer.edge.keys import Keyring
+from mailer.edge.marks_handed import HandedOutFile
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings

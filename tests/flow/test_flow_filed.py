@@ -12,8 +12,8 @@ from imapclient import IMAPClient
 from sqlalchemy import text
 
 from mailer.core import mime
-from mailer.edge.erased import ErasedFile
 from mailer.edge.imap import ImapMailbox
+from mailer.edge.marks_erased import ErasedFile
 from mailer.edge.papers import Papers
 from mailer.errors import EdgeSetupError
 from mailer.flow.override import filed

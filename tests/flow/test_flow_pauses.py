@@ -188,6 +188,7 @@ def test_what_cannot_be_paused_goes_on(bench: Bench) -> None:
         override.pause(bench.trial.worker(), step, "", reason="да")
     bench.start("desk", task="answer")
     bench.wait_for(lambda: "desk steps" in bench.seen)
+    assert "paused by a person" not in bench.seen
 
 
 def test_what_waits_is_told_at_once_to_who_asks_and_after_a_day_to_the_officer(desk: Desk) -> None:

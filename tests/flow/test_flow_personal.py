@@ -17,15 +17,16 @@ from sqlalchemy import make_url, select, text
 
 from mailer.core import evidence
 from mailer.edge import office as texts
-from mailer.edge.erased import ErasedFile
+from mailer.edge.marks_erased import ErasedFile
 from mailer.edge.papers import Papers
-from mailer.errors import RefusedError, SetupError
+from mailer.errors import EdgeError, RefusedError, SetupError
 from mailer.flow import places as accounts_held
 from mailer.flow.override import destruction, personal
 from mailer.flow.override.destruction import Bureau, Order
 from mailer.flow.override.personal import Asked, Found
 from mailer.service.words import russian
 from mailer.store import audit, compaction, db, places, verification
+from mailer.store.db import Tx
 from mailer.store.schema import credentials, letters, requests
 from mailer.store.schema import personal as names
 from tests.e2e.bureau import PHRASE, request
@@ -59,6 +60,13 @@ def bureau(desk: Desk) -> Bureau:
         system="АРМ",
         zone=ZONE,
     )
+
+
+class Away:
+    """A place of validity that cannot be reached."""
+
+    def disable(self, tx: Tx, credential_id: str) -> None:
+        raise EdgeError("the place is away")
 
 
 def asked(desk: Desk, *codes: str, name: str = f"{SURNAME} И.И.") -> Asked:
@@ -147,6 +155,16 @@ def test_everything_of_a_person_is_found_and_nothing_of_it_stays(desk: Desk) -> 
     assert (again.held.people, again.held.letters, again.named) == ([], [], {})
     with pytest.raises(RefusedError, match="nothing stands here"):
         erase(desk)
+
+
+def test_a_place_that_does_not_end_the_login_keeps_the_erasure_back_whole(desk: Desk) -> None:
+    office_with_the_person(desk)
+    here, told = found(desk).counts(), desk.events()
+    order = destruction.order_of(found(desk), reason=REASON, revoke=True)
+    with pytest.raises(EdgeError, match="the place is away"), Papers(desk.home / "acts", "1") as papers:
+        destruction.destroy(desk.trial.worker(), replace(bureau(desk), accounts=Away()), papers, order)
+    assert found(desk).counts() == here
+    assert not set(desk.events()[len(told) :]) - {"personal.found"}
 
 
 def test_the_papers_say_what_the_law_asks_and_the_record_has_their_digests(desk: Desk) -> None:

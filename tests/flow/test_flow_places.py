@@ -18,7 +18,7 @@ from mailer.core import evidence
 from mailer.core.accounts import Standing
 from mailer.core.pairs import Pair
 from mailer.core.secret import Secret
-from mailer.edge.handed import HandedOutFile
+from mailer.edge.marks_handed import HandedOutFile
 from mailer.errors import EdgeError, LeaseLostError, SetupErrors
 from mailer.flow import places
 from mailer.flow.override import credentials as override

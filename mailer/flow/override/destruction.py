@@ -22,18 +22,13 @@ from mailer.core.erasing import Living
 from mailer.core.lifecycle import CredentialEvent, ReplyEvent, RequestEvent
 from mailer.core.mentions import Wanted
 from mailer.errors import MailerError, RefusedError
+from mailer.flow.ending import Disabler
 from mailer.flow.override import inventory
 from mailer.flow.override.personal import Found, refuse_unclear
 from mailer.store import audit, credentials, erasure, outbox, requests
 from mailer.store.db import Tx
 from mailer.store.erasure import Holdings
 from mailer.store.work import Unit, Worker
-
-
-class Disabler(Protocol):
-    """The part of the places of validity that ends a login; it takes the open transaction."""
-
-    def disable(self, tx: Tx, credential_id: str) -> None: ...
 
 
 class Outside(Protocol):

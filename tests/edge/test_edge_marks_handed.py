@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.edge.handed import NAME, HandedOutFile
+from mailer.edge.marks_handed import NAME, HandedOutFile
 from mailer.errors import EdgeError, EdgeSetupError, SetupError
 
 MARKS = [f"{number:064x}" for number in range(100)]

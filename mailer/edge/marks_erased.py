@@ -8,13 +8,12 @@ the database.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from mailer.edge.marks import append, make
 from mailer.errors import N_, EdgeError, SetupError
 
 NAME: Final = "erased.log"
@@ -33,7 +32,7 @@ class ErasedFile:
 
     def make(self) -> None:
         """An empty file, unless it is there."""
-        self._path.touch(mode=0o600, exist_ok=True)
+        make(self._path)
 
     def marks(self) -> set[str]:
         """Every mark; SetupError when the file is missing. Lines cut off by a crash are no lines."""
@@ -51,16 +50,6 @@ class ErasedFile:
         if not new:
             return
         try:
-            self._append("".join(f"{mark}\n" for mark in new).encode("ascii"))
+            append(self._path, "".join(f"{mark}\n" for mark in new).encode("ascii"))
         except OSError as error:
             raise EdgeError("the file {path} cannot be written: {why}", path=self._path, why=error.strerror) from error
-
-    def _append(self, lines: bytes) -> None:
-        with self._path.open("r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
-            end = file.seek(0, os.SEEK_END)
-            if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
-                lines = b"\n" + lines  # the line before was cut off by a crash
-            if file.write(lines) != len(lines):
-                raise OSError(None, "the disk is full")
-            os.fsync(file.fileno())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.edge.erased import NAME, ErasedFile
+from mailer.edge.marks_erased import NAME, ErasedFile
 from mailer.edge.papers import Papers
 from mailer.errors import RefusedError, SetupError
 

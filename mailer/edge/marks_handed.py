@@ -8,14 +8,13 @@ be lost: without it a restored database knows nothing of what went out after the
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from mailer.edge.marks import append, make
 from mailer.errors import N_, EdgeError, EdgeSetupError, SetupError
 
 NAME: Final = "handed-out.log"
@@ -37,7 +36,7 @@ class HandedOutFile:
 
     def make(self) -> None:
         """An empty file, unless it is there."""
-        self._path.touch(mode=0o600, exist_ok=True)
+        make(self._path)
 
     def ready(self) -> None:
         """SetupError when it is not there: asked before anything is issued."""
@@ -55,19 +54,9 @@ class HandedOutFile:
             lines = "".join(f"{mark} {credential}\n" for mark, credential in given.items() if self._holders.get(mark) != credential)
             if lines:
                 try:
-                    self._append(lines.encode("ascii"))
+                    append(self._path, lines.encode("ascii"))
                 except OSError as error:
                     raise EdgeError("the file {path} cannot be written: {why}", path=self._path, why=error.strerror) from error
-
-    def _append(self, lines: bytes) -> None:
-        with self._path.open("r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
-            end = file.seek(0, os.SEEK_END)
-            if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
-                lines = b"\n" + lines  # the line before was cut off by a crash
-            if file.write(lines) != len(lines):
-                raise OSError(None, "the disk is full")
-            os.fsync(file.fileno())
 
     def _catch_up(self) -> None:
         """Read what was added since, by us or by another process. Lines cut off by a crash are no lines."""

@@ -1,0 +1,23 @@
+"""What do commands that change something have in common? The same options, with the same words."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from typing import Annotated
+
+import typer
+
+from mailer.cli.show import LARGEST
+
+Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
+Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
+OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would be done; change nothing."))]
+AsObject = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
+AsLines = Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))]
+
+
+def given(reason: str) -> str:
+    """The reason without the blanks around it; a wrong usage when nothing is left."""
+    if not reason.strip():
+        raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
+    return reason.strip()

@@ -37,8 +37,8 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
         "unknown-sender": Words(
             what=N_("the sender is not in the register"),
             to_do=N_(
-                "if you know the organisation: `mailer senders add --from-request {id}` registers it and decides; "
-                "if not: `mailer requests withdraw {id} --reason …` (nothing is answered to strangers)"
+                "if you know the organisation: `mailer senders add CODE --organisation … --from-request {id} --reason …` "
+                "registers it and decides; if not: `mailer requests withdraw {id} --reason …` (nothing is answered to strangers)"
             ),
         ),
         UNPROVEN: Words(

@@ -11,6 +11,8 @@ from tests.cli.offices import Shell, desk_in, found
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, until_done
 
+REGISTER_FIRST = "mailer senders add CODE --organisation … --from-request 4 --reason …"
+
 
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
@@ -73,11 +75,11 @@ def test_a_refusal_is_written_at_once(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        pytest.param(["approve", "5", "4"], 3, "mailer senders add --from-request 4", id="a-stranger"),
+        pytest.param(["approve", "5", "4"], 3, REGISTER_FIRST, id="a-stranger"),
         pytest.param(["approve", "5", "1"], 3, "request 1 is answered, its login tmp-29-", id="answered"),
         pytest.param(["approve", "5", "2"], 3, "request 2 is refused, not held", id="refused"),
         pytest.param(["approve", "99"], 1, "there is no request 99", id="no-such"),
-        pytest.param(["refuse", "4"], 3, "mailer senders add --from-request 4", id="refuse-a-stranger"),
+        pytest.param(["refuse", "4"], 3, REGISTER_FIRST, id="refuse-a-stranger"),
         pytest.param(["refuse", "5", "--template", "refused-sender", "--why", "undecodable"], 3, "leave --why out", id="no-why"),
         pytest.param(["hold", "5"], 3, "request 5 is held, not approved", id="hold-held"),
         pytest.param(["withdraw", "2"], 3, "only what is held or approved", id="withdraw-refused"),

@@ -102,7 +102,7 @@ def test_who_waits_is_told_why_and_what_to_do(shell: Shell) -> None:
     assert rows[2].split("  ")[0] == "7"
     assert f"{STRANGER} (3 letters)" in rows[2]
     assert rows[2].endswith("the sender is not in the register")
-    assert "`mailer senders add --from-request 7`" in said.out
+    assert "`mailer senders add CODE --organisation … --from-request 7 --reason …`" in " ".join(said.out.split())
     assert "`mailer requests approve 10 --reason …`" in " ".join(said.out.split())
     assert max(map(len, rows)) <= 132  # an address as long as may be stands in full where no terminal folds it
     assert said.err == ""

@@ -169,7 +169,7 @@ def test_what_was_withdrawn_is_not_brought_back_by_writing_its_state(desk: Desk)
 def test_a_person_vouches_for_a_sender_who_was_registered_since(desk: Desk) -> None:
     desk.take(request("Юрьева Я.Я.", STRANGER, 1))
     until_done(desk.answer())
-    with pytest.raises(RefusedError, match="senders add --from-request 1"):
+    with pytest.raises(RefusedError, match="senders add CODE --organisation … --from-request 1 --reason"):
         approve(desk, 1)
     desk.trial.register(replace(DENTIST, code="290003", addresses=(STRANGER,), answer_to=STRANGER, points=()))
     approve(desk, 1)

@@ -24,8 +24,8 @@ from mailer.store.work import Unit, Worker
 
 BARRED: Final = {
     "unknown-sender": N_(
-        "request {id} comes from nobody in the register: `mailer senders add --from-request {id}` enters the sender; "
-        "nothing was changed"
+        "request {id} comes from nobody in the register: "
+        "`mailer senders add CODE --organisation … --from-request {id} --reason …` enters the sender; nothing was changed"
     ),
     "blocked-sender": N_(
         "the sender of request {id} is blocked: unblock the sender first, or refuse the request; nothing was changed"

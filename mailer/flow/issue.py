@@ -136,7 +136,7 @@ class Issue:
         now = self._worker.clock()
         with self._worker.reading() as tx:
             begun = credentials.any_reserved(tx)
-            waiting = requests.count_due_for_issue(tx, now) > 0
+            waiting = requests.any_due_for_issue(tx, now)
             left = self._settings.breaker - credentials.issued_since(tx, now - BREAKER_WINDOW)
         if begun:
             self._stationery.ready()

@@ -240,14 +240,19 @@ def holding(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
     """The records with their parts; the fault of the first that does not hold instead."""
     told = []
     for one in sealed:
-        why = evidence.fault(one, key)
+        why = evidence.bytes_fault(one, key)
         if why is not None:
             return str(why)
-        told.append(Told(header=evidence.read_header(one), details=evidence.read_details(one)))
+        header, details = evidence.read_both(one)
+        why = evidence.seq_fault(one, header)
+        if why is not None:
+            return str(why)
+        told.append(Told(header=header, details=details))
     return told
 
 
 def same(told: Mapping[str, object] | None, row: Personal) -> bool:
     """Whether the record tells of this person or address; one that was erased is the same as none."""
     named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
-    return told is not None and named and row.digest() is not None and told["digest"] == row.digest()
+    digest = row.digest()
+    return told is not None and named and digest is not None and told["digest"] == digest

@@ -223,6 +223,12 @@ def count_due_for_issue(tx: Tx, now: datetime) -> int:
     return tx.execute(query.where(_is_due(now))).scalar_one()
 
 
+def any_due_for_issue(tx: Tx, now: datetime) -> bool:
+    """Whether there is anything to issue; as quick however much waits."""
+    query = select(requests.c.id).select_from(requests.outerjoin(credentials, _BEGUN)).where(_is_due(now)).limit(1)
+    return tx.execute(query).first() is not None
+
+
 def _is_due(now: datetime) -> ColumnElement[bool]:
     """Approved, not begun, its delay over; one that was decided in the future was so while the clock ran ahead, and is due."""
     approved = (requests.c.state == RequestState.APPROVED.value) & credentials.c.id.is_(None)

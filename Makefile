@@ -24,6 +24,7 @@ test: ## format, lint, types and the fast tests, under 3 minutes; as root on Deb
 slow: ## the tests that `make test` leaves out: processes that die, hang and wait; SHORT=1 without the longest of their cases
 	@scripts/environment dev
 	@scripts/services
+	@scripts/debian-install libreoffice-calc-nogui || true
 	@.venv/bin/pytest -m "slow$(if $(filter 1,$(SHORT)), and not long)" --numprocesses=4 --dist=load --maxschedchunk=1
 
 campaign: ## much more than usual: 100,000 waiting letters, letters of 25 MB, a flood; some ten minutes

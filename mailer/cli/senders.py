@@ -204,21 +204,21 @@ def _show(
     from mailer.errors import MailerError
     from mailer.flow.override import register as override
     from mailer.service.office import clock
-    from mailer.store import persons, senders
+    from mailer.store import persons
 
     with officer_of(context, "senders show", about=[code]) as (office, worker):
-        sender = override.show(worker, code)
+        row = override.show(worker, code)
         with office.database.reading() as tx:
-            fault = senders.fault(tx, sender, worker.pen.key)
             listed = {one.sender_code: one.persons for one in persons.lists(tx)}.get(code)
-    zone, blocked = office.config.zone, sender.is_blocked(clock())
+    sender, zone = row.sender, office.config.zone
+    blocked = sender.is_blocked(clock())
     if as_json:
-        print_json({"sender": sender, "is_blocked": blocked, "fault": fault, "listed_persons": listed})
+        print_json({"sender": sender, "is_blocked": blocked, "fault": row.fault, "listed_persons": listed})
         return
     for name, said in _about(sender, blocked=blocked, listed=listed, zone=zone):
         say(f"{name}: {safe_text(said)}")
-    if fault is not None:
-        raise RefusedError("nothing of this row is believed: {why}", why=MailerError(fault))
+    if row.fault is not None:
+        raise RefusedError("nothing of this row is believed: {why}", why=MailerError(row.fault))
 
 
 def _about(sender: Sender, *, blocked: bool, listed: int | None, zone: ZoneInfo) -> Iterator[tuple[str, str]]:

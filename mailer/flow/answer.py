@@ -92,10 +92,10 @@ class Answer:
 
     def _tell_distrust(self, unit: Unit, letter_id: int, address: str) -> None:
         """An address of which the register says what nobody wrote into it is not only unknown: somebody meddled."""
-        row = senders.by_address(unit.tx, address)
-        why = senders.fault(unit.tx, row, self._key) if row is not None else None
-        if row is not None and why is not None:
-            unit.tell("sender.distrusted", sender=row.code, importance="alarm", outcome="failed", letter=letter_id, why=why)
+        row = senders.by_address(unit.tx, address, self._key)
+        if row is not None and row.fault is not None:
+            code, why = row.sender.code, row.fault
+            unit.tell("sender.distrusted", sender=code, importance="alarm", outcome="failed", letter=letter_id, why=why)
 
     def _open_request(
         self,

@@ -313,7 +313,7 @@ class Issue:
             fund_name=fund.name,
             contact=fund.contact,
             portal_url=fund.portal_url,
-            organisation=docket.senders[credential.sender_code].organisation,
+            organisation=docket.senders[credential.sender_code].sender.organisation,
             request_number=request.id,
             received_at=local_moment(answered.received_at if answered else request.created_at, fund.zone),
             person=name,

@@ -62,9 +62,8 @@ def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime, *, key: byte
     A row of the register that is not as it was last written counts as none.
     """
     letter, reading = arrival.letter, arrival.reading
-    sender = senders.by_address(tx, letter.sender) if letter is not None and letter.sender is not None else None
-    if sender is not None and senders.fault(tx, sender, key) is not None:
-        sender = None
+    row = senders.by_address(tx, letter.sender, key) if letter is not None and letter.sender is not None else None
+    sender = row.sender if row is not None and row.fault is None else None
     standing = _standing(sender, now, proven=arrival.proven)
     base = Facts(
         kind=reading.kind,

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from mailer.core import evidence
 from mailer.core.evidence import Sealed
-from mailer.model import Sender
 from mailer.states import RequestState
 from mailer.store import audit, personal, requests, senders
 from mailer.store.credentials import Credential
@@ -21,6 +20,7 @@ from mailer.store.db import Tx
 from mailer.store.outbox import MAX_SENDS, Reply
 from mailer.store.personal import Personal
 from mailer.store.requests import Request
+from mailer.store.senders import Row
 
 DECISIONS: Final = (
     *("request.approved", "request.held", "request.refused", "request.withdrawn"),
@@ -61,21 +61,19 @@ class Docket:
     requests: Mapping[int, Request]
     people: Mapping[int, Personal]
     told: Mapping[int, Sequence[Told] | str]  # a text: why one of the records does not hold
-    senders: Mapping[str, Sender]
-    distrusted: Mapping[str, str]  # rows of the register that nobody wrote so: code -> why
+    senders: Mapping[str, Row]
 
 
 def docket(tx: Tx, request_ids: Sequence[int], key: bytes) -> Docket:
     found = requests.several(tx, request_ids)
     rows = {row for request in found.values() for row in (request.person_id, request.answer_to_id) if row is not None}
     sealed = audit.of_requests(tx, request_ids, *DECISIONS, *ISSUING)
-    known = senders.several(tx, sorted({request.sender_code for request in found.values() if request.sender_code is not None}))
+    codes = sorted({request.sender_code for request in found.values() if request.sender_code is not None})
     return Docket(
         requests=found,
         people=personal.several(tx, sorted(rows)),
         told={number: holding(records, key) for number, records in sealed.items()},
-        senders=known,
-        distrusted=senders.faults_of(tx, list(known.values()), key),
+        senders=senders.rows(tx, codes, key),
     )
 
 
@@ -91,7 +89,8 @@ def approval_fault(docket: Docket, request: Request) -> str | None:
         return "the record tells that it was issued already"
     if request.person_id is None or request.answer_to_id is None:
         return "nobody is named"
-    return _another(decisions[-1], docket, request) or docket.distrusted.get(request.sender_code or "")
+    sender = docket.senders.get(request.sender_code or "")
+    return _another(decisions[-1], docket, request) or (None if sender is None else sender.fault)
 
 
 def request_fault(docket: Docket, request: Request) -> str | None:

@@ -1,15 +1,16 @@
 """The office's register: who may ask, from which addresses and points, and where the answer goes.
 
-Every row that is written is told to the record by the salted digest of all it says. Who reads a row asks `fault` before an answer
-goes where the row says: one that is not as it was last told, changed or put back to an older state, counts as unknown.
+Every row that is written is told to the record by the salted digest of all it says. Who lets an answer go where a row says reads it
+as a `Row`, beside what the record tells: one that is not as it was last told, changed or put back, counts as unknown.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -25,15 +26,47 @@ from mailer.store.schema import sender_addresses, sender_points, senders
 from mailer.store.work import Unit
 
 PAGE: Final = 1000
-# A row and the record that tells of it are read one after the other; on PostgreSQL a change might be committed between the two,
-# and an honest row would look meddled with. So the row is locked first, and every change of it takes that lock before it is told.
-Lock = Literal["to read", "to change"]
 
 
-def by_address(tx: Tx, address: str) -> Sender | None:
-    """The sender who registered this bare address (case folded, domain in IDNA form)."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """`fault`: why the row is not as it was last written; None when it is."""
+
+    sender: Sender
+    fault: str | None
+
+
+def by_address(tx: Tx, address: str, key: bytes) -> Row | None:
+    """The row that registered this bare address (case folded, domain in IDNA form)."""
     code = tx.execute(select(sender_addresses.c.code).where(sender_addresses.c.address == address)).scalar_one_or_none()
-    return None if code is None else get(tx, code)
+    return None if code is None else row(tx, code, key)
+
+
+def row(tx: Tx, code: str, key: bytes) -> Row:
+    """NotFoundError when there is no such sender."""
+    found = rows(tx, [code], key)
+    if not found:
+        raise _missing(code)
+    return found[code]
+
+
+def rows(tx: Tx, codes: Collection[str], key: bytes) -> dict[str, Row]:
+    """These rows by their codes, each as it stood together with the record that tells of it.
+
+    A transaction that writes to PostgreSQL sees what others commit meanwhile, and an honest change between two looks would pass for
+    meddling. Row and record change together, so what was read belongs together when the record is the same before and after.
+    """
+    told = audit.newest_registered(tx, codes)
+    while True:
+        found = _read(tx, codes)
+        salts = {one.code: one.salt for one in tx.execute(select(senders.c.code, senders.c.salt).where(senders.c.code.in_(codes)))}
+        before, told = told, told if is_snapshot(tx) else audit.newest_registered(tx, codes)
+        if told == before:
+            break
+    return {
+        sender.code: Row(sender=sender, fault=_fault(sender, salts.get(sender.code), told.get(sender.code), key))
+        for sender in found
+    }
 
 
 def code_by_point(tx: Tx, point: str) -> str | None:
@@ -54,63 +87,57 @@ def organisations(tx: Tx, codes: Sequence[str]) -> dict[str, str]:
 
 
 def get(tx: Tx, code: str) -> Sender:
-    """NotFoundError when there is no such sender. In a transaction that writes, nobody changes the row until it ends."""
-    return _one(tx, code, "to read")
-
-
-def lock(tx: Tx, code: str) -> Sender:
-    """As `get`, and nobody else reads it to write either: for whoever is to change it."""
-    return _one(tx, code, "to change")
-
-
-def several(tx: Tx, codes: Sequence[str]) -> dict[str, Sender]:
-    """These senders by their codes; held as with `get`."""
-    return {sender.code: sender for sender in _read(tx, codes, "to read")}
+    found = _read(tx, [code])
+    if not found:
+        raise _missing(code)
+    return found[0]
 
 
 def every(tx: Tx) -> list[Sender]:
     return _read(tx, None)
 
 
-def lock_every(tx: Tx) -> list[Sender]:
-    """As `every`, and nobody else changes any of them until this transaction ends."""
-    return _read(tx, None, "to change")
+def lock(tx: Tx, codes: Collection[str] | None = None) -> None:
+    """Nobody else changes these senders, or any, until this transaction ends: whoever is to change them takes this first of all."""
+    if not is_snapshot(tx):
+        query = select(senders.c.code).order_by(senders.c.code).with_for_update(key_share=True)
+        tx.execute(query if codes is None else query.where(senders.c.code.in_(codes))).all()
 
 
 def count(tx: Tx) -> int:
     return tx.execute(select(func.count()).select_from(senders)).scalar_one()
 
 
-def add(unit: Unit, rows: Iterable[Sender], pen: Pen) -> None:
+def add(unit: Unit, new: Iterable[Sender], pen: Pen) -> None:
     """Put senders in, or bring known ones up to date: addresses and points are added, none is taken away."""
-    for row in rows:
-        before = _read(unit.tx, [row.code], "to change")
+    for sender in new:
+        before = _read(unit.tx, [sender.code])
         if not before:
-            put(unit, row, pen)
-        elif registerplan.differences(before[0], after := registerplan.merged(before[0], row)):
+            put(unit, sender, pen)
+        elif registerplan.differences(before[0], after := registerplan.merged(before[0], sender)):
             put(unit, after, pen)
 
 
-def put(unit: Unit, row: Sender, pen: Pen) -> None:
+def put(unit: Unit, sender: Sender, pen: Pen) -> None:
     """Let the register say this of the sender and nothing else, and tell the record of it."""
     said = {
-        "organisation": row.organisation,
-        "answer_to": row.answer_to,
-        "blocked": row.blocked,
-        "blocked_until": row.blocked_until,
-        "block_reason": row.block_reason,
-        "answer_changed_at": row.answer_changed_at,
+        "organisation": sender.organisation,
+        "answer_to": sender.answer_to,
+        "blocked": sender.blocked,
+        "blocked_until": sender.blocked_until,
+        "block_reason": sender.block_reason,
+        "answer_changed_at": sender.answer_changed_at,
     }
-    if unit.tx.execute(update(senders).where(senders.c.code == row.code).values(**said)).rowcount == 0:
-        unit.tx.execute(insert(senders).values(code=row.code, **said))
-    vacate(unit.tx, [row.code])
-    addresses = [{"address": address, "code": row.code} for address in row.addresses]
-    points = [{"key": subscriber.key(point), "point": point, "code": row.code} for point in row.points]
+    if unit.tx.execute(update(senders).where(senders.c.code == sender.code).values(**said)).rowcount == 0:
+        unit.tx.execute(insert(senders).values(code=sender.code, **said))
+    vacate(unit.tx, [sender.code])
+    addresses = [{"address": address, "code": sender.code} for address in sender.addresses]
+    points = [{"key": subscriber.key(point), "point": point, "code": sender.code} for point in sender.points]
     if addresses:
         unit.tx.execute(insert(sender_addresses), addresses)
     if points:
         unit.tx.execute(insert(sender_points), points)
-    register(unit, row.code, pen)
+    register(unit, sender.code, pen)
 
 
 def vacate(tx: Tx, codes: Sequence[str]) -> None:
@@ -121,34 +148,25 @@ def vacate(tx: Tx, codes: Sequence[str]) -> None:
 
 
 def register(unit: Unit, code: str, pen: Pen) -> None:
-    """Tell the record how this row stands from now on. Only for a row of which `fault` found nothing before it was changed."""
+    """Tell the record how this row stands from now on. Only for a row that had no fault before it was changed."""
     salt = pen.randbytes(SALT_BYTES)
     unit.tx.execute(update(senders).where(senders.c.code == code).values(salt=salt))
     unit.tell("sender.registered", sender=code, digest=_digest(get(unit.tx, code), salt))
 
 
-def fault(tx: Tx, sender: Sender, key: bytes) -> str | None:
-    """Why this row is not the one that was last written, or None when it is."""
-    return faults_of(tx, [sender], key).get(sender.code)
-
-
-def faults_of(tx: Tx, rows: Sequence[Sender], key: bytes) -> dict[str, str]:
-    """Code -> what is wrong with it; codes whose rows are as they were last written are left out."""
-    codes = [sender.code for sender in rows]
-    told = audit.newest_registered(tx, codes)
-    salts = {row.code: row.salt for row in tx.execute(select(senders.c.code, senders.c.salt).where(senders.c.code.in_(codes)))}
-    found = {sender.code: _fault(sender, salts.get(sender.code), told.get(sender.code), key) for sender in rows}
-    return {code: why for code, why in found.items() if why is not None}
-
-
 def faults(tx: Tx, key: bytes) -> dict[str, str]:
-    """The same over the whole register, by pages; rows that were taken out are named too."""
-    registered, rows = audit.registered_codes(tx), every(tx)  # in this order: a row that comes between is not taken for gone
+    """Code -> what is wrong with it, over the whole register by pages; rows that were taken out are named too."""
+    registered = audit.registered_codes(tx)  # first: a row that comes meanwhile is not taken for gone
+    codes = tx.execute(select(senders.c.code).order_by(senders.c.code)).scalars().all()
     found: dict[str, str] = {}
-    for start in range(0, len(rows), PAGE):
-        found |= faults_of(tx, rows[start : start + PAGE], key)
-    gone = registered - {sender.code for sender in rows}
-    return found | dict.fromkeys(sorted(gone), N_("the row of the register is gone"))
+    for start in range(0, len(codes), PAGE):
+        page = rows(tx, codes[start : start + PAGE], key)
+        found |= {code: one.fault for code, one in page.items() if one.fault is not None}
+    return found | dict.fromkeys(sorted(registered - set(codes)), N_("the row of the register is gone"))
+
+
+def _missing(code: str) -> NotFoundError:
+    return NotFoundError("there is no sender {code}", code=code)
 
 
 def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) -> str | None:
@@ -175,14 +193,7 @@ def _digest(sender: Sender, salt: bytes) -> str:
     return evidence.personal_digest(salt, json.dumps(said, ensure_ascii=False, separators=(",", ":")))
 
 
-def _one(tx: Tx, code: str, lock: Lock) -> Sender:
-    found = _read(tx, [code], lock)
-    if not found:
-        raise NotFoundError("there is no sender {code}", code=code)
-    return found[0]
-
-
-def _read(tx: Tx, codes: Sequence[str] | None, lock: Lock | None = None) -> list[Sender]:
+def _read(tx: Tx, codes: Collection[str] | None) -> list[Sender]:
     heads = select(senders).order_by(senders.c.code)
     ways = select(sender_addresses).order_by(sender_addresses.c.address)
     points = select(sender_points).order_by(sender_points.c.point)
@@ -190,9 +201,6 @@ def _read(tx: Tx, codes: Sequence[str] | None, lock: Lock | None = None) -> list
         heads = heads.where(senders.c.code.in_(codes))
         ways = ways.where(sender_addresses.c.code.in_(codes))
         points = points.where(sender_points.c.code.in_(codes))
-    if lock is not None and not is_snapshot(tx):
-        heads = heads.with_for_update(read=lock == "to read", key_share=lock == "to change")
-    found = tx.execute(heads).all()  # first, since the lock is on them
     addresses_of: dict[str, list[str]] = defaultdict(list)
     points_of: dict[str, list[str]] = defaultdict(list)
     for row in tx.execute(ways):
@@ -211,5 +219,5 @@ def _read(tx: Tx, codes: Sequence[str] | None, lock: Lock | None = None) -> list
             block_reason=row.block_reason,
             answer_changed_at=row.answer_changed_at,
         )
-        for row in found
+        for row in tx.execute(heads)
     ]

@@ -332,9 +332,8 @@ def test_a_crash_after_the_mark_and_before_the_commit_is_shown(desk: Desk) -> No
     assert traces(desk, SURNAME, LATIN) == []
 
 
+@pytest.mark.parametrize("trial", ["postgresql"], indirect=True)  # SQLite knows no owners
 def test_only_the_owner_of_the_tables_can_write_them_anew(desk: Desk) -> None:
-    if desk.trial.database.sqlite:
-        pytest.skip("SQLite knows no owners")
     parsed = make_url(desk.trial.url)
     compaction.check(desk.trial.database)
     with psycopg.connect(host=str(parsed.query["host"]), user=parsed.username, dbname=parsed.database, autocommit=True) as owner:
@@ -348,10 +347,9 @@ def test_only_the_owner_of_the_tables_can_write_them_anew(desk: Desk) -> None:
             owner.execute("DROP ROLE clerk")
 
 
+@pytest.mark.parametrize("trial", ["postgresql"], indirect=True)  # SQLite waits for its readers by itself
 def test_an_older_snapshot_is_waited_for(desk: Desk) -> None:
     """PostgreSQL keeps what somebody may still see, also through VACUUM FULL; SQLite cannot cut its log meanwhile."""
-    if desk.trial.database.sqlite:
-        pytest.skip("SQLite waits for its readers by itself")
     office_with_the_person(desk)
     parsed = make_url(desk.trial.url)
     order = destruction.order_of(found(desk), reason=REASON, revoke=True)

@@ -251,9 +251,8 @@ def keep_letter(tx: db.Tx, at: datetime) -> None:
     tx.execute(pruning.letters.insert().values(**given))
 
 
+@pytest.mark.parametrize("trial", ["postgresql"], indirect=True)  # SQLite knows no owners
 def test_only_the_owner_prunes(house: Pruned) -> None:
-    if house.trial.database.sqlite:
-        pytest.skip("SQLite knows no owners")
     import psycopg
 
     parsed = make_url(house.trial.url)

@@ -7,62 +7,72 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from mailer.model import Sender
-from mailer.store import senders
+from mailer.store import audit, senders
+from mailer.store.db import Tx
+from tests.flow.desks import CLINIC
 from tests.store.offices import Trial
 
-CLINIC = Sender(
-    code="290001",
-    organisation="Больница",
-    answer_to="gb1@clinic.example",
-    addresses=("gb1@clinic.example",),
-    points=("29(ГБ1) Ли",),
-)
+RENAMED = replace(CLINIC, organisation="Поликлиника")
 
 
-def _rename(trial: Trial, name: str) -> None:
+pytestmark = pytest.mark.parametrize("trial", ["postgresql"], indirect=True)  # SQLite lets one write at a time
+
+
+@pytest.fixture
+def shared(trial: Trial) -> Trial:
+    """An office in which one sender is registered."""
+    trial.register(CLINIC)
+    return trial
+
+
+def _rename(trial: Trial, *, patience: str = "10s") -> None:
     with trial.worker().writing() as unit:
-        if not trial.database.sqlite:
-            unit.tx.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-        senders.put(unit, replace(CLINIC, organisation=name), trial.pen)
+        unit.tx.exec_driver_sql(f"SET LOCAL lock_timeout = '{patience}'")
+        senders.put(unit, RENAMED, trial.pen)
 
 
-def _fault(trial: Trial, sender: Sender) -> str | None:
-    with trial.database.reading() as tx:
-        return senders.fault(tx, sender, trial.pen.key)
+@pytest.mark.parametrize("moment", ["newest_registered", "_read"])
+def test_an_honest_change_between_two_looks_is_no_meddling(shared: Trial, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is committed right after the record, or right after the row, was read for the first time."""
+    module = audit if moment == "newest_registered" else senders
+    look, looks = getattr(module, moment), 0
+
+    def looked(*asked: object) -> object:
+        nonlocal looks
+        seen, looks = look(*asked), looks + 1
+        if looks == 1:
+            monkeypatch.setattr(module, moment, look)
+            _rename(shared)
+        return seen
+
+    with shared.worker().writing() as unit:
+        monkeypatch.setattr(module, moment, looked)
+        row = senders.row(unit.tx, CLINIC.code, shared.pen.key)
+    assert looks == 1
+    assert (row.sender, row.fault) == (RENAMED, None)
 
 
-@pytest.mark.parametrize("way", ["by address", "one", "several", "to change", "all"])
-def test_nobody_changes_a_row_between_its_reading_and_its_proof(trial: Trial, way: str) -> None:
-    """Else an honest change that is committed between the two would look like meddling."""
-    _rename(trial, "Больница")
-    if trial.database.sqlite:
-        pytest.skip("SQLite lets one write at a time")
-    with trial.worker().writing() as unit:
-        ways = {
-            "by address": lambda: senders.by_address(unit.tx, "gb1@clinic.example"),
-            "one": lambda: senders.get(unit.tx, "290001"),
-            "several": lambda: senders.several(unit.tx, ["290001"])["290001"],
-            "to change": lambda: senders.lock(unit.tx, "290001"),
-            "all": lambda: senders.lock_every(unit.tx)[0],
-        }
-        found = ways[way]()
-        assert found is not None
+def test_meddling_stays_meddling(shared: Trial) -> None:
+    with shared.database.writing() as tx:
+        tx.exec_driver_sql("UPDATE senders SET organisation = 'Другая'")
+    with shared.worker().writing() as unit:
+        row = senders.row(unit.tx, CLINIC.code, shared.pen.key)
+    assert row.fault == "the row of the register is not as it was last written"
+
+
+@pytest.mark.parametrize("codes", [[CLINIC.code], None], ids=["one", "all"])
+def test_whoever_is_to_change_a_row_is_alone(shared: Trial, codes: list[str] | None) -> None:
+    """Else one of two changes would be lost. Reading waits for nobody, so that steps and commands never wait for one another."""
+    with shared.worker().writing() as unit:
+        senders.lock(unit.tx, codes)
         with pytest.raises(OperationalError, match="lock timeout"):
-            _rename(trial, "Поликлиника")
-        assert senders.fault(unit.tx, found, trial.pen.key) is None
-    _rename(trial, "Поликлиника")
-    assert _fault(trial, replace(CLINIC, organisation="Поликлиника")) is None
+            _rename(shared, patience="50ms")
+        with shared.database.writing() as other, shared.database.reading() as third:
+            assert _name(other, shared) == _name(third, shared) == CLINIC.organisation
+    _rename(shared)
+    with shared.database.reading() as tx:
+        assert _name(tx, shared) == RENAMED.organisation
 
 
-def test_several_read_a_row_at_once(trial: Trial) -> None:
-    """Services that share a database do not wait for one another over a sender; looking at it waits for nobody."""
-    _rename(trial, "Больница")
-    if trial.database.sqlite:
-        pytest.skip("SQLite lets one write at a time")
-    with trial.database.writing() as one, trial.database.writing() as other, trial.database.reading() as third:
-        one.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-        other.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-        assert senders.get(one, "290001") == senders.get(other, "290001") == senders.get(third, "290001")
-    with trial.database.writing() as one, trial.database.reading() as third:
-        assert senders.lock(one, "290001") == senders.get(third, "290001")
+def _name(tx: Tx, trial: Trial) -> str:
+    return senders.row(tx, CLINIC.code, trial.pen.key).sender.organisation

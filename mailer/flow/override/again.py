@@ -170,12 +170,12 @@ def _refuse_followed(tx: Tx, credential: Credential, request: Request, *, also: 
 
 
 def _refuse_sender(tx: Tx, code: str, address: str | None, key: bytes) -> None:
-    sender = senders.get(tx, code)
-    if senders.fault(tx, sender, key) is not None:
+    row = senders.row(tx, code, key)
+    if row.fault is not None:
         raise RefusedError("the row of {code} in the register is not as it was last written: see `mailer senders list`", code=code)
-    if sender.blocked:
+    if row.sender.blocked:
         raise RefusedError("the sender {code} is blocked: nothing was changed", code=code)
-    if sender.answer_to != address:
+    if row.sender.answer_to != address:
         raise RefusedError("answers to {code} go elsewhere by now: have a new request sent, so that a person decides it", code=code)
 
 

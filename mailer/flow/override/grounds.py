@@ -20,6 +20,7 @@ from mailer.store.facts import Limits
 from mailer.store.letters import Kept
 from mailer.store.personal import Personal
 from mailer.store.requests import Request
+from mailer.store.senders import Row
 from mailer.store.work import Unit, Worker
 
 BARRED: Final = {
@@ -117,20 +118,17 @@ def letter_of(unit: Unit, key: bytes, ruleset: Ruleset, request: Request) -> tup
 
 def _sender(unit: Unit, key: bytes, request: Request, letter: Letter | None) -> Sender | None:
     if request.sender_code is not None:
-        sender = senders.get(unit.tx, request.sender_code)
+        row: Row | None = senders.row(unit.tx, request.sender_code, key)
     elif letter is not None and letter.sender is not None:
-        found = senders.by_address(unit.tx, letter.sender)  # registered since, or not proven by the channel: the person vouches
-        if found is None:
-            return None
-        sender = found
+        row = senders.by_address(unit.tx, letter.sender, key)  # registered since, or not proven by the channel: the person vouches
     else:
-        return None
-    return trusted(unit, key, sender)
+        row = None
+    return None if row is None else trusted(row)
 
 
-def trusted(unit: Unit, key: bytes, sender: Sender) -> Sender:
+def trusted(row: Row) -> Sender:
     """RefusedError when this row of the register is not as it was last written."""
-    why = senders.fault(unit.tx, sender, key)
+    code, why = row.sender.code, row.fault
     if why is not None:
-        raise RefusedError("the row of sender {code} in the register is not to be trusted: {why}", code=sender.code, why=why)
-    return sender
+        raise RefusedError("the row of sender {code} in the register is not to be trusted: {why}", code=code, why=why)
+    return row.sender

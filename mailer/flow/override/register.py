@@ -23,6 +23,7 @@ from mailer.model import Sender
 from mailer.states import LoginEffect, RequestState
 from mailer.store import letters, personal, requests, senders
 from mailer.store.db import Tx
+from mailer.store.senders import Row
 from mailer.store.work import Unit, Worker
 
 
@@ -36,7 +37,7 @@ class Hands:
 
 def planned(tx: Tx, rows: Sequence[Sender], key: bytes, *, replaces: bool) -> Plan:
     """What an import of these rows would change now."""
-    return registerplan.plan(rows, senders.lock_every(tx), distrusted=senders.faults(tx, key), replaces=replaces)
+    return registerplan.plan(rows, senders.every(tx), distrusted=senders.faults(tx, key), replaces=replaces)
 
 
 def import_file(
@@ -55,6 +56,7 @@ def import_file(
     `effect` and `reason` are those of closing whoever is not in a file that replaces the register.
     """
     with worker.writing() as unit:
+        senders.lock(unit.tx)
         plan = planned(unit.tx, rows, worker.pen.key, replaces=replaces)
         if plan != seen:
             raise RefusedError("the register has changed meanwhile: look at the changes again")
@@ -86,18 +88,19 @@ def import_file(
 
 def believed(tx: Tx, code: str, key: bytes) -> Sender:
     """The row as it was last written. RefusedError when somebody else changed it, NotFoundError when there is none."""
-    sender = senders.lock(tx, code)
-    if senders.fault(tx, sender, key) is not None:
+    senders.lock(tx, [code])
+    row = senders.row(tx, code, key)
+    if row.fault is not None:
         raise RefusedError(
             "the row {code} is not as it was last written: `mailer senders add {code} …` or an import writes it anew", code=code
         )
-    return sender
+    return row.sender
 
 
 def addable(tx: Tx, row: Sender, key: bytes) -> bool:
     """RefusedError when the code is taken or an address or point is another's. Whether a row of it is written anew."""
-    there = senders.several(tx, [row.code]).get(row.code)
-    if there is not None and senders.fault(tx, there, key) is None:
+    there = senders.rows(tx, [row.code], key).get(row.code)
+    if there is not None and there.fault is None:
         raise RefusedError("there is a sender {code} already: `mailer senders edit {code}` changes it", code=row.code)
     refuse_taken(tx, row)
     return there is not None
@@ -181,6 +184,7 @@ def joined(tx: Tx, source: str, target: str, key: bytes, *, reason: str) -> tupl
     """What merging would change now: the row that is closed, and the one that lives on."""
     if source == target:
         raise RefusedError("{code} cannot be merged with itself", code=source)
+    senders.lock(tx, [source, target])
     before = believed(tx, source, key), believed(tx, target, key)
     after = registerplan.joined(*before, reason=reason)
     return Change(before=before[0], after=after[0]), Change(before=before[1], after=after[1])
@@ -205,12 +209,12 @@ def merge(worker: Worker, hands: Hands, source: str, target: str, *, effect: Log
         return reached
 
 
-def show(worker: Worker, code: str) -> Sender:
+def show(worker: Worker, code: str) -> Row:
     """One row whole. Who looks at it is recorded: names of points are names of people."""
     with worker.writing() as unit:
-        sender = senders.get(unit.tx, code)
+        row = senders.row(unit.tx, code, worker.pen.key)
         unit.tell("sender.shown", sender=code, importance="notice")
-        return sender
+        return row
 
 
 def export(worker: Worker) -> list[Sender]:

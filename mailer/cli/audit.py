@@ -24,9 +24,10 @@ def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
     noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
-    noun.command("verify-letter", help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not, 2: nobody can tell)."))(
-        _verify_letter
-    )
+    noun.command(
+        "verify-letter",
+        help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not, 2: nobody can tell)."),
+    )(_verify_letter)
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
@@ -167,8 +168,8 @@ def _of_letter(proof: LetterProof) -> str:
         Found.UNSIGNED: _("NOT YET SIGNED: our answer to request {request}, byte for byte; record {seq}, no checkpoint since"),
         Found.CHANGED: _("CHANGED: our answer to request {request} (record {seq}) was another one, byte for byte"),
         Found.ERASED: _(
-            "ERASED: record {seq} tells of an answer to request {request} with this Message-ID. Whether it read as this file does can no "
-            "longer be said: what it was compared by was destroyed with the personal data (record {erasure})"
+            "ERASED: record {seq} tells of an answer to request {request} with this Message-ID. Whether it read as this file does "
+            "can no longer be said: what it was compared by was destroyed with the personal data (record {erasure})"
         ),
         Found.UNKNOWN: _("UNKNOWN: no record tells of this letter")
         if proof.pruned is None

@@ -8,7 +8,8 @@ UTF-8, NFC. Only the stored bytes are ever hashed, never a re-serialisation. The
     mac  = HMAC-SHA-256(record key, seq as 8 bytes big-endian || leaf)
 
 SHA-256(nonce || details) is the last 32 bytes under the leaf's hash, so header and details cannot be shifted into each other; the
-leading 0x00 is RFC 6962's leaf prefix. Personal data stands in details only as HMAC-SHA-256(salt of 128 bits, value), and so do our letters, which may hold some.
+leading 0x00 is RFC 6962's leaf prefix. Personal data stands in details only as HMAC-SHA-256(salt of 128 bits, value), and so
+do our letters, which may hold some.
 These are integrity measures of the program, not a certified means of cryptographic protection (СКЗИ).
 """
 

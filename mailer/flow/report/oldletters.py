@@ -17,7 +17,6 @@ from mailer.store.db import Database, Tx
 from mailer.store.outbox import Reply
 from mailer.store.verification import Fault, Walk
 
-
 ANOTHER_SALT: Final = N_("the salt of its digest was exchanged in the database")
 NO_SALT: Final = N_("the salt of its digest is gone from the database, and no record tells of an erasure")
 
@@ -57,17 +56,11 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
         begin = pruning.anchor(tx, key) if told is None else None
     if reply is None or told is None:
         return LetterProof(found=Found.UNKNOWN, pruned=begin.edge.size if begin else None)
-    header, details = evidence.read_both(told)
-    request = header["request"]
+    request = evidence.read_header(told)["request"]
     if (why := evidence.fault(told, key)) is not None:
         return LetterProof(found=Found.TAMPERED, request=request, seq=told.seq, why=why)
-    if (known := details.get("salt_digest")) is not None:
-        if reply.content_salt is None:
-            return _without_salt(database, key, told, reply)
-        if evidence.salt_digest(reply.content_salt) != known:
-            return LetterProof(found=Found.TAMPERED, request=request, seq=told.seq, why=TamperedError(ANOTHER_SALT))
-    if not oldletter.is_as_written(content, details["content_digest"], reply.content_salt if known is not None else None):
-        return LetterProof(found=Found.CHANGED, request=request, seq=told.seq)
+    if (otherwise := _compared(database, key, told, reply, content)) is not None:
+        return otherwise
     published = history.valid if history else ()
     code = oldletter.code(content)
     named = next((one.checkpoint.size for one in published if one.code == code and one.checkpoint.size < told.seq), None)
@@ -88,6 +81,19 @@ def _told(tx: Tx, content: bytes) -> tuple[Reply | None, Sealed | None]:
         return None, None
     told = audit.of_request(tx, reply.request_id, "reply.queued")
     return reply, next((one for one in told if evidence.read_details(one)["message_id"] == named), None)
+
+
+def _compared(database: Database, key: bytes, told: Sealed, reply: Reply, content: bytes) -> LetterProof | None:
+    """Why this is not the letter that was written, or why nobody can tell; None when it is that letter."""
+    details = evidence.read_details(told)
+    salt = reply.content_salt if (known := details.get("salt_digest")) is not None else None
+    if known is not None and salt is None:
+        return _without_salt(database, key, told, reply)
+    if salt is not None and evidence.salt_digest(salt) != known:
+        return LetterProof(found=Found.TAMPERED, request=reply.request_id, seq=told.seq, why=TamperedError(ANOTHER_SALT))
+    if not oldletter.is_as_written(content, details["content_digest"], salt):
+        return LetterProof(found=Found.CHANGED, request=reply.request_id, seq=told.seq)
+    return None
 
 
 def _without_salt(database: Database, key: bytes, told: Sealed, reply: Reply) -> LetterProof:

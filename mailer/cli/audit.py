@@ -24,9 +24,10 @@ def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
     noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
-    noun.command("verify-letter", help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not)."))(
-        _verify_letter
-    )
+    noun.command(
+        "verify-letter",
+        help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not, 2: nobody can tell)."),
+    )(_verify_letter)
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
@@ -152,6 +153,8 @@ def _verify_letter(
         print_json({**asdict(proof), "found": proof.found.value, "why": proof.why and str(proof.why)})
     else:
         say(_of_letter(proof))
+    if proof.found is Found.ERASED:
+        return 2
     return 0 if proof.found in {Found.GENUINE, Found.UNSIGNED} else 1
 
 
@@ -159,11 +162,15 @@ def _of_letter(proof: LetterProof) -> str:
     """As with `_sentence`, the first words are the same in every language."""
     from mailer.flow.report.oldletters import Found
 
-    values = {"request": proof.request, "seq": proof.seq, "size": proof.size, "named": proof.named, "pruned": proof.pruned}
+    values = {name: getattr(proof, name) for name in ("request", "seq", "size", "named", "pruned", "erasure")}
     said = {
         Found.GENUINE: _("GENUINE: our answer to request {request}, byte for byte; record {seq}, checkpoint of {size} records"),
         Found.UNSIGNED: _("NOT YET SIGNED: our answer to request {request}, byte for byte; record {seq}, no checkpoint since"),
         Found.CHANGED: _("CHANGED: our answer to request {request} (record {seq}) was another one, byte for byte"),
+        Found.ERASED: _(
+            "ERASED: record {seq} tells of an answer to request {request} with this Message-ID. Whether it read as this file does "
+            "can no longer be said: what it was compared by was destroyed with the personal data (record {erasure})"
+        ),
         Found.UNKNOWN: _("UNKNOWN: no record tells of this letter")
         if proof.pruned is None
         else _("UNKNOWN: no record after {pruned} tells of this letter; those up to it were pruned, look into their bundle"),

@@ -8,7 +8,8 @@ UTF-8, NFC. Only the stored bytes are ever hashed, never a re-serialisation. The
     mac  = HMAC-SHA-256(record key, seq as 8 bytes big-endian || leaf)
 
 SHA-256(nonce || details) is the last 32 bytes under the leaf's hash, so header and details cannot be shifted into each other; the
-leading 0x00 is RFC 6962's leaf prefix. Personal data stands in details only as HMAC-SHA-256(salt of 128 bits, value).
+leading 0x00 is RFC 6962's leaf prefix. Personal data stands in details only as HMAC-SHA-256(salt of 128 bits, value), and so
+do our letters, which may hold some.
 These are integrity measures of the program, not a certified means of cryptographic protection (СКЗИ).
 """
 
@@ -94,6 +95,16 @@ def mac(key: bytes, seq: int, sealed_leaf: bytes) -> bytes:
 def personal_digest(salt: bytes, value: str) -> str:
     """How a name or an address stands in a record: lower-case hexadecimal. Without the salt it tells nothing."""
     return hmac.digest(salt, _nfc(value).encode(), "sha256").hex()
+
+
+def content_digest(salt: bytes, content: bytes) -> str:
+    """How the bytes of a letter of ours stand in a record, which may name a person: lower-case hexadecimal."""
+    return hmac.digest(salt, content, "sha256").hex()
+
+
+def salt_digest(salt: bytes) -> str:
+    """By what a record knows the salt of a digest in it: nobody can exchange it, nor guess it. Lower-case hexadecimal."""
+    return hashlib.sha256(salt).hexdigest()
 
 
 def fault(sealed: Sealed, key: bytes) -> TamperedError | None:

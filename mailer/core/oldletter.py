@@ -12,7 +12,7 @@ import hashlib
 import re
 from typing import Final
 
-from mailer.core import mime
+from mailer.core import evidence, mime
 
 HEADERS_MAX: Final = 500  # lines that may stand above ours
 _ID: Final = re.compile(rb"<[!-;=?-~]+>")
@@ -26,11 +26,12 @@ def message_id(content: bytes) -> str | None:
     return named[0].decode("ascii") if named else None
 
 
-def is_as_written(content: bytes, digest: str) -> bool:
-    """Whether the bytes whose SHA-256 this is stand in it, from some line of the header on to the end."""
+def is_as_written(content: bytes, digest: str, salt: bytes | None) -> bool:
+    """Whether the bytes whose digest this is stand in it, from some line of the header on to the end. `salt`: None where it is the
+    SHA-256 of the bytes alone, as records of the first versions hold it."""
     lines = _ends_as_ours(content).split(b"\r\n")
     above = lines[: lines.index(b"")] if b"" in lines else lines
-    return any(hashlib.sha256(b"\r\n".join(lines[at:])).hexdigest() == digest for at in range(min(len(above), HEADERS_MAX)))
+    return any(_digest(b"\r\n".join(lines[at:]), salt) == digest for at in range(min(len(above), HEADERS_MAX)))
 
 
 def code(content: bytes) -> str | None:
@@ -42,6 +43,10 @@ def code(content: bytes) -> str | None:
         return None
     found = _CODE.search(text)
     return found[0] if found else None
+
+
+def _digest(written: bytes, salt: bytes | None) -> str:
+    return evidence.content_digest(salt, written) if salt is not None else hashlib.sha256(written).hexdigest()
 
 
 def _ends_as_ours(content: bytes) -> bytes:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from mailer.core import reply
+from mailer.core import evidence, reply
 from mailer.core.letterhead import Letterhead
 from mailer.core.reply import Templates
 from mailer.core.replyvalues import LetterValues
@@ -21,7 +21,7 @@ from mailer.errors import SetupError
 from mailer.model import Envelope, Letter
 from mailer.store import outbox
 from mailer.store.outbox import NewReply
-from mailer.store.personal import Personal
+from mailer.store.personal import SALT_BYTES, Personal
 from mailer.store.work import Unit
 
 
@@ -127,6 +127,7 @@ class Stationery:
             instance=self.instance, reply_id=reply_id, credential_id=credential_id, epoch=key_epoch, recipient=recipient.value
         )
         sealed = self.sealer.seal(pack(envelope, content), binding)
+        salt = self.randbytes(SALT_BYTES)
         return Draft(
             reply=NewReply(
                 id=reply_id,
@@ -139,9 +140,10 @@ class Stationery:
                 key_epoch=key_epoch,
                 sealed=sealed,
                 digest=hashlib.sha256(sealed).hexdigest(),
+                content_salt=salt,
             ),
             recipient=recipient,
-            content_digest=hashlib.sha256(content).hexdigest(),
+            content_digest=evidence.content_digest(salt, content),
         )
 
     @staticmethod
@@ -161,6 +163,7 @@ class Stationery:
                 digest=reply.digest,
                 recipient=draft.recipient.told(),
                 content_digest=draft.content_digest,
+                salt_digest=evidence.salt_digest(reply.content_salt),
                 credential=reply.credential_id,
             )
 

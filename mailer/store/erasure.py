@@ -1,7 +1,7 @@
 """Where does a person's data stand, and how is it blanked so that every proof still holds?
 
 A name stands in `personal`, in the bytes of letters, and in a login that is made of it. Blanked are these, never a row: numbers,
-states, times and digests stay, and with the salt goes the only thing by which a digest in the record could be tried against a name.
+states, times and digests stay, and with the salts goes all by which a digest in the record could be tried against a name.
 No value is bound by these statements: SQLite keeps what was once bound in its log.
 """
 
@@ -130,6 +130,9 @@ def blank(tx: Tx, held: Holdings, *, at: datetime) -> None:
     """Take names, addresses, bytes and logins away; the rows stay."""
     for page in chunks([letter.id for letter in held.letters]):
         tx.execute(update(letters).where(letters.c.id.in_(page)).values(content=b"", erased_at=at))
+        # A refusal repeats what could not be read as a name, so no row of a person leads to it.
+        nobodys = select(requests.c.id).where(requests.c.letter_id.in_(page), requests.c.person_id.is_(None))
+        tx.execute(update(replies).where(replies.c.request_id.in_(nobodys)).values(content_salt=null()))
     nothing = {name: null() for name in ("key", "value", "surname", "initials", "suffix", "salt")}
     for page in chunks([row.id for row in (*held.people, *held.addresses)]):
         tx.execute(update(personal).where(personal.c.id.in_(page)).values(**nothing))
@@ -143,7 +146,7 @@ def blank(tx: Tx, held: Holdings, *, at: datetime) -> None:
         )
         tx.execute(update(credentials).where(credentials.c.person_id.in_(page)).values(login=erased + credentials.c.id))
     for page in chunks(sorted(held.requests)):
-        tx.execute(update(replies).where(replies.c.request_id.in_(page)).values(sealed=null(), outcome=null()))
+        tx.execute(update(replies).where(replies.c.request_id.in_(page)).values(sealed=null(), outcome=null(), content_salt=null()))
 
 
 def marks(tx: Tx) -> set[str]:

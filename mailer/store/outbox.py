@@ -29,8 +29,8 @@ MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased. A notice to the officer has neither
-    request nor sender."""
+    """`digest` is SHA-256 of the sealed bytes; `sealed` is None once it was sent and erased, `content_salt` once its person's data
+    was. A notice to the officer has neither request nor sender."""
 
     id: str
     request_id: int | None
@@ -43,6 +43,7 @@ class Reply:
     key_epoch: str
     sealed: bytes | None
     digest: str
+    content_salt: bytes | None
     created_at: datetime
     sends: int
     attempts: int
@@ -68,6 +69,7 @@ class NewReply:
     key_epoch: str
     sealed: bytes
     digest: str
+    content_salt: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

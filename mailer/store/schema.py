@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-VERSION: Final = "0013"  # the newest migration: a database of another version is refused
+VERSION: Final = "0014"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -366,6 +366,7 @@ replies = Table(
     Column("key_epoch", String(10), nullable=False),  # the day of the key it is sealed to
     Column("sealed", LargeBinary),  # erased once sent
     Column("digest", String(64), nullable=False),  # SHA-256 of the sealed bytes; also in the record
+    Column("content_salt", LargeBinary),  # of the letter's digest in the record; erased with the person's data
     Column("created_at", Instant, nullable=False),
     Column("sends", Integer, nullable=False, default=0),  # times the final dot may have gone out
     Column("attempts", Integer, nullable=False, default=0),

@@ -189,6 +189,17 @@ def test_a_letter_whose_record_was_changed(answered: tuple[Shell, Path]) -> None
     assert (said.code, said.out.split(":")[0]) == (1, "TAMPERED")
 
 
+def test_a_letter_whose_person_was_erased_can_no_longer_be_compared(answered: tuple[Shell, Path]) -> None:
+    shell, file = answered
+    said = shell("personal", "erase", "Лось Л.Л.", "--reason", "отзыв", "--revoke", "--acts", str(shell.home / "shelf"))
+    assert said.code == 0
+    said = shell("audit", "verify-letter", str(file))
+    assert (said.code, said.out.split(":")[0]) == (2, "ERASED")
+    (proof,) = shell("audit", "verify-letter", str(file), "--json").objects
+    assert (proof["found"], proof["why"]) == ("ERASED", None)
+    assert proof["seq"] < proof["erasure"]
+
+
 def test_a_refusal_carries_the_code_too(own_shell: Shell) -> None:
     publish(own_shell.home)
     with desk_in(own_shell.home) as desk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import quopri
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import make_url, select, text, update
 
 from mailer.core import evidence
 from mailer.edge import office as texts
@@ -24,10 +25,12 @@ from mailer.flow import places as accounts_held
 from mailer.flow.override import destruction, personal
 from mailer.flow.override.destruction import Bureau, Order
 from mailer.flow.override.personal import Asked, Found
+from mailer.flow.report import oldletters
+from mailer.flow.report.oldletters import Found as Verdict
 from mailer.service.words import russian
 from mailer.store import audit, compaction, db, places, verification
 from mailer.store.db import Tx
-from mailer.store.schema import credentials, letters, requests
+from mailer.store.schema import credentials, letters, replies, requests
 from mailer.store.schema import personal as names
 from tests.e2e.bureau import PHRASE, request
 from tests.e2e.canary import seen
@@ -177,8 +180,6 @@ def test_the_papers_say_what_the_law_asks_and_the_record_has_their_digests(desk:
     assert sum(";личная" in line or "содержимое письма" in line for line in lines) == 6
     assert any("request.approved" in line for line in lines)
     told = details_of(desk, "personal.erased")
-    import hashlib
-
     assert (told["act_digest"], told["extract_digest"]) == (hashlib.sha256(act).hexdigest(), hashlib.sha256(extract).hexdigest())
     assert hashlib.sha256(extract).hexdigest() in act.decode()
     assert SURNAME not in json.dumps(told, ensure_ascii=False)
@@ -365,3 +366,84 @@ def test_an_older_snapshot_is_waited_for(desk: Desk) -> None:
         compaction.compact(desk.trial.database)
         timer.join()
     assert traces(desk, SURNAME, LATIN) == []
+
+
+REFUSED_NAME = "Гагара"  # without initials: the refusal repeats it, and no row of a person holds it
+
+
+def refusal_office(desk: Desk, written: str) -> bytes:
+    """An office that refused a request; the refusal as it left."""
+    desk.take(request(written, HOSPITAL.answer_to, 1))
+    desk.run()
+    ((_envelope, content),) = desk.postman.sent
+    return content
+
+
+def proof_of(desk: Desk, content: bytes) -> oldletters.LetterProof:
+    return oldletters.prove(desk.trial.database, desk.trial.pen.key, None, content)
+
+
+def digests_of(desk: Desk) -> tuple[dict[str, Any], bytes | None]:
+    """What the record tells of the reply, and the salt beside it."""
+    with desk.trial.database.reading() as tx:
+        return details_of(desk, "reply.queued"), tx.execute(select(replies.c.content_salt)).scalar_one()
+
+
+def erase_letters(desk: Desk) -> None:
+    desk.trial.clock.move(days=40)
+    with desk.trial.database.reading() as tx:
+        order = destruction.expired(tx, desk.trial.clock(), letters_days=30, names_days=None, reason=REASON)
+    destroy(desk, order)
+
+
+def test_a_guessed_name_cannot_be_tried_against_a_refusal_once_its_letter_is_destroyed(desk: Desk) -> None:
+    content = refusal_office(desk, REFUSED_NAME)
+    told, salt = digests_of(desk)
+    assert salt is not None
+    assert told["content_digest"] == evidence.content_digest(salt, content)
+    assert told["content_digest"] != hashlib.sha256(content).hexdigest()
+    assert proof_of(desk, content).found is Verdict.UNSIGNED
+    assert proof_of(desk, content.replace(b"\r\n\r\n", b"\r\n\r\n0KQ=\r\n", 1)).found is Verdict.CHANGED
+    erase_letters(desk)
+    assert digests_of(desk)[1] is None
+    assert traces(desk, salt.hex()) == []
+    assert not any(salt in content for _place, content in stored(desk))
+    proof = proof_of(desk, content)
+    assert (proof.found, proof.why) == (Verdict.ERASED, None)
+    with desk.trial.database.reading() as tx:
+        erased = audit.newest_of(tx, "personal.erased")
+    assert erased is not None
+    assert proof.erasure == erased.seq
+
+
+def test_an_answer_outlives_its_letter_and_goes_with_its_person(desk: Desk) -> None:
+    content = refusal_office(desk, f"{SURNAME} И.И.")
+    desk.trial.clock.move(days=40)
+    desk.run()
+    erase_letters(desk)
+    assert proof_of(desk, content).found is Verdict.UNSIGNED
+    destroy(desk, destruction.order_of(found(desk), reason=REASON, revoke=True), stem="2")
+    assert proof_of(desk, content).found is Verdict.ERASED
+
+
+@pytest.mark.parametrize("salt", [None, b"0" * 16], ids=["taken away", "exchanged"])
+def test_a_salt_that_was_meddled_with_is_no_erasure(desk: Desk, salt: bytes | None) -> None:
+    content = refusal_office(desk, REFUSED_NAME)
+    with desk.trial.database.writing() as tx:
+        tx.execute(update(replies).values(content_salt=salt))
+    assert proof_of(desk, content).found is Verdict.TAMPERED
+
+
+def test_a_plain_digest_of_an_earlier_version_goes_on_proving(desk: Desk) -> None:
+    content = refusal_office(desk, REFUSED_NAME)
+    told, _salt = digests_of(desk)
+    with desk.trial.database.reading() as tx:
+        reply = tx.execute(select(replies)).one()
+    old = {name: value for name, value in told.items() if name != "salt_digest"}
+    named = content.replace(reply.message_id.encode(), b"<old@fond.example>")
+    old |= {"message_id": "<old@fond.example>", "content_digest": hashlib.sha256(named).hexdigest()}
+    with desk.trial.worker().writing() as unit:
+        unit.tell("reply.queued", sender=reply.sender_code, request=reply.request_id, **old)
+        unit.tx.execute(text("UPDATE replies SET message_id = '<old@fond.example>', content_salt = NULL"))
+    assert proof_of(desk, named).found is Verdict.UNSIGNED
+    assert proof_of(desk, named + b"x").found is Verdict.CHANGED

@@ -274,6 +274,7 @@ def reply(tx: Tx, trial: Trial, sender: Sender, *, at: datetime) -> None:
         key_epoch="x",
         sealed=b"",
         digest="",
+        content_salt=b"",
     )
     outbox.put(tx, [written], at=at)
 

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from mailer.core import evidence, oldletter
 from mailer.core.checkpoints import Checkpoint, History
 from mailer.core.evidence import Sealed
-from mailer.errors import MailerError
-from mailer.store import audit, outbox, pruning
+from mailer.errors import N_, MailerError, TamperedError
+from mailer.store import audit, outbox, pruning, requests
 from mailer.store import checkpoints as kept
 from mailer.store.db import Database, Tx
+from mailer.store.outbox import Reply
 from mailer.store.verification import Fault, Walk
+
+ANOTHER_SALT: Final = N_("the salt of its digest was exchanged in the database")
+NO_SALT: Final = N_("the salt of its digest is gone from the database, and no record tells of an erasure")
 
 
 class Found(StrEnum):
-    """GENUINE: sent by us as it is, and under a checkpoint. UNSIGNED: no checkpoint since. CHANGED: ours, but not as it is here."""
+    """GENUINE: sent by us as it is, and under a checkpoint. UNSIGNED: no checkpoint since. CHANGED: ours, but not as it is here.
+    ERASED: ours by its Message-ID; what it was compared by went with its person's data."""
 
     GENUINE = "GENUINE"
     UNSIGNED = "NOT YET SIGNED"
     CHANGED = "CHANGED"
+    ERASED = "ERASED"
     UNKNOWN = "UNKNOWN"
     TAMPERED = "TAMPERED"
 
@@ -29,7 +36,7 @@ class Found(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterProof:
     """`seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it holds.
-    `pruned`: up to which record none is left, where no record tells of it.
+    `pruned`: up to which record none is left, where no record tells of it. `erasure`: the record of the erasure.
     """
 
     found: Found
@@ -38,22 +45,22 @@ class LetterProof:
     size: int | None = None
     named: int | None = None
     pruned: int | None = None
+    erasure: int | None = None
     why: MailerError | None = None
 
 
 def prove(database: Database, key: bytes, history: History | None, content: bytes) -> LetterProof:
     """`history`: what was published outside the database; None when nothing was."""
     with database.reading() as tx:
-        told = _told(tx, content)
+        reply, told = _told(tx, content)
         begin = pruning.anchor(tx, key) if told is None else None
-    if told is None:
+    if reply is None or told is None:
         return LetterProof(found=Found.UNKNOWN, pruned=begin.edge.size if begin else None)
-    header, details = evidence.read_both(told)
-    request = header["request"]
+    request = evidence.read_header(told)["request"]
     if (why := evidence.fault(told, key)) is not None:
         return LetterProof(found=Found.TAMPERED, request=request, seq=told.seq, why=why)
-    if not oldletter.is_as_written(content, details["content_digest"]):
-        return LetterProof(found=Found.CHANGED, request=request, seq=told.seq)
+    if (otherwise := _compared(database, key, told, reply, content)) is not None:
+        return otherwise
     published = history.valid if history else ()
     code = oldletter.code(content)
     named = next((one.checkpoint.size for one in published if one.code == code and one.checkpoint.size < told.seq), None)
@@ -66,14 +73,40 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
     return LetterProof(found=Found.GENUINE, request=request, seq=told.seq, size=proving.size, named=named)
 
 
-def _told(tx: Tx, content: bytes) -> Sealed | None:
-    """The record of its writing. The outbox only leads to it; nothing of the outbox is believed."""
+def _told(tx: Tx, content: bytes) -> tuple[Reply | None, Sealed | None]:
+    """The reply and the record of its writing. The outbox only leads to it; nothing of the outbox is believed."""
     named = oldletter.message_id(content)
     reply = outbox.named(tx, [], [named]) if named else None
     if reply is None or reply.request_id is None:
-        return None
+        return None, None
     told = audit.of_request(tx, reply.request_id, "reply.queued")
-    return next((one for one in told if evidence.read_details(one)["message_id"] == named), None)
+    return reply, next((one for one in told if evidence.read_details(one)["message_id"] == named), None)
+
+
+def _compared(database: Database, key: bytes, told: Sealed, reply: Reply, content: bytes) -> LetterProof | None:
+    """Why this is not the letter that was written, or why nobody can tell; None when it is that letter."""
+    details = evidence.read_details(told)
+    salt = reply.content_salt if (known := details.get("salt_digest")) is not None else None
+    if known is not None and salt is None:
+        return _without_salt(database, key, told, reply)
+    if salt is not None and evidence.salt_digest(salt) != known:
+        return LetterProof(found=Found.TAMPERED, request=reply.request_id, seq=told.seq, why=TamperedError(ANOTHER_SALT))
+    if not oldletter.is_as_written(content, details["content_digest"], salt):
+        return LetterProof(found=Found.CHANGED, request=reply.request_id, seq=told.seq)
+    return None
+
+
+def _without_salt(database: Database, key: bytes, told: Sealed, reply: Reply) -> LetterProof:
+    """Nothing can be compared any more: right after an erasure of its person or of the letter that it answers, and only then."""
+    with database.reading() as tx:
+        request = requests.get(tx, reply.request_id or 0)
+        erasures = audit.of_events(tx, "personal.erased", after=told.seq)
+    for one in erasures:
+        if evidence.fault(one, key) is None:
+            erased = evidence.read_details(one)
+            if request.person_id in erased["refs"] or request.letter_id in erased["letters"]:
+                return LetterProof(found=Found.ERASED, request=reply.request_id, seq=told.seq, erasure=one.seq)
+    return LetterProof(found=Found.TAMPERED, request=reply.request_id, seq=told.seq, why=TamperedError(NO_SALT))
 
 
 def _fault(database: Database, key: bytes, signed: Sequence[Checkpoint], proving: Checkpoint) -> Fault | None:

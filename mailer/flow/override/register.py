@@ -111,7 +111,11 @@ def asking(tx: Tx, number: int) -> str:
     kept = letters.get(tx, request.letter_id)
     letter = mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes)
     if letter is None or letter.sender is None:
-        raise RefusedError("the letter of request {id} names no sender beyond doubt", id=number)
+        raise RefusedError(
+            "the letter of request {id} names no sender beyond doubt: ask who wrote; `mailer senders add` with --address registers "
+            "an organisation, `mailer requests withdraw {id}` closes the request",
+            id=number,
+        )
     if not kept.proven:
         raise RefusedError(
             "nothing proves that the letter of request {id} came from {address}: ask the organisation by other means, "

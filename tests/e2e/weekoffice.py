@@ -1,4 +1,4 @@
-"""An office whose week is played through: the service with all its steps, a mail server, an officer at a terminal, and one clock."""
+"""An office whose week is played through: the service with all its steps, mail servers, an officer at a terminal, one clock."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from mailer.flow.report import house
 from mailer.service import office
 from mailer.store import db, leases, pauses
 from mailer.store.ledger import Filing
-from mailer.store.schema import ledger, metadata
 from mailer.store.schema import leases as leases_table
+from mailer.store.schema import ledger, metadata
 from tests.cli.offices import Said, Shell
 from tests.e2e import timely
 from tests.e2e.bureau import Bureau, body, header
+from tests.e2e.weekpost import DAYS, POST, letter
 from tests.servers.dovecot import Dovecot
 from tests.servers.smtp_sink import Received
 
@@ -77,7 +78,7 @@ class WeekOffice(Bureau):
         self.pass_time(minutes=6)
         new = [one for one in self.letters_to(OFFICER)[before:] if header(one.content, "Subject").startswith(DIGEST)]
         assert len(new) <= 1
-        return body(new[0].content) if new else ""
+        return body(new[0].content).replace("\r\n", "\n") if new else ""
 
     def evening(self) -> None:
         """The service is stopped; what is typed from now on meets nothing else that writes."""
@@ -99,6 +100,20 @@ class WeekOffice(Bureau):
         self.dropped += len(letters)
         self.wait_for(self._is_settled, "the letters to be dealt with")
 
+    def come(self, *names: str, ago: timedelta = timedelta()) -> None:
+        """Letters of the week arrive, and the rules make of them what their table says."""
+        self.arrive(*(letter(name) for name in names), at=self.now - ago)
+        kept = [POST[name] for name in names if POST[name].kept]
+        found = self.ask("letters", "list", "--limit", str(len(kept)))
+        assert [(one["sender"], one["verdict"], one["reason"]) for one in reversed(found)] == [
+            (post.address, post.verdict, post.reason) for post in kept
+        ]
+
+    def come_of(self, day: str) -> None:
+        """The letters that come together on this day."""
+        first, last = (list(POST).index(name) for name in DAYS[day])
+        self.come(*list(POST)[first : last + 1])
+
     def _is_settled(self) -> bool:
         """Nothing due waits, but for a step that a person has paused, and every step went through at this very moment."""
         now = self.now
@@ -113,7 +128,9 @@ class WeekOffice(Bureau):
             "deliver": backlog.to_send,
         }
         through = all(one.worked_at == now for one in holdings if not one.name.startswith("intake:"))
-        return len(holdings) == len(STEPS.split(",")) and through and not any(waiting[step] for step in waiting if step not in still)
+        return (
+            len(holdings) == len(STEPS.split(",")) and through and not any(waiting[step] for step in waiting if step not in still)
+        )
 
     # The officer's hands
 
@@ -143,6 +160,16 @@ class WeekOffice(Bureau):
         if told:
             (newest,) = self.ask("audit", "list", "--limit", "1")
             assert (newest["event"], newest["actor"]) == (told, f"operator:{getpass.getuser()}")
+
+    def held(self, person: str | None) -> str:
+        """The number of the request for this person that waits for a decision, as the work list shows it."""
+        (number,) = [one["id"] for one in self.ask("requests", "list", "--held", "--limit", "100") if one["person"] == person]
+        return str(number)
+
+    def login(self, person: str, state: str = "active") -> str:
+        """The newest of this person's logins in this state."""
+        lines = self.ask("credentials", "list", "--state", state)
+        return next(str(one["credential"]["login"]) for one in lines if one["person"] == person)
 
     def _everything(self) -> dict[str, Counter[Any]]:
         """Every row of every table."""

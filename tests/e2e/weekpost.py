@@ -13,7 +13,7 @@ from typing import Final
 from tests.e2e.bureau import PHRASE
 
 GB1, DENT, BIRTH, POLY, SANAT, PRIV = (f"{name}@clinic.example" for name in ("gb1", "dent", "birth", "poly", "sanat", "priv"))
-BIRTH_ANSWERS, DENT_NEW = "birth-it@clinic.example", "dent-new@clinic.example"
+BIRTH_ANSWERS, BIRTH_NEW, DENT_NEW = (f"{name}@clinic.example" for name in ("birth-it", "birth-new", "dent-new"))
 NEW, STRANGER = "ib@newclinic.example", "who@elsewhere.example"
 REGISTER: Final = f"""code,organisation,subscriber,address,answer_to
 290001,ГБУЗ «Городская больница № 1»,29(ГБ1) ИБ Иванова И.И.,{GB1},
@@ -126,6 +126,12 @@ POST: Final = {
     "of the new clinic": good(NEW, "Новиков Н.Н."),
     HEADLESS: held("", "", "unreadable"),
 }
+DAYS: Final = {  # the first and the last of the letters that come together
+    "monday": ("plain", "not ours"),
+    "tuesday": ("with ё", "near"),
+    "wednesday": ("with е", "two words"),
+    "thursday": ("no name", "two subjects"),
+}
 
 
 def letter(name: str) -> bytes:
@@ -140,3 +146,48 @@ def letter(name: str) -> bytes:
         f"From: {post.sender}\r\nTo: {ANSWERS_FROM}\r\nSubject: {subject}\r\n{post.more}"
         f"Message-ID: <{list(POST).index(name)}@week.example>\r\n\r\nпрошу выдать\r\n"
     ).encode()
+
+
+def issued(person: str) -> str:
+    return f"Логин и пароль: {person}"
+
+
+def wrong(what: str) -> str:
+    return f"Отказ: {what}"
+
+
+_CLOSED, _FORM, _ASK = wrong("запрос не принят"), wrong("тема письма не по форме"), wrong("запрос не может быть выполнен")
+EXPECTED: Final = {  # address -> subjects of all the letters that it must have got in this week, in no order
+    GB1: [
+        *map(issued, ("Пришва А.А.", "Ли К.", "Семёнов С.С.", "Иванова В.С.", "Семёнов С.С.")),
+        *map(issued, ("Ли К.", "Ли К.")),  # the password was lost; asked anew
+        *map(wrong, ("лишний текст после инициалов", "неясно, где фамилия")),
+        _ASK,  # the letter in another's name
+    ],
+    DENT: [
+        *map(issued, ("Мамин-Сибиряк Д.Н.", "Иванов И.И.", "Юрьева Я.Я.", "Пришва А.А.", "Иванов И.И.", "Титов Т.Т.")),
+        "Изменён адрес для ответов фонда",
+    ],
+    DENT_NEW: [issued("Фомин Ф.Ф.")],
+    BIRTH_ANSWERS: [
+        issued("Артёмова А.А."),
+        *map(wrong, ("не указаны инициалы", "не указаны фамилия и инициалы")),
+        *map(wrong, ("не указана фамилия", "фамилия и инициалы не по форме")),
+        "Изменён адрес для ответов фонда",
+    ],
+    BIRTH_NEW: [issued("Артёмова А.А.")],
+    POLY: [
+        *map(issued, ("Кузнецов К.К.", "Орлова О.О.", "Чужой Ч.Ч.")),
+        *map(wrong, ("указано несколько человек", "у письма несколько тем")),
+        _ASK,  # who was asked for by telephone, and is on no list
+        "Срок действия логина продлён: Кузнецов К.К.",
+    ],
+    SANAT: [
+        *map(issued, ("фон Визин Д.И.", "О'Генри Ш.", "Рыбин Р.Р.")),
+        *map(wrong, ("вместо фамилии оставлен образец", "фамилия или инициалы не кириллицей")),
+        _FORM,
+        _CLOSED,
+    ],
+    PRIV: [_CLOSED],
+    NEW: [issued("Новикова Н.Н."), issued("Новиков Н.Н.")],
+}

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DAYS: Final = ["%d.%m.%Y", "%Y-%m-%d"]
 UNDELIVERED: Final = N_(
-    "what became of each answer: `mailer requests show №`; a login whose answer came back is blocked, and a request that repeats it "
-    "waits for approval: `mailer requests list --held`"
+    "what became of each answer: `mailer requests show №`; a login whose answer came back is blocked, and a request that repeats "
+    "it waits for approval: `mailer requests list --held`"
 )
 
 

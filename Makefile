@@ -10,7 +10,7 @@ demo: ## the whole road of four letters on this machine; ONCE=1 ends by itself
 	@scripts/environment demo
 	@.venv/bin/mailer demo $(if $(filter 1,$(ONCE)),--once)
 
-test: ## format, lint, types and the fast tests, under 3 minutes; as root on Debian installs Dovecot, PostgreSQL and docker-compose for them
+test: ## format, lint, types and the fast tests, some 3 minutes; as root on Debian installs Dovecot, PostgreSQL and docker-compose for them
 	@scripts/environment dev
 	@scripts/services
 	@echo "Checking format and lint (ruff)"
@@ -19,9 +19,10 @@ test: ## format, lint, types and the fast tests, under 3 minutes; as root on Deb
 	@echo "Checking types (mypy)"
 	@.venv/bin/mypy
 	@echo "Running the tests (pytest)"
-	@.venv/bin/pytest -m "not slow" --numprocesses=4 --dist=loadfile
+	@# Three: each process reads all tests and has its own PostgreSQL; a third keeps two cores busy while others wait for theirs.
+	@.venv/bin/pytest -m "not slow" --numprocesses=3 --dist=loadfile
 
-slow: ## the tests that `make test` leaves out: processes that die, hang and wait; SHORT=1 without the longest of their cases
+slow: ## the tests that `make test` leaves out: the whole service and demo, processes that die, hang and wait; SHORT=1 without the longest of their cases
 	@scripts/environment dev
 	@scripts/services
 	@scripts/debian-install libreoffice-calc-nogui || true

@@ -34,7 +34,7 @@ from mailer.store.proof import Docket
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
-BATCH: Final = 100
+BATCH: Final = 200
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 

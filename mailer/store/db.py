@@ -219,6 +219,11 @@ def create(url: str) -> None:
     connection.close()
 
 
+def is_snapshot(tx: Tx) -> bool:
+    """Whether every statement of this transaction sees the same moment; one that writes to PostgreSQL sees what others commit."""
+    return tx.dialect.name == "sqlite" or bool(tx.get_execution_options().get("postgresql_readonly"))
+
+
 def notify(tx: Tx) -> None:
     """Wake the other processes when this transaction commits; on SQLite they watch the file themselves."""
     if tx.dialect.name == "postgresql":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -19,12 +19,15 @@ from mailer.errors import N_, NotFoundError
 from mailer.model import Sender
 from mailer.store import audit
 from mailer.store.audit import Pen
-from mailer.store.db import Tx
+from mailer.store.db import Tx, is_snapshot
 from mailer.store.personal import SALT_BYTES
 from mailer.store.schema import sender_addresses, sender_points, senders
 from mailer.store.work import Unit
 
 PAGE: Final = 1000
+# A row and the record that tells of it are read one after the other; on PostgreSQL a change might be committed between the two,
+# and an honest row would look meddled with. So the row is locked first, and every change of it takes that lock before it is told.
+Lock = Literal["to read", "to change"]
 
 
 def by_address(tx: Tx, address: str) -> Sender | None:
@@ -51,19 +54,27 @@ def organisations(tx: Tx, codes: Sequence[str]) -> dict[str, str]:
 
 
 def get(tx: Tx, code: str) -> Sender:
-    found = _read(tx, [code])
-    if not found:
-        raise NotFoundError("there is no sender {code}", code=code)
-    return found[0]
+    """NotFoundError when there is no such sender. In a transaction that writes, nobody changes the row until it ends."""
+    return _one(tx, code, "to read")
+
+
+def lock(tx: Tx, code: str) -> Sender:
+    """As `get`, and nobody else reads it to write either: for whoever is to change it."""
+    return _one(tx, code, "to change")
 
 
 def several(tx: Tx, codes: Sequence[str]) -> dict[str, Sender]:
-    """These senders by their codes."""
-    return {sender.code: sender for sender in _read(tx, codes)}
+    """These senders by their codes; held as with `get`."""
+    return {sender.code: sender for sender in _read(tx, codes, "to read")}
 
 
 def every(tx: Tx) -> list[Sender]:
     return _read(tx, None)
+
+
+def lock_every(tx: Tx) -> list[Sender]:
+    """As `every`, and nobody else changes any of them until this transaction ends."""
+    return _read(tx, None, "to change")
 
 
 def count(tx: Tx) -> int:
@@ -73,7 +84,7 @@ def count(tx: Tx) -> int:
 def add(unit: Unit, rows: Iterable[Sender], pen: Pen) -> None:
     """Put senders in, or bring known ones up to date: addresses and points are added, none is taken away."""
     for row in rows:
-        before = _read(unit.tx, [row.code])
+        before = _read(unit.tx, [row.code], "to change")
         if not before:
             put(unit, row, pen)
         elif registerplan.differences(before[0], after := registerplan.merged(before[0], row)):
@@ -132,11 +143,11 @@ def faults_of(tx: Tx, rows: Sequence[Sender], key: bytes) -> dict[str, str]:
 
 def faults(tx: Tx, key: bytes) -> dict[str, str]:
     """The same over the whole register, by pages; rows that were taken out are named too."""
-    rows = every(tx)
+    registered, rows = audit.registered_codes(tx), every(tx)  # in this order: a row that comes between is not taken for gone
     found: dict[str, str] = {}
     for start in range(0, len(rows), PAGE):
         found |= faults_of(tx, rows[start : start + PAGE], key)
-    gone = audit.registered_codes(tx) - {sender.code for sender in rows}
+    gone = registered - {sender.code for sender in rows}
     return found | dict.fromkeys(sorted(gone), N_("the row of the register is gone"))
 
 
@@ -164,7 +175,14 @@ def _digest(sender: Sender, salt: bytes) -> str:
     return evidence.personal_digest(salt, json.dumps(said, ensure_ascii=False, separators=(",", ":")))
 
 
-def _read(tx: Tx, codes: Sequence[str] | None) -> list[Sender]:
+def _one(tx: Tx, code: str, lock: Lock) -> Sender:
+    found = _read(tx, [code], lock)
+    if not found:
+        raise NotFoundError("there is no sender {code}", code=code)
+    return found[0]
+
+
+def _read(tx: Tx, codes: Sequence[str] | None, lock: Lock | None = None) -> list[Sender]:
     heads = select(senders).order_by(senders.c.code)
     ways = select(sender_addresses).order_by(sender_addresses.c.address)
     points = select(sender_points).order_by(sender_points.c.point)
@@ -172,6 +190,9 @@ def _read(tx: Tx, codes: Sequence[str] | None) -> list[Sender]:
         heads = heads.where(senders.c.code.in_(codes))
         ways = ways.where(sender_addresses.c.code.in_(codes))
         points = points.where(sender_points.c.code.in_(codes))
+    if lock is not None and not is_snapshot(tx):
+        heads = heads.with_for_update(read=lock == "to read", key_share=lock == "to change")
+    found = tx.execute(heads).all()  # first, since the lock is on them
     addresses_of: dict[str, list[str]] = defaultdict(list)
     points_of: dict[str, list[str]] = defaultdict(list)
     for row in tx.execute(ways):
@@ -190,5 +211,5 @@ def _read(tx: Tx, codes: Sequence[str] | None) -> list[Sender]:
             block_reason=row.block_reason,
             answer_changed_at=row.answer_changed_at,
         )
-        for row in tx.execute(heads)
+        for row in found
     ]

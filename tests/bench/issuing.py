@@ -1,4 +1,4 @@
-"""What issuing a credential costs: the whole step in batches of 50 on SQLite, and what its stages take of it."""
+"""What issuing a credential costs: the whole step in batches on SQLite, and what its stages take of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.store.offices import INSTANCE, set_up
 ISSUE_GOAL = 0.6e-3
 SEAL_GOAL = 0.1e-3
 ROUNDS = 12
-SENDERS = 50
+SENDERS = 100
 SURNAME = "Иванов"
 WANTED = (ROUNDS + 2) * BATCH
 

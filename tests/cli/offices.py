@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -86,9 +89,34 @@ def desk_in(home: Path) -> Iterator[Desk]:
         trial.database.close()
 
 
+def init(home: Path) -> None:
+    """Make the office as `mailer init --eject` does."""
+    _copy(_new(), home)
+
+
 def found(home: Path) -> str:
     """Make the office: request 1 answered, 2 refused, 3 of a hostile register row and 4 of a stranger held; the answer to 1."""
-    assert run(["init", "--eject", "--config", str(home / "mailer.toml")]) == 0
+    office, answer = _answered()
+    _copy(office, home)
+    return answer
+
+
+# Made once in each process of the tests and then copied, because most of a short test's time would go into migrations.
+# A finished office is a folder that knows no place: what `mailer.toml` names stands beside it.
+
+
+@cache
+def _new() -> TemporaryDirectory[str]:
+    folder = TemporaryDirectory()
+    assert run(["init", "--eject", "--config", f"{folder.name}/mailer.toml"]) == 0
+    return folder
+
+
+@cache
+def _answered() -> tuple[TemporaryDirectory[str], str]:
+    folder = TemporaryDirectory()
+    home = Path(folder.name)
+    init(home)
     with desk_in(home) as desk:
         desk.trial.register(HOSTILE)
         for number, (person, sender) in enumerate(
@@ -101,4 +129,10 @@ def found(home: Path) -> str:
         ):
             desk.take(request(person, sender, number))
         desk.run()
-        return next(content for envelope, content in desk.postman.sent if envelope.recipient == CLINIC.answer_to).decode()
+        answer = next(content for envelope, content in desk.postman.sent if envelope.recipient == CLINIC.answer_to).decode()
+    return folder, answer
+
+
+def _copy(office: TemporaryDirectory[str], home: Path) -> None:
+    assert not Path(office.name, "mailer.db-wal").exists(), "the file alone is the database"
+    shutil.copytree(office.name, home, dirs_exist_ok=True)

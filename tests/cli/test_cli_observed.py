@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailer.cli.app import run
-from tests.cli.offices import Shell, desk_in
+from tests.cli.offices import Shell, desk_in, init
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC
 
@@ -15,7 +15,7 @@ from tests.flow.desks import CLINIC
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     """Two letters were observed: a good one, and one without initials."""
-    assert run(["init", "--eject", "--config", str(tmp_path / "mailer.toml")]) == 0
+    init(tmp_path)
     with desk_in(tmp_path) as desk:
         desk.observe = True
         desk.take(request("Пришва А.А.", CLINIC.answer_to, 1), request("Иванов", CLINIC.answer_to, 2))

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.cli.app import run
-from tests.cli.offices import Shell
+from tests.cli.offices import Shell, init
 
 OURS = """
 [[rule]]
@@ -26,7 +25,7 @@ verdict = "hold"
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     """At the prompt of a new office."""
-    assert run(["init", "--eject", "--config", str(tmp_path / "mailer.toml")]) == 0
+    init(tmp_path)
     capsys.readouterr()
     return Shell(home=tmp_path, capsys=capsys)
 

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CASES = sorted(folder for folder in (ROOT / "tests/bad_configs").iterdir() if folder.is_dir())
 EXPECTED, CHANGED_TABLES = "expected.toml", "mailer.db.sql"

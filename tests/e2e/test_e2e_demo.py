@@ -23,6 +23,8 @@ from mailer.demo.witness import Flaw, Story, Witness
 from mailer.errors import SetupError
 from mailer.service.office import open_office
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
 SURROUNDINGS = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", "PYTHONPATH": str(ROOT)}

@@ -7,8 +7,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.bureau import Bureau, body, header, request
 from tests.servers.dovecot import Dovecot
+
+pytestmark = pytest.mark.slow
 
 GOOD = "gb1@clinic.example"
 

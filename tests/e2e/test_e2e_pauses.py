@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.bureau import Bureau, request
 from tests.servers.dovecot import Dovecot
 
+pytestmark = pytest.mark.slow
+
 GOOD = "gb1@clinic.example"
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.bureau import PHRASE, Bureau, body, header, request
 from tests.servers.dovecot import Dovecot
 
+pytestmark = pytest.mark.slow
+
 GOOD, OTHER, STRANGER = "gb1@clinic.example", "dent@clinic.example", "nobody@elsewhere.example"
 
 

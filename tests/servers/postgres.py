@@ -13,7 +13,7 @@ import tempfile
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -23,6 +23,9 @@ from tests.servers.services import ServiceMissing
 
 DEBIAN: Final = Path("/usr/lib/postgresql")  # one directory for each major version; its programs are not on PATH
 ROLE: Final = "mailer"
+
+# Waits until nobody holds the other end of its input, as when the process of the tests is killed; then nothing shall be left.
+WATCH: Final = 'cat; "$1/pg_ctl" stop --mode=immediate --pgdata="$2/data"; rm -rf "$2"'
 
 # The data needs to outlive nothing, so nothing is flushed to disk.
 SETTINGS: Final = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
@@ -50,6 +53,7 @@ class Postgres:
             shutil.chown(self._home, self._owner, self._owner)
         self._numbers = count(1)
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Returns once it takes connections; raises RuntimeError with the server's words when it does not."""
@@ -98,12 +102,22 @@ class Postgres:
             self._connection = psycopg.connect(host=str(self._home), user=ROLE, dbname="postgres", autocommit=True)
         return self._connection
 
+    def _watched(self) -> subprocess.Popen[bytes]:
+        """In a session of its own, or what kills the tests would kill it too."""
+        quiet, account = subprocess.DEVNULL, self._account()
+        command = ["sh", "-c", WATCH, "sh", str(self._programs), str(self._home)]
+        return subprocess.Popen(
+            command, cwd="/", stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True, **account
+        )
+
+    def _account(self) -> dict[str, Any]:
+        return {"user": self._owner, "group": self._owner, "extra_groups": []} if self._owner else {}
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments, f"--pgdata={self._home}/data"]
-        account = {"user": self._owner, "group": self._owner, "extra_groups": []} if self._owner else {}
         # The server inherits what it is given here, so its words go to a file: a pipe would stay open as long as it runs.
         with tempfile.TemporaryFile() as words:
-            ended = subprocess.run(command, cwd=self._home, stdout=words, stderr=words, check=False, **account)
+            ended = subprocess.run(command, cwd=self._home, stdout=words, stderr=words, check=False, **self._account())
             words.seek(0)
             said = words.read().decode(errors="replace")
         if ended.returncode:
@@ -111,13 +125,22 @@ class Postgres:
             raise RuntimeError(f"{program} failed:\n{said}{log.read_text(errors='replace') if log.exists() else ''}")
 
     def __enter__(self) -> Postgres:
+        self._watch = self._watched()
         try:
             self.start()
         except BaseException:
-            shutil.rmtree(self._home, ignore_errors=True)
+            self._clear()
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
+        try:
+            self.stop()
+        finally:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Let the watch go, which ends a server that would not stop and removes what is left."""
+        if self._watch is not None:
+            self._watch.communicate()
         shutil.rmtree(self._home, ignore_errors=True)

@@ -131,6 +131,7 @@ def _prune(
 def _restate(unit: Unit, owner: Worker, upto: int) -> int:
     """Tell rows of the register anew that only these records prove. RefusedError while any row is not as it was written."""
     key = owner.pen.key
+    senders.lock_every(unit.tx)
     if (faults := senders.faults(unit.tx, key)) != {}:
         code, why = min(faults.items())
         raise RefusedError("{code}: {why}; mend the register first: `mailer senders`", code=code, why=RefusedError(why))

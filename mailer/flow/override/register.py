@@ -36,7 +36,7 @@ class Hands:
 
 def planned(tx: Tx, rows: Sequence[Sender], key: bytes, *, replaces: bool) -> Plan:
     """What an import of these rows would change now."""
-    return registerplan.plan(rows, senders.every(tx), distrusted=senders.faults(tx, key), replaces=replaces)
+    return registerplan.plan(rows, senders.lock_every(tx), distrusted=senders.faults(tx, key), replaces=replaces)
 
 
 def import_file(
@@ -86,7 +86,7 @@ def import_file(
 
 def believed(tx: Tx, code: str, key: bytes) -> Sender:
     """The row as it was last written. RefusedError when somebody else changed it, NotFoundError when there is none."""
-    sender = senders.get(tx, code)
+    sender = senders.lock(tx, code)
     if senders.fault(tx, sender, key) is not None:
         raise RefusedError(
             "the row {code} is not as it was last written: `mailer senders add {code} …` or an import writes it anew", code=code
@@ -96,11 +96,11 @@ def believed(tx: Tx, code: str, key: bytes) -> Sender:
 
 def addable(tx: Tx, row: Sender, key: bytes) -> bool:
     """RefusedError when the code is taken or an address or point is another's. Whether a row of it is written anew."""
-    there = [one for one in senders.every(tx) if one.code == row.code]
-    if there and senders.fault(tx, there[0], key) is None:
+    there = senders.several(tx, [row.code]).get(row.code)
+    if there is not None and senders.fault(tx, there, key) is None:
         raise RefusedError("there is a sender {code} already: `mailer senders edit {code}` changes it", code=row.code)
     refuse_taken(tx, row)
-    return bool(there)
+    return there is not None
 
 
 def asking(tx: Tx, number: int) -> str:

@@ -117,7 +117,7 @@ def _with_completion(app: typer.Typer) -> Callable[..., object]:
 def _complain_of_usage(error: TyperException) -> None:
     said = error.format_message()
     if type(error).__name__ != "NoArgsIsHelpError":  # that one's message is the help itself; typer keeps the class to itself
-        said = _("wrong usage: {why} (see --help)").format(why=safe_text(said))
+        said = _("wrong usage: {why} (see --help)").format(why=safe_text(" ".join(said.split())))
     typer.echo(said, err=True)
 
 

@@ -43,6 +43,8 @@ def _correct(
         policy = office.policy(office.active_rules())
         decided = override.correct(worker, policy, request, name, reason=why, dry_run=dry_run)
         show([decided], office.config.zone, as_json=as_json)
+    if not (as_json or dry_run):
+        say(_("it waits for an approval: mailer requests approve {id}").format(id=request))
 
 
 def _reprocess(

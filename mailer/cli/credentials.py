@@ -14,7 +14,7 @@ import typer
 from mailer.cli import measures
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject
-from mailer.cli.show import LARGEST, local, print_json, say, table
+from mailer.cli.show import LARGEST, local, minute, print_json, say, table
 from mailer.states import CredentialState
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def _list(
                 line.credential.sender_code,
                 line.person,
                 line.credential.state.value,
-                local(line.credential.issued_at, zone),
-                local(line.credential.valid_until, zone),
+                minute(line.credential.issued_at, zone),
+                minute(line.credential.valid_until, zone),
                 line.credential.request_id,
             )
             for line in lines

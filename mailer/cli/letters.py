@@ -14,7 +14,7 @@ import typer
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
-from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table
+from mailer.cli.show import LARGEST, brief, local, minute, print_json, safe_text, say, table
 from mailer.states import LetterState
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _list(
     zone = office.config.zone
     table(
         ["№", _("received"), _("from"), _("subject"), _("kind"), _("verdict"), _("reason"), _("state")],
-        ((v.id, local(v.received_at, zone), v.sender, v.subject, v.kind, v.verdict, v.reason, v.state) for v in views),
+        ((v.id, minute(v.received_at, zone), v.sender, v.subject, v.kind, v.verdict, v.reason, v.state) for v in views),
         empty=_("there are no letters"),
     )
 

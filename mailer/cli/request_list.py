@@ -15,12 +15,17 @@ from mailer.cli.opened import office_of, operator
 from mailer.cli.options import AsLines
 from mailer.cli.show import LARGEST, hint, minute, print_json, safe_text, say, table, wrapped
 from mailer.core.requestwords import Words, words
+from mailer.errors import N_
 from mailer.states import RequestState
 
 if TYPE_CHECKING:
     from mailer.flow.report.requests import Listed, RequestLine
 
 DAYS: Final = ["%d.%m.%Y", "%Y-%m-%d"]
+UNDELIVERED: Final = N_(
+    "what became of each answer: `mailer requests show №`; a login whose answer came back is blocked, and a request that repeats "
+    "it waits for approval: `mailer requests list --held`"
+)
 
 
 def add_to(noun: typer.Typer) -> None:
@@ -103,6 +108,9 @@ def _list(
     table(headings(held=held), cells(found.lines, zone, clock(), held=held), empty=_("there are no requests"))
     if held:
         show_to_do(found.lines)
+    elif undelivered and found.lines:
+        for part in wrapped(_(UNDELIVERED), indent=""):
+            say(part)
     _show_way_on(found, held=held, backwards=before is not None or not (held or after is not None))
 
 

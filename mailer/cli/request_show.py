@@ -84,7 +84,7 @@ def _show_request(view: RequestView, zone: ZoneInfo) -> None:
         )
     say("  " + _("subject: {subject}").format(subject=safe_text((view.letter.subject if view.letter else None) or "")))
     say("  " + _("person: {person}").format(person=safe_text(view.person or "-")))
-    if view.stranger is None:
+    if request.sender_code is not None or view.stranger is None:  # a stranger may have been registered since
         told = _("sender: {code}, {organisation}")
         say("  " + told.format(code=safe_text(request.sender_code or "-"), organisation=safe_text(view.organisation or "-")))
     else:

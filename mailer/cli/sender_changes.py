@@ -93,6 +93,9 @@ def _add(
             say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
         else:
             say(_("request {id} by the rules in force: {state}").format(id=request, state=decided.value))
+            if decided is RequestState.APPROVED:
+                said = _("a login is made for it after the delay, and goes to {address}; until then: mailer requests hold {id}")
+                say(said.format(id=request, address=safe_text(row.answer_to)))
 
 
 def _judged(office: Office, worker: Worker, request: int, *, reason: str) -> RequestState:
@@ -302,6 +305,8 @@ def _say_change(change: Change, *, as_json: bool, changed: bool) -> None:
         return
     for line in difference_lines(change):
         say(line)
+    if change.before is not None and change.before.answer_to != change.after.answer_to:
+        say(_("the old answer address is told so by letter; the first login to the new one needs a person's approval"))
     _say_dry(changed=changed)
 
 

@@ -19,6 +19,10 @@ _APPROVE: Final = N_("if it is right: `mailer requests approve {id} --reason …
 _LATER: Final = N_(
     "when there is room again: `mailer requests approve {id} --reason …`, or `mailer requests refuse {id} --reason …`"
 )
+_NEVER: Final = N_(
+    "such a letter is never answered; if the organisation does need the login: `mailer issue NAME --to CODE --reason …`; then "
+    "`mailer requests withdraw {id} --reason …`"
+)
 _AGAIN: Final = N_(
     "ask the organisation for an address that works, correct it in the register, then `mailer requests approve {id} --reason …`"
 )
@@ -50,9 +54,12 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
         ),
         "unreadable": Words(
             what=N_("the letter's headers cannot be read"),
-            to_do=N_("look at it: `mailer letters export`; then `mailer requests withdraw {id} --reason …`"),
+            to_do=N_(
+                "`mailer requests show {id}` names its letter; look at that: `mailer letters export № FILE`; then "
+                "`mailer requests withdraw {id} --reason …`"
+            ),
         ),
-        "machine-mail": Words(what=N_("written by a program (an automatic reply or a mailing)")),
+        "machine-mail": Words(what=N_("written by a program (an automatic reply or a mailing)"), to_do=_NEVER),
         "too-old": Words(what=N_("the letter is older than answers are given automatically")),
         "latin-initials": Words(
             what=N_("the initials are Latin letters and may be read in two ways"),
@@ -84,7 +91,7 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("the registered answer address is our own"),
             to_do=N_("correct the sender in the register, then `mailer requests approve {id} --reason …`"),
         ),
-        "never-answered": Words(what=N_("a letter of this kind is never answered")),
+        "never-answered": Words(what=N_("a letter of this kind is never answered"), to_do=_NEVER),
         "no-pair": Words(
             what=N_("no login is left in the pool"),
             to_do=N_("`mailer accounts import` brings new pairs, then `mailer requests approve {id} --reason …`"),
@@ -102,6 +109,16 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
         ),
         "answer-bounced": Words(what=N_("the answer came back undelivered"), to_do=_AGAIN),
         "answer-failed": Words(what=N_("the answer could not be delivered"), to_do=_AGAIN),
+        "person": Words(what=N_("held by an officer")),
+        "name-corrected": Words(what=N_("an officer set the name right")),
+        "by-officer": Words(what=N_("an officer had it issued anew")),
+        "sender-blocked": Words(
+            what=N_("approved, then the sender was blocked"),
+            to_do=N_(
+                "once the sender is unblocked: `mailer requests approve {id} --reason …`; else "
+                "`mailer requests refuse {id} --reason …`"
+            ),
+        ),
         "none": Words(what=N_("no rule fitted")),
         "blocked-sender": Words(what=N_("the sender is blocked")),
         "near-subject": Words(what=N_("the subject is like a request, but not in its form")),

@@ -98,7 +98,7 @@ class House:
         for loop in self._loops:
             loop.start()
         while not self._around.stop.wait(0.5):
-            if not all(loop.is_alive() for loop in self._loops):
+            if not all(loop.is_alive() for loop in self._loops) and not self._around.stop.is_set():
                 return False  # a step that is gone would be missed by nobody: the whole process is started anew
         return self._end()
 

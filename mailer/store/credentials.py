@@ -187,7 +187,7 @@ def find(tx: Tx, written: str) -> Credential:
     )
     rows = tx.execute(query.limit(2)).all()
     if not rows:
-        raise NotFoundError("there is no credential {id}", id=written)
+        raise NotFoundError("there is no credential {id}: `mailer credentials list` shows those there are", id=written)
     if len(rows) > 1:
         raise NotFoundError("{id} begins the ids of several credentials: write more of it", id=written)
     return read(rows[0])

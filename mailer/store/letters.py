@@ -223,7 +223,7 @@ def _move(tx: Tx, kept: Kept, event: LetterEvent, **values: object) -> None:
 def get(tx: Tx, letter_id: int) -> Kept:
     row = tx.execute(select(letters).where(letters.c.id == letter_id)).one_or_none()
     if row is None:
-        raise NotFoundError("there is no letter {id}", id=letter_id)
+        raise NotFoundError("there is no letter {id}: `mailer letters list` shows those there are", id=letter_id)
     return _read(row)
 
 

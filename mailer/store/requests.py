@@ -152,7 +152,7 @@ def lock(tx: Tx, request_id: int) -> Request:
     """As `get`, and nobody else changes it until this transaction ends."""
     row = tx.execute(select(requests).where(requests.c.id == request_id).with_for_update()).one_or_none()
     if row is None:
-        raise NotFoundError("there is no request {id}", id=request_id)
+        raise NotFoundError("there is no request {id}: `mailer requests list` shows those there are", id=request_id)
     return read(row)
 
 
@@ -238,7 +238,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
 def get(tx: Tx, request_id: int) -> Request:
     row = tx.execute(select(requests).where(requests.c.id == request_id)).one_or_none()
     if row is None:
-        raise NotFoundError("there is no request {id}", id=request_id)
+        raise NotFoundError("there is no request {id}: `mailer requests list` shows those there are", id=request_id)
     return read(row)
 
 

@@ -15,7 +15,7 @@ __all__ = ["shell"]
 def test_a_name_is_set_right_and_waits_for_its_approval(shell: Shell) -> None:
     before = last_record(shell)["seq"]
     assert shell("requests", "correct", "5", "--name", "Орлов О.О.", "--reason", "описка").out == (
-        f"request 5: held, record {before + 1}\n"
+        f"request 5: held, record {before + 1}\nit waits for an approval: mailer requests approve 5\n"
     )
     last = last_record(shell)
     assert (last["event"], last["details"]["reason"]) == ("request.corrected", "описка")

@@ -110,8 +110,13 @@ def test_a_sender_is_registered_from_the_request_that_waits(shell: Shell) -> Non
     said = shell(*words, "4")
     assert said.code == 0
     assert sender(shell, "290007")["answer_to"] == "stranger@elsewhere.example"
-    assert said.out.endswith("request 4 by the rules in force: approved\n")
+    assert "request 4 by the rules in force: approved\n" in said.out
+    assert said.out.endswith("goes to stranger@elsewhere.example; until then: mailer requests hold 4\n")
     assert shell("requests", "show", "4", "--json").objects[0]["request"]["state"] == "approved"
+    shown = shell("requests", "show", "4").out
+    assert "sender: 290007, Новая\n" in shown
+    assert "not in the register" not in shown
+    assert "under other senders" not in shown
     assert "is not held for want of" in shell(*words, "4").err
 
 

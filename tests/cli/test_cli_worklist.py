@@ -146,7 +146,7 @@ def test_what_makes_no_sense_is_refused(shell: Shell, options: list[str]) -> Non
 
 def test_a_page_beside_a_request_that_is_not_there_is_a_negative_answer(shell: Shell) -> None:
     said = shell("requests", "list", "--before", "99")
-    assert (said.code, said.out, said.err) == (1, "", "there is no request 99\n")
+    assert (said.code, said.out, said.err) == (1, "", "there is no request 99: `mailer requests list` shows those there are\n")
 
 
 def test_a_request_is_shown_with_what_is_needed_to_decide_it(shell: Shell) -> None:

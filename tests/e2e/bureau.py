@@ -82,6 +82,8 @@ def header(content: bytes, name: str) -> str:
 class Bureau:
     """One office in a directory. Use as a context manager: every process it started has ended afterwards."""
 
+    program: Sequence[str] = ("-m", "mailer")  # what Python is to run
+
     def __init__(
         self, home: Path, url: str, dovecot: Dovecot, *, mode: str = "answer", more: str = "", delay_seconds: float = 0
     ) -> None:
@@ -136,7 +138,7 @@ class Bureau:
     def mailer(self, *arguments: str, exit_code: int | None = None, timeout: float = 120, stdin: bytes | None = None) -> str:
         """Run one command to its end; what it said."""
         done = subprocess.run(
-            [sys.executable, "-m", "mailer", "--config", str(self.config), *arguments],
+            [sys.executable, *self.program, "--config", str(self.config), *arguments],
             capture_output=True,
             timeout=timeout,
             env=self.environ,
@@ -156,7 +158,7 @@ class Bureau:
         """The service in the background; its log goes to run.log."""
         log = self._stack.enter_context((self.home / "run.log").open("ab"))
         service = subprocess.Popen(
-            [sys.executable, "-m", "mailer", "--config", str(self.config), "run", *arguments],
+            [sys.executable, *self.program, "--config", str(self.config), "run", *arguments],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,

@@ -243,8 +243,11 @@ class Dovecot:
         files = [self.home / "console.log", self.home / "dovecot.log"]
         return "\n".join(file.read_text(errors="replace") for file in files if file.exists())
 
-    def drop(self, letters: Sequence[bytes], *, user: str = "desk") -> None:
-        """Deliver letters to a user's inbox as a mail system does: written to `tmp`, then renamed into `new`, in this order."""
+    def drop(self, letters: Sequence[bytes], *, user: str = "desk", at: datetime | None = None) -> None:
+        """Deliver letters to a user's inbox as a mail system does: written to `tmp`, then renamed into `new`, in this order.
+
+        `at`: when they came, as the server will say; without it now.
+        """
         box = self.home / "mail" / user
         for directory in (box, box / "tmp", box / "new", box / "cur"):
             self._own(directory)
@@ -254,6 +257,8 @@ class Dovecot:
             name = f"{int(time.time())}.M{self._dropped:08d}.test,S={len(letter)}"
             (box / "tmp" / name).write_bytes(letter)
             os.chown(box / "tmp" / name, *self._owner)
+            if at is not None:
+                os.utime(box / "tmp" / name, (at.timestamp(), at.timestamp()))
             (box / "tmp" / name).rename(box / "new" / name)
 
     def letters(self, folder: str = "INBOX", *, user: str = "desk") -> list[bytes]:

@@ -110,11 +110,17 @@ def asking(tx: Tx, number: int) -> str:
     """The address from which a held request of a stranger came. RefusedError for any other request."""
     request = requests.get(tx, number)
     if request.state is not RequestState.HELD or request.sender_code is not None or request.letter_id is None:
-        raise RefusedError("request {id} is not held for want of a registered sender", id=number)
+        raise RefusedError(
+            "request {id} is not held for want of a registered sender: give the address with --address instead", id=number
+        )
     kept = letters.get(tx, request.letter_id)
     letter = mime.read(kept.content, whole=kept.whole, size_bytes=kept.size_bytes)
     if letter is None or letter.sender is None:
-        raise RefusedError("the letter of request {id} names no sender beyond doubt", id=number)
+        raise RefusedError(
+            "the letter of request {id} names no sender beyond doubt: ask who wrote; `mailer senders add` with --address registers "
+            "an organisation, `mailer requests withdraw {id}` closes the request",
+            id=number,
+        )
     if not kept.proven:
         raise RefusedError(
             "nothing proves that the letter of request {id} came from {address}: ask the organisation by other means, "

@@ -80,7 +80,7 @@ def _namesakes(tx: Tx, request: Request) -> list[Namesake]:
         return []
     found = personal.namesakes(tx, personal.get(tx, request.person_id), NAMESAKES)
     organisations = senders.organisations(tx, [other.sender_code for other in found])
-    return [
+    namesakes = [
         Namesake(
             person=other.value,
             sender_code=other.sender_code,
@@ -89,3 +89,5 @@ def _namesakes(tx: Tx, request: Request) -> list[Namesake]:
         )
         for other in found
     ]
+    # What is left of a stranger whose request became that of a registered sender is this very person.
+    return [one for one in namesakes if one.sender_code or one.request is not None]

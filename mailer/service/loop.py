@@ -164,6 +164,7 @@ class Loop(threading.Thread):
             lease=lease,
         )
         trouble: Exception | None = None
+        self._reported = None  # it was said of another lease
         try:
             while self._goes_on():
                 if self._is_paused(worker):
@@ -237,17 +238,17 @@ class Loop(threading.Thread):
 
     def _relieve(self, worker: Worker) -> None:
         """Free what others took in hand whose lease has run out."""
-        if not self._task.shared:
+        if not self._task.shared or worker.lease is None:
             return
         is_gone = self._around.is_gone
         with worker.database.reading() as tx:
-            names = leases.abandoned(tx, self._task.name, now=worker.clock(), is_gone=is_gone)
+            abandoned = leases.abandoned(tx, self._task.name, now=worker.clock(), is_gone=is_gone)
+        names = [name for name in abandoned if name != worker.lease.name]  # the clock may jump past the end of our own
         if names:
             with worker.database.writing() as tx:
                 leases.evict(tx, names, now=worker.clock(), is_gone=is_gone)
 
     def _leave(self, worker: Worker, lease: Lease, trouble: Exception | None) -> None:
-        self._reported = None
         with suppress(DatabaseError), worker.database.writing() as tx:  # if this fails too, the lease runs out by itself
             if trouble is not None:
                 leases.met_trouble(tx, lease, now=worker.clock(), trouble=_line(trouble))

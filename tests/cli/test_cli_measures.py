@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.offices import Shell, found
 from tests.cli.test_cli_accounts import desk_today
-from tests.e2e.bureau import request
+from tests.e2e.bureau import header, request
 from tests.flow.desks import CLINIC
 from tests.flow.test_flow_steps import password_in
 
@@ -23,7 +23,8 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     with desk_today(home, epoch=2) as desk:
         desk.take(request("Фомин Ф.Ф.", CLINIC.answer_to, 50), request("Юн Я.", CLINIC.answer_to, 51))
         desk.run()
-        return home, password_in(desk.postman.sent[0][1])[0]
+        first = next(content for _, content in desk.postman.sent if "Фомин Ф.Ф." in header(content, "Subject"))
+        return home, password_in(first)[0]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -28,7 +28,7 @@ class SilentLog:
     warning = info
 
 
-def loop(trial: Trial) -> Loop:
+def loop(trial: Trial, *, shared: bool = False) -> Loop:
     def build(worker: Worker) -> Running:
         def step() -> bool:
             with worker.writing() as unit:
@@ -46,7 +46,7 @@ def loop(trial: Trial) -> Loop:
         stop=threading.Event(),
         log=SilentLog(),
     )
-    return Loop(Task(name="answer", build=build, beat_within=20.0), around)
+    return Loop(Task(name="answer", build=build, beat_within=20.0, shared=shared), around)
 
 
 def acquire(trial: Trial, owner: str) -> Lease:
@@ -81,4 +81,14 @@ def test_an_orderly_change_of_owners_is_none(trial: Trial) -> None:
         lease = acquire(trial, owner)
         with trial.database.writing() as tx:
             leases.release(tx, lease, now=trial.clock())
+    assert row(trial).losses == 0
+
+
+def test_a_clock_that_jumps_makes_nobody_evict_himself(trial: Trial) -> None:
+    step, lease = loop(trial, shared=True), acquire(trial, "first")
+    worker = replace(trial.worker(), lease=lease)
+    trial.clock.move(hours=1)
+    step._relieve(worker)
+    with worker.writing() as unit:
+        unit.tell("letter.kept")
     assert row(trial).losses == 0

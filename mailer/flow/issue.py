@@ -165,7 +165,7 @@ class Issue:
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
-            docket = proof.docket(unit.tx, [request.id for request in found], self._worker.pen.key)
+            docket = proof.docket(unit.tx, found, self._worker.pen.key)
             proven = []
             for request in found:
                 why = proof.approval_fault(docket, request)
@@ -224,7 +224,8 @@ class Issue:
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
             found = credentials.reserved(unit.tx, BATCH)
-            docket = proof.docket(unit.tx, [credential.request_id for credential in found], self._worker.pen.key)
+            asked = requests.several(unit.tx, [credential.request_id for credential in found])
+            docket = proof.docket(unit.tx, list(asked.values()), self._worker.pen.key)
             faults = {credential.id: self._fault(docket, credential) for credential in found}
             orders = [self._order(credential) for credential in found if faults[credential.id] is None]
             handouts = self._accounts.create(unit.tx, orders)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from mailer.core import evidence
 from mailer.core.evidence import Sealed
 from mailer.states import RequestState
-from mailer.store import audit, personal, requests, senders
+from mailer.store import audit, personal, senders
 from mailer.store.credentials import Credential
 from mailer.store.db import Tx
 from mailer.store.outbox import MAX_SENDS, Reply
@@ -64,13 +64,13 @@ class Docket:
     senders: Mapping[str, Row]
 
 
-def docket(tx: Tx, request_ids: Sequence[int], key: bytes) -> Docket:
-    found = requests.several(tx, request_ids)
-    rows = {row for request in found.values() for row in (request.person_id, request.answer_to_id) if row is not None}
-    sealed = audit.of_requests(tx, request_ids, *DECISIONS, *ISSUING)
-    codes = sorted({request.sender_code for request in found.values() if request.sender_code is not None})
+def docket(tx: Tx, found: Sequence[Request], key: bytes) -> Docket:
+    """Of requests that were read in this transaction."""
+    rows = {row for request in found for row in (request.person_id, request.answer_to_id) if row is not None}
+    sealed = audit.of_requests(tx, [request.id for request in found], *DECISIONS, *ISSUING)
+    codes = sorted({request.sender_code for request in found if request.sender_code is not None})
     return Docket(
-        requests=found,
+        requests={request.id: request for request in found},
         people=personal.several(tx, sorted(rows)),
         told={number: holding(records, key) for number, records in sealed.items()},
         senders=senders.rows(tx, codes, key),

@@ -65,7 +65,7 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
 
 def _hold(unit: Unit, key: bytes, request: Request, reason: str) -> bool:
     """Put an approval before a person again. One that is not as it was recorded is left: it is never told as if it were decided."""
-    if proof.request_fault(proof.docket(unit.tx, [request.id], key), request) is not None:
+    if proof.request_fault(proof.docket(unit.tx, [request], key), request) is not None:
         return False
     bound = Bound(sender_code=request.sender_code, person_id=request.person_id, answer_to_id=request.answer_to_id)
     state = requests.decide(unit.tx, request, RequestEvent.HELD, bound, at=unit.at, reason=REASON)

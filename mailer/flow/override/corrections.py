@@ -103,7 +103,7 @@ def correct(worker: Worker, policy: Policy, number: int, written: str, *, reason
     with worker.writing(dry_run=dry_run) as unit:
         sheet = Sheet(unit)
         request = _held(unit, number)
-        why = proof.request_fault(proof.docket(unit.tx, [number], worker.pen.key), request)
+        why = proof.request_fault(proof.docket(unit.tx, [request], worker.pen.key), request)
         if why is not None:
             raise RefusedError(grounds.MEDDLED, id=number, why=why)
         person = personal.person(unit.tx, request.sender_code or "", name, worker.pen.randbytes)
@@ -170,7 +170,7 @@ class _Clerk:
         )
         if request.letter_id is None:
             return replace(same, stays=NO_LETTER)
-        if proof.decided_by(proof.docket(self._unit.tx, [request.id], self._worker.pen.key), request, PERSON):
+        if proof.decided_by(proof.docket(self._unit.tx, [request], self._worker.pen.key), request, PERSON):
             return replace(same, stays=BY_PERSON)
         read = self._read(request)
         decision, state = read.decision, request.state

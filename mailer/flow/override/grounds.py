@@ -75,7 +75,7 @@ class Ground:
 def look(unit: Unit, worker: Worker, policy: Policy, request: Request) -> Ground:
     """RefusedError when request, letter or register are not as they were told: nobody decides on what a stranger wrote there."""
     key = worker.pen.key
-    why = proof.request_fault(proof.docket(unit.tx, [request.id], key), request)
+    why = proof.request_fault(proof.docket(unit.tx, [request], key), request)
     if why is not None:
         raise RefusedError(MEDDLED, id=request.id, why=why)
     kept, letter = letter_of(unit, key, policy.ruleset, request)

@@ -186,7 +186,7 @@ def undo(worker: Worker, numbers: Sequence[int], *, reason: str, dry_run: bool =
     with worker.writing(dry_run=dry_run) as unit:
         sheet = Sheet(unit)
         for request in _open(unit.tx, numbers, RequestEvent.HELD):
-            last = proof.last_decision(proof.docket(unit.tx, [request.id], worker.pen.key), request)
+            last = proof.last_decision(proof.docket(unit.tx, [request], worker.pen.key), request)
             if last is None or last.details.get("rule") != PERSON:
                 raise RefusedError(
                     "request {id} was approved by the rules, not by a person: `mailer requests hold {id}` holds it; "
@@ -221,7 +221,7 @@ def _put_back(
     unit: Unit, worker: Worker, request: Request, change: RequestEvent, decided: Mapping[str, object], *, event: str | None = None
 ) -> Decided:
     """Held or withdrawn as it stands. What somebody else wrote into a request is never told as if it had been decided."""
-    fault = proof.request_fault(proof.docket(unit.tx, [request.id], worker.pen.key), request)
+    fault = proof.request_fault(proof.docket(unit.tx, [request], worker.pen.key), request)
     if fault is not None and change is RequestEvent.HELD:
         raise RefusedError(grounds.MEDDLED, id=request.id, why=fault)
     reason = PERSON if change is RequestEvent.HELD and event is None else None

@@ -18,6 +18,8 @@ from mailer.cli.show import LARGEST, brief, local, minute, print_json, safe_text
 from mailer.states import LetterState
 
 if TYPE_CHECKING:
+    from mailer.flow.report.letters import LetterView
+    from mailer.flow.report.records import Entry
     from mailer.service.office import Office
     from mailer.store.letters import Kept
 
@@ -85,6 +87,7 @@ def _show(
             at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox
         )
     )
+    say("  " + _kept(view, timeline))
     say("  " + _("from: {sender}").format(sender=safe_text(view.sender or "?")))
     say("  " + _("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
@@ -97,6 +100,24 @@ def _show(
     )
     for entry in timeline:
         say(f"  {local(entry.at, zone)}  {entry.event:<22} {safe_text(brief(entry.details))}")
+
+
+def _kept(view: LetterView, timeline: Sequence[Entry]) -> str:
+    """How much of a letter is kept; why not all of it, its record tells."""
+    from mailer.core.keeping import LeftOut
+
+    if view.whole:
+        return _("kept: the whole letter")
+    match next((entry.details["note"] for entry in timeline if entry.event == "letter.kept"), None):
+        case LeftOut.TOO_LARGE:
+            return _("kept: the headers; the letter is too large, it lies on the mail server")
+        case LeftOut.ANSWERS_OURS:
+            return _("kept: the headers; the letter answers one of ours and may quote a password, it lies on the mail server")
+        case LeftOut.LEAK:
+            return _("kept: the headers; a password or a letter of ours stands in the letter, it lies on the mail server")
+        case LeftOut.RETURNED:
+            return _("kept: what the server reports; what came back may hold a password, it lies on the mail server")
+    return _("kept: the headers; the letter lies on the mail server")
 
 
 def _retry(
@@ -220,5 +241,7 @@ def _export(
         with new_file(file) as target:
             kept = override.export(worker, letter, reason=reason.strip() or None)
             target.write(kept.content)
-    said = _("{path}: the whole letter") if kept.whole else _("{path}: the headers alone; no more was kept")
+    said = (
+        _("{path}: the whole letter") if kept.whole else _("{path}: what was kept of the letter; it lies whole on the mail server")
+    )
     say(said.format(path=safe_text(file)))

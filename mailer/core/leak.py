@@ -23,11 +23,13 @@ from mailer.core.secret import PROFILES
 from mailer.model import LOOP_HEADER
 
 _DEPTH_MAX: Final = 3  # encodings within each other
-_PIECES_MAX: Final = 500  # in which more than that is encoded is taken to hold a password, unsearched
+_SLICE: Final = 1024 * 1024
+_OVERLAP: Final = 64 * 1024  # longer than an answer of ours in any form
+_PIECES_MAX: Final = 500  # a slice in which more than that is encoded is taken to hold a password
 _WORDS_MAX: Final = 500  # a piece that says «пароль» more often is taken to hold one
 _WINDOW: Final = 4_000  # bytes after the word: HTML between a word and what it announces is long
 
-_EMPTY_LINE: Final = re.compile(rb"\n\r*+\n|\r\r")
+_EMPTY_LINE: Final = re.compile(rb"\n\r*+\n|\r\r(?!\r*+\n)")
 _QUOTE: Final = re.compile(rb"^[ \t]*+>[> \t]*+", re.MULTILINE)
 _ESCAPED: Final = re.compile(rb"=(?:[0-9A-Fa-f]{2}|\n)")
 _BASE64: Final = re.compile(rb"^[ \t]*+([A-Za-z0-9+/]{4,}+(?:\n[ \t]*+[A-Za-z0-9+/]++)*+)", re.MULTILINE)
@@ -70,7 +72,18 @@ def is_in_letter(content: bytes) -> bool:
 
 
 def _finds(content: bytes, what: Callable[[bytes], bool]) -> bool:
-    return any(number == _PIECES_MAX or what(piece) for number, piece in enumerate(_undone(content, _DEPTH_MAX)))
+    return any(
+        number == _PIECES_MAX or what(piece) for one in _slices(content) for number, piece in enumerate(_undone(one, _DEPTH_MAX))
+    )
+
+
+def _slices(content: bytes) -> Iterator[bytes]:
+    """The bytes in slices that overlap, each from a line's beginning on: memory is bounded by one of them."""
+    start = 0
+    while start < len(content):
+        yield content[start : start + _SLICE + _OVERLAP]
+        start += _SLICE
+        start = max(start, content.find(b"\n", start, start + _OVERLAP // 2) + 1)
 
 
 def _undone(content: bytes, depth: int) -> Iterator[bytes]:

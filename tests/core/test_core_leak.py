@@ -130,6 +130,10 @@ RETURNED: Final[dict[str, Shape]] = {
     "enclosed in quoted-printable": lambda ours, _: as_quoted_printable(ours, "message/rfc822"),
     "a letter in base64 in a letter in base64": lambda ours, _: as_base64(as_base64(ours), "message/rfc822"),
     "uuencoded": lambda ours, _: letter(b"see\n\n" + uuencoded(ours)),
+    "in the midst of 3 MiB": lambda ours, _: as_base64(b"\0" * 1_500_000 + ours + b"\0" * 1_000_000, "application/octet-stream"),
+    "across the end of a slice": lambda ours, _: letter(
+        b"x" * (2**20 - len(HEAD) - 2_500) + b"\r\n" + quoted(ours.decode()).encode()
+    ),
     "UTF-16": lambda _, text: as_base64(text.encode("utf-16"), "text/plain; charset=utf-16"),
     "lines ended by CR": lambda _, text: letter(quoted(text).encode()).replace(b"\r\n", b"\r"),
     "behind a picture of a megabyte": lambda _, text: enclosed(

@@ -33,7 +33,7 @@ class Place(StrEnum):
     """Where the moment is caught: in the process itself, or from outside, on its line to the mail server."""
 
     COMMIT = "commit"  # of a transaction
-    CALL = "call"  # of a function that touches keys
+    CALL = "call"  # of a function that touches keys, or the files beside them
     IMAP = "imap"
     SMTP = "smtp"
 
@@ -173,14 +173,17 @@ SILENT: Final[Mapping[str, str]] = {
     "letters filed": "mailer.store.ledger:filed",
     "lease taken": "mailer.store.leases:acquire",
     "lease left": "mailer.store.leases:release",
+    "checkpoint noted": "mailer.store.checkpoints:put",
 }
 
-# Calls that touch keys: name -> the function.
+# Calls that touch keys, or the files beside them: name -> the function.
 CALLS: Final[Mapping[str, str]] = {
     "reply sealed": "mailer.edge.keys:Keyring.seal",
     "reply opened": "mailer.edge.keys:Keyring.open",
     "key written": "mailer.edge.keys:_write",
     "login noted": "mailer.edge.marks_handed:HandedOutFile.note",
+    "checkpoint signed": "mailer.core.note:sign",
+    "checkpoint published": "mailer.edge.checkpoints:CheckpointFile.append",
 }
 
 IMAP: Final = ("login", "select", "search", "headers", "whole", "move", "idle")
@@ -190,7 +193,7 @@ _BY_PART: Final[Sequence[tuple[Part, Place, Sequence[str]]]] = (
     *((part, Place.COMMIT, (event,)) for event, part in EVENTS.items()),
     (Part.DESK, Place.COMMIT, tuple(SILENT)),
     (Part.COURIER, Place.COMMIT, ("lease taken", "lease left")),
-    (Part.DESK, Place.CALL, ("reply sealed", "login noted")),
+    (Part.DESK, Place.CALL, ("reply sealed", "login noted", "checkpoint signed", "checkpoint published")),
     (Part.COURIER, Place.CALL, ("reply opened", "key written")),
     (Part.DESK, Place.IMAP, IMAP),
     (Part.COURIER, Place.SMTP, SMTP),

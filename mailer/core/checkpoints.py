@@ -23,7 +23,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -98,13 +98,15 @@ class Restored:
 class Lost:
     """A key declared lost; so says the checkpoint of `size`. `proven`: the size of the last good one of the old key.
 
-    `carried_out`: the new key is ours, or leads to it; until then the old one is.
+    `carried_out`: the new key is ours, or leads to it; until then the old one is. `given_up`: by a later restore, the record that
+    told of it too.
     """
 
     change: KeyChange
     proven: int
     size: int
     carried_out: bool
+    given_up: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +124,10 @@ class History:
     @property
     def last(self) -> Published | None:
         return self.valid[-1] if self.valid else None
+
+    def back_to(self, size: int) -> History:
+        """What is left of it when everything beyond `size` is given up."""
+        return replace(self, valid=_up_to(self.valid, size), lost=_given_up(self.lost, size))
 
 
 NOTHING: Final = History()
@@ -227,7 +233,8 @@ def history(published: Sequence[Published], key: PublicKey, *, before: History =
             turns = turns[1:]
         if checkpoint.restored is not None and (carried_out or not is_loss):
             restored.append(Restored(kept=checkpoint.restored, lost=_size(valid), size=checkpoint.size))
-            valid = [other for other in valid if other.checkpoint.size <= checkpoint.restored]
+            valid = list(_up_to(valid, checkpoint.restored))
+            lost = list(_given_up(lost, checkpoint.restored))
         if change is not None and is_loss:
             lost.append(Lost(change=change, proven=_size(valid), size=checkpoint.size, carried_out=carried_out))
         if carried_out or not is_loss:
@@ -241,6 +248,14 @@ def _signers(change: KeyChange | None, turn: PublicKey) -> tuple[PublicKey, ...]
         return (turn,)
     concerned = (change.old, change.new) if change.lost else (change.old,)  # a loss may be declared once more, after a crash
     return change.signers if turn in concerned else ()
+
+
+def _up_to(valid: Iterable[Published], size: int) -> tuple[Published, ...]:
+    return tuple(one for one in valid if one.checkpoint.size <= size)
+
+
+def _given_up(lost: Iterable[Lost], size: int) -> tuple[Lost, ...]:
+    return tuple(replace(one, given_up=one.given_up or one.size > size) for one in lost)
 
 
 def _size(valid: Sequence[Published]) -> int:

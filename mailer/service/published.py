@@ -15,8 +15,8 @@ from mailer.store import checkpoints as kept
 def history(office: Office, file: Path | None = None) -> History | None:
     """From `file`, or from where the office publishes; None when nothing was published yet, so nothing can be compared.
 
-    SetupError when what should be there is not. A copy may be older than the last change of key or declared restore: these are
-    taken from the database, where they are signed as well.
+    SetupError when what should be there is not. A copy may be older than the last change of key, or declared loss or restore:
+    these are taken from the database, where they are signed as well.
     """
     source = office.checkpoint_file() if file is None else CheckpointFile(path=file)
     own = checkpoints.origin(office.instance)
@@ -39,7 +39,7 @@ def history(office: Office, file: Path | None = None) -> History | None:
 
 
 def _turning_points(published: list[Published], known: list[Published]) -> list[Published]:
-    """Changes of key and declared restores that came after the last checkpoint of this copy."""
+    """Changes of key, declared losses and restores that came after the last checkpoint of this copy."""
     there = {one.code for one in published}
     last = max((at for at, one in enumerate(known) if one.code in there), default=-1)
     return [

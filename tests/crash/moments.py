@@ -137,6 +137,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
     "audit.key-changed": "tests/flow/test_flow_checkpoint.py",
+    "audit.key-lost": "tests/crash/test_crash_lostkey.py",
     "audit.pruned": "tests/flow/test_flow_pruning.py",
     "audit.restored": "tests/flow/test_flow_checkpoint.py",
     "command.failed": "tests/cli/test_cli_record_of_commands.py",

@@ -12,8 +12,8 @@ A checkpoint is a signed note (`core.note`) whose text is that of C2SP tlog-chec
     lost-key <public key>, next-key <public key>        only when nobody has the old key any more: the first of the new one
 
 Published checkpoints stand one after the other, each followed by an empty line. What a crash cut off is no checkpoint and is passed
-over; a whole one that is not signed by the key whose turn it is has been forged. That a key was lost, its successor alone says: it is
-believed no further than the record says so too, and a person who knows the new key.
+over; a whole one that is not signed by the key whose turn it is has been forged. That a key was lost, its successor alone says: it
+is believed only as far as the record says so too, and a person who knows the new key.
 """
 
 from __future__ import annotations

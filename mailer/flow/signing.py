@@ -9,7 +9,7 @@ the continuation of that, unless a restore was declared on the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -99,7 +99,7 @@ class Signer:
 
     def looked_lost(self) -> tuple[PublicKey, Range] | Fault:
         """What `declare_loss` would declare: the key, and the edge of the record. RefusedError while nothing is lost."""
-        with self._file.turn():
+        with self._look():
             old = self._lost_key()
             edge = self._edge_to_sign(old)
             return edge if isinstance(edge, Fault) else (old, edge)
@@ -107,8 +107,18 @@ class Signer:
     @contextmanager
     def standing(self) -> Iterator[History]:
         """What the record must agree with now; nothing is published meanwhile."""
-        with self._file.turn():
+        with self._look():
             yield self._standing(self._keys.public())[0]
+
+    def due(self) -> int | Fault:
+        """How many records `publish` would sign now, or why it would not; nothing is signed."""
+        with self._look():
+            edge = self._edge_to_sign(self._keys.signer()[0])
+        return edge if isinstance(edge, Fault) else edge.size
+
+    def _look(self) -> AbstractContextManager[None]:
+        """Nobody signs meanwhile; a file that is not there is not made."""
+        return self._file.turn() if self._file.exists() else nullcontext()
 
     def _lost_key(self) -> PublicKey:
         old = self._keys.public()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailer.core import checkpoints
+from mailer.core import checkpoints, note
 from mailer.core.checkpoints import History, Published
+from mailer.core.note import NoteError, PublicKey
 from mailer.edge.checkpoints import CheckpointFile
 from mailer.errors import SetupError
 from mailer.service.office import Office
@@ -36,6 +37,19 @@ def history(office: Office, file: Path | None = None) -> History | None:
             return None
         raise SetupError("the file {path} holds no checkpoint of this office", path=source.path)
     return checkpoints.history([*published, *_turning_points(published, known)], office.signing_key().public())
+
+
+def key_of(office: Office, written: str, published: History | None) -> PublicKey:
+    """A public key of this office, as somebody has it on paper. SetupError if it is none, or there is nothing to compare it with."""
+    try:
+        key = note.read_key(written.strip())
+    except NoteError as error:
+        raise SetupError("this is no public key as checkpoint.pub holds it: {key}", key=written) from error
+    if key.name != checkpoints.origin(office.instance):
+        raise SetupError("the key belongs to another office: {name}", name=key.name)
+    if published is None:
+        raise SetupError("nothing was signed yet that a key could be compared with")
+    return key
 
 
 def _turning_points(published: list[Published], known: list[Published]) -> list[Published]:

@@ -86,6 +86,7 @@ class Walk:
         """`said`: what was published, to be agreed with; `since`: of records before it only the leaves are read."""
         self.edge = start or Range()
         self.proven = self.edge.size
+        self._proven_before = 0
         self.restored: list[tuple[int, int]] = []
         self.pruned: Anchor | None = None
         self._key = key
@@ -137,8 +138,11 @@ class Walk:
             self.edge = self.edge.grown(leaves[self.edge.size - start : checkpoint.size - start])
             if self.edge.root() != checkpoint.root:
                 why = TamperedError("the records up to {size} are not those that a checkpoint signed", size=checkpoint.size)
+                if checkpoint.size == self.proven:  # another one of this very size agreed
+                    self.proven = self._proven_before
                 return Fault(seq=self.proven + 1, why=why)
-            self.proven = checkpoint.size
+            if checkpoint.size > self.proven:
+                self._proven_before, self.proven = self.proven, checkpoint.size
         self.edge = self.edge.grown(leaves[self.edge.size - start :])
         if self.edge.size < upto:
             return Fault(seq=self.edge.size + 1, why=TamperedError("a record is missing"))

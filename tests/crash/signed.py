@@ -60,7 +60,7 @@ def _apart(published: Sequence[str], noted: Sequence[str], deaths: int) -> Itera
 
 
 def _is_signed(one: re.Match[str], public_key: str) -> bool:
-    key = base64.b64decode(public_key.rsplit("+", 1)[1])[1:]
+    key = base64.b64decode(public_key.split("+", 2)[2])[1:]
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(one["signature"])[_KEY_ID_BYTES:], one["text"].encode())
     except InvalidSignature:

@@ -20,7 +20,7 @@ def upgraded(worker: Worker, *, before: str | None, after: str) -> None:
         unit.tell("database.upgraded", importance="notice", before=before, after=after)
 
 
-def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int, int]:
+def declare_restore(worker: Worker, signer: Signer, *, reason: str, dry_run: bool = False) -> tuple[int, int]:
     """Say on the record that the database is an older one, brought back from a backup; the next checkpoint goes on from there.
 
     Returns up to which record the published checkpoints still hold, and how many records the last of them had signed. RefusedError
@@ -35,7 +35,7 @@ def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int
             raise RefusedError("record {seq}: {why}; no restore does that", seq=damage.seq, why=damage.why)
         if (_read(worker, compared) or compared.beyond()) is None:
             raise RefusedError("the record agrees with all published checkpoints: there is no restore to declare")
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         unit.tell(
             "audit.restored",
             importance="alarm",
@@ -65,6 +65,14 @@ def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
     return found
 
 
+def signable(signer: Signer) -> int:
+    """How many records would be signed now. RefusedError when the record cannot be signed as it is."""
+    found = signer.due()
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    return found
+
+
 def look_at_lost_key(signer: Signer) -> tuple[PublicKey, int]:
     """Which key `declare_lost_key` would declare lost, and how many records its successor would sign. RefusedError as there."""
     found = signer.looked_lost()
@@ -77,7 +85,7 @@ def look_at_lost_key(signer: Signer) -> tuple[PublicKey, int]:
 def declare_lost_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
     """Say on the record that nobody has the private half of the key any more, and sign with a new one, which is then in its place.
 
-    Done again after a crash, it goes on. RefusedError while the private half is there, or when the record cannot be signed as it is.
+    Done again after a crash, it goes on. RefusedError while the private half is there, or if the record cannot be signed as it is.
     """
 
     def tell(change: KeyChange, edge: Range) -> None:

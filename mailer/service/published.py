@@ -40,7 +40,7 @@ def history(office: Office, file: Path | None = None) -> History | None:
 
 
 def key_of(office: Office, written: str, published: History | None) -> PublicKey:
-    """A public key of this office, as somebody has it on paper. SetupError if it is none, or there is nothing to compare it with."""
+    """A public key of this office, as somebody has it on paper. SetupError if it is none, or nothing is there to compare."""
     try:
         key = note.read_key(written.strip())
     except NoteError as error:

@@ -185,6 +185,7 @@ CALLS: Final[Mapping[str, str]] = {
     "login noted": "mailer.edge.marks_handed:HandedOutFile.note",
     "checkpoint signed": "mailer.core.note:sign",
     "checkpoint published": "mailer.edge.checkpoints:CheckpointFile.append",
+    "signing key written": "mailer.edge.signing:_put",
 }
 
 IMAP: Final = ("login", "select", "search", "headers", "whole", "move", "idle")

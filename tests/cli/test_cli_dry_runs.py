@@ -223,7 +223,9 @@ def older(shell: Shell) -> None:
         pytest.param(as_founded, "keys destroy-expired", 0, ["there is nothing to destroy"], id="nothing-to-destroy"),
         pytest.param(restored, "audit declare-restore --reason x", 0, ["would be declared: ", "nothing was changed"], id="restore"),
         pytest.param(as_founded, "audit change-key --reason x", 0, ["the old key would name a new one"], id="change-key"),
-        pytest.param(halved, "audit declare-lost-key --reason x", 0, ["the lost key: ", "nothing was changed"], id="lost-key"),
+        pytest.param(
+            halved, "audit declare-lost-key --reason x --yes", 0, ["the lost key: ", "nothing was changed"], id="lost-key"
+        ),
         pytest.param(
             bare,
             "init --eject",

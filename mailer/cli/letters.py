@@ -14,10 +14,13 @@ import typer
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
-from mailer.cli.show import LARGEST, brief, local, minute, print_json, safe_text, say, table
+from mailer.cli.show import LARGEST, local, minute, print_json, safe_text, say, say_long, table
+from mailer.cli.timeline import show_entry
+from mailer.model import Kind
 from mailer.states import LetterState
 
 if TYPE_CHECKING:
+    from mailer.flow.report.letters import LetterView
     from mailer.service.office import Office
     from mailer.store.letters import Kept
 
@@ -54,10 +57,18 @@ def _list(
         return
     zone = office.config.zone
     table(
-        ["№", _("received"), _("from"), _("subject"), _("kind"), _("verdict"), _("reason"), _("state")],
-        ((v.id, minute(v.received_at, zone), v.sender, v.subject, v.kind, v.verdict, v.reason, v.state) for v in views),
+        ["№", _("received"), _("from"), _("subject"), _("decision")],
+        ((view.id, minute(view.received_at, zone), view.sender, view.subject, _decision(view)) for view in views),
         empty=_("there are no letters"),
     )
+
+
+def _decision(view: LetterView) -> str:
+    """The verdict, or the state of a letter that was not read; its reason, and its kind unless it is a request."""
+    read = view.state == LetterState.READ
+    about = [view.reason if read else None, None if view.kind == Kind.REQUEST else view.kind]
+    said = ", ".join(dict.fromkeys(one for one in about if one is not None))
+    return f"{view.verdict if read else view.state}" + (f" ({said})" if said else "")
 
 
 def _show(
@@ -79,24 +90,16 @@ def _show(
         return
     zone = office.config.zone
     say(_("letter {id}, {kind}, {state}").format(id=view.id, kind=view.kind, state=view.state))
-    say(
-        "  "
-        + _("received: {at}; {size} bytes; {mailbox}").format(
-            at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox
-        )
-    )
-    say("  " + _("from: {sender}").format(sender=safe_text(view.sender or "?")))
-    say("  " + _("subject: {subject}").format(subject=safe_text(view.subject or "")))
+    said = _("received: {at}; {size} bytes; {mailbox}")
+    say_long(said.format(at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox))
+    say_long(_("from: {sender}").format(sender=safe_text(view.sender or "?")))
+    say_long(_("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
-        say("  " + _("person: {person}").format(person=safe_text(reading.person.canonical)))
-    say(
-        "  "
-        + _("verdict: {verdict} ({rule}, {reason})").format(
-            verdict=view.verdict or "-", rule=view.rule_id or "-", reason=view.reason or "-"
-        )
-    )
+        say_long(_("person: {person}").format(person=safe_text(reading.person.canonical)))
+    said = _("verdict: {verdict} ({rule}, {reason})")
+    say_long(said.format(verdict=view.verdict or "-", rule=view.rule_id or "-", reason=view.reason or "-"))
     for entry in timeline:
-        say(f"  {local(entry.at, zone)}  {entry.event:<22} {safe_text(brief(entry.details))}")
+        show_entry(entry, zone)
 
 
 def _retry(

@@ -17,12 +17,13 @@ from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, giv
 from mailer.cli.show import LARGEST, local, minute, print_json, safe_text, say, say_long, table
 from mailer.cli.timeline import show_entry
 from mailer.model import Kind
-from mailer.states import LetterState
+from mailer.states import LetterState, RequestState
 
 if TYPE_CHECKING:
     from mailer.flow.report.letters import LetterView
     from mailer.service.office import Office
     from mailer.store.letters import Kept
+    from mailer.store.requests import Request
 
 
 def add_to(app: typer.Typer) -> None:
@@ -139,10 +140,13 @@ def _forward(
     as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
+    from mailer.store import requests
 
     why = given(reason)
-    with officer_of(context, "letters forward", about=numbers, dry_run=dry_run) as (_office, worker):
+    with officer_of(context, "letters forward", about=numbers, dry_run=dry_run) as (office, worker):
         found = override.forward(worker, numbers, reason=why, dry_run=dry_run)
+        with office.database.reading() as tx:
+            opened = {kept.id: requests.of_letter(tx, kept.id) for kept in found}
     for kept in found:
         if as_json:
             print_json({"letter": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
@@ -150,6 +154,16 @@ def _forward(
             say(_("letter {id} would be put back into {mailbox}; nothing was changed").format(id=kept.id, mailbox=kept.mailbox))
         else:
             say(_("letter {id}: the service puts it back into {mailbox}").format(id=kept.id, mailbox=kept.mailbox))
+            _show_open(opened[kept.id])
+
+
+def _show_open(request: Request | None) -> None:
+    """That a letter was put back decides nothing about its request."""
+    if request is not None and request.state in {RequestState.HELD, RequestState.APPROVED}:
+        said = _(
+            "request {id} is still {state}: if people answer it themselves, `mailer requests withdraw {id} --reason …` closes it"
+        )
+        say_long(said.format(id=request.id, state=request.state.value))
 
 
 def _rescan(

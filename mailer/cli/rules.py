@@ -138,7 +138,7 @@ def _show(
         differ = rules.digest(office.rule_texts()) != ruleset.hash
     places = [place for place, rule in enumerate(ruleset.rules) if rule_id in {"", rule.id}]
     if not places:
-        raise NotFoundError("there is no rule {id} in force", id=safe_text(rule_id))
+        raise NotFoundError("there is no rule {id} in force: `mailer rules show` shows those there are", id=safe_text(rule_id))
     if as_json:
         for place in places:
             print_json(_rule_as_object(ruleset, place))

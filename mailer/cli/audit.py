@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli import exporting, pruning
+from mailer.cli import exporting, lostkey, pruning
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines, AsObject, Because, given
+from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import RefusedError, SetupError
 
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
-    noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
+    noun.command(
+        "verify",
+        help=_(
+            "Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify, 3: a lost key to be compared)."
+        ),
+    )(_verify)
     noun.command(
         "verify-letter",
         help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not, 2: nobody can tell)."),
@@ -31,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
+    lostkey.add_to(noun)
     exporting.add_to(noun)
     pruning.add_to(noun)
     app.add_typer(noun, name="audit")
@@ -67,6 +73,9 @@ def _verify(
     file: Annotated[
         Path | None, typer.Option("--checkpoints", help=_("Compare with this copy of the published checkpoints."))
     ] = None,
+    public_key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help=_("The office's public key, as you have it on paper."))
+    ] = None,
     as_json: AsObject = False,
 ) -> int:
     from mailer.service import published
@@ -75,14 +84,21 @@ def _verify(
     with office_of(context) as office:
         try:
             key, history = office.pen().key, published.history(office, file)
+            trusted = None if public_key is None else published.key_of(office, public_key, history)
         except SetupError as error:
             raise SetupError("CANNOT VERIFY: {why}", why=error) from error
-        verdict = verification.verify(office.database, key, history, since=since)
+        verdict = verification.verify(office.database, key, history, since=since, trusted=trusted)
+        zone = office.config.zone
     if as_json:
         print_json(_shown(verdict))
     else:
         say(_sentence(verdict))
-    return 0 if verdict.fault is None else 1
+        for one in verdict.lost:
+            for line in lostkey.lines(one, zone):
+                say(line)
+    if verdict.fault is not None:
+        return 1
+    return 0 if all(one.confirmed for one in verdict.lost) else 3
 
 
 def _shown(verdict: Verdict) -> dict[str, object]:
@@ -92,6 +108,7 @@ def _shown(verdict: Verdict) -> dict[str, object]:
         "records": verdict.checked,
         "signed": verdict.signed,
         "restored": [asdict(one) for one in verdict.restored],
+        "lost_keys": [lostkey.as_object(one) for one in verdict.lost],
         "pruned": verdict.pruned.edge.size if verdict.pruned else None,
         "seq": fault and fault.seq,
         "why": fault and str(fault.why),
@@ -193,14 +210,22 @@ def _checkpoints(context: typer.Context) -> None:
 def _declare_restore(
     context: typer.Context,
     reason: Because,
+    dry_run: OnlyTry = False,
 ) -> None:
     from mailer.flow.override import record as override
     from mailer.store.verification import Fault
 
     why = given(reason)
-    with officer_of(context, "audit declare-restore") as (office, worker):
+    with officer_of(context, "audit declare-restore", dry_run=dry_run) as (office, worker):
         signer = office.record_signer(worker)
-        kept, lost = override.declare_restore(worker, signer, reason=why)
+        kept, lost = override.declare_restore(worker, signer, reason=why, dry_run=dry_run)
+        if dry_run:
+            said = _(
+                "would be declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, would be given up; "
+                "nothing was changed"
+            )
+            say(said.format(kept=kept, lost=lost))
+            return
         say(
             _("declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, is given up").format(
                 kept=kept, lost=lost
@@ -215,11 +240,16 @@ def _declare_restore(
 def _change_key(
     context: typer.Context,
     reason: Because,
+    dry_run: OnlyTry = False,
 ) -> None:
     from mailer.flow.override import record as override
 
     why = given(reason)
-    with officer_of(context, "audit change-key") as (office, worker):
+    with officer_of(context, "audit change-key", dry_run=dry_run) as (office, worker):
+        if dry_run:
+            said = _("the old key would name a new one in the checkpoint of {count} records; nothing was changed")
+            say(said.format(count=override.signable(office.record_signer(worker))))
+            return
         found = override.change_key(worker, office.record_signer(worker), reason=why)
         key = office.signing_key()
     say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))

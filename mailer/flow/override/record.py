@@ -1,11 +1,15 @@
-"""The record itself: its database is upgraded, a restore from a backup is declared, the key that signs checkpoints is changed."""
+"""The record itself: its database is upgraded, a restore from a backup is declared, the key that signs checkpoints is changed, or
+declared lost.
+"""
 
 from __future__ import annotations
 
-from mailer.core.checkpoints import Published
+from mailer.core.checkpoints import KeyChange, Published
+from mailer.core.merkle import Range
+from mailer.core.note import PublicKey
 from mailer.errors import RefusedError
 from mailer.flow.signing import Signer
-from mailer.store import audit
+from mailer.store import audit, lostkeys
 from mailer.store.verification import Fault, Walk
 from mailer.store.work import Worker
 
@@ -16,7 +20,7 @@ def upgraded(worker: Worker, *, before: str | None, after: str) -> None:
         unit.tell("database.upgraded", importance="notice", before=before, after=after)
 
 
-def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int, int]:
+def declare_restore(worker: Worker, signer: Signer, *, reason: str, dry_run: bool = False) -> tuple[int, int]:
     """Say on the record that the database is an older one, brought back from a backup; the next checkpoint goes on from there.
 
     Returns up to which record the published checkpoints still hold, and how many records the last of them had signed. RefusedError
@@ -31,7 +35,7 @@ def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int
             raise RefusedError("record {seq}: {why}; no restore does that", seq=damage.seq, why=damage.why)
         if (_read(worker, compared) or compared.beyond()) is None:
             raise RefusedError("the record agrees with all published checkpoints: there is no restore to declare")
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         unit.tell(
             "audit.restored",
             importance="alarm",
@@ -47,7 +51,7 @@ def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
     """Have the old key name a new one in its last checkpoint. RefusedError when the record cannot be signed as it is."""
     found = signer.change_key(worker.pen.randbytes)
     if isinstance(found, Fault):
-        raise RefusedError("record {seq}: {why}; nothing was signed", seq=found.seq, why=found.why)
+        raise _unsigned(found)
     change = found.checkpoint.change
     with worker.writing() as unit:
         unit.tell(
@@ -59,6 +63,54 @@ def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
             reason=reason,
         )
     return found
+
+
+def signable(signer: Signer) -> int:
+    """How many records would be signed now. RefusedError when the record cannot be signed as it is."""
+    found = signer.due()
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    return found
+
+
+def look_at_lost_key(signer: Signer) -> tuple[PublicKey, int]:
+    """Which key `declare_lost_key` would declare lost, and how many records its successor would sign. RefusedError as there."""
+    found = signer.looked_lost()
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    key, edge = found
+    return key, edge.size
+
+
+def declare_lost_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
+    """Say on the record that nobody has the private half of the key any more, and sign with a new one, which is then in its place.
+
+    Done again after a crash, it goes on. RefusedError while the private half is there, or if the record cannot be signed as it is.
+    """
+
+    def tell(change: KeyChange, edge: Range) -> None:
+        with worker.reading() as tx:
+            if lostkeys.told(tx, worker.pen.key, change) is not None:
+                return
+        with worker.writing() as unit:
+            unit.tell(
+                "audit.key-lost",
+                importance="alarm",
+                size=edge.size,
+                root=edge.root().hex(),
+                old=str(change.old),
+                new=str(change.new),
+                reason=reason,
+            )
+
+    found = signer.declare_loss(worker.pen.randbytes, tell)
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    return found
+
+
+def _unsigned(fault: Fault) -> RefusedError:
+    return RefusedError("record {seq}: {why}; nothing was signed", seq=fault.seq, why=fault.why)
 
 
 def _read(worker: Worker, walk: Walk) -> Fault | None:

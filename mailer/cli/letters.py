@@ -21,10 +21,7 @@ from mailer.states import LetterState, RequestState
 
 if TYPE_CHECKING:
     from mailer.flow.report.letters import LetterView
-<<<<<<< HEAD
     from mailer.flow.report.records import Entry
-=======
->>>>>>> main
     from mailer.service.office import Office
     from mailer.store.letters import Kept
     from mailer.store.requests import Request
@@ -95,22 +92,11 @@ def _show(
         return
     zone = office.config.zone
     say(_("letter {id}, {kind}, {state}").format(id=view.id, kind=view.kind, state=view.state))
-<<<<<<< HEAD
-    say(
-        "  "
-        + _("received: {at}; {size} bytes; {mailbox}").format(
-            at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox
-        )
-    )
-    say("  " + _kept(view, timeline))
-    say("  " + _("from: {sender}").format(sender=safe_text(view.sender or "?")))
-    say("  " + _("subject: {subject}").format(subject=safe_text(view.subject or "")))
-=======
     said = _("received: {at}; {size} bytes; {mailbox}")
     say_long(said.format(at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox))
+    say_long(_kept(view, timeline))
     say_long(_("from: {sender}").format(sender=safe_text(view.sender or "?")))
     say_long(_("subject: {subject}").format(subject=safe_text(view.subject or "")))
->>>>>>> main
     if reading is not None and reading.person is not None:
         say_long(_("person: {person}").format(person=safe_text(reading.person.canonical)))
     said = _("verdict: {verdict} ({rule}, {reason})")

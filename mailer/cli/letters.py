@@ -55,7 +55,7 @@ def _list(
     zone = office.config.zone
     table(
         ["№", _("received"), _("from"), _("subject"), _("kind"), _("verdict"), _("reason"), _("state")],
-        ((v.id, minute(v.received_at, zone), v.sender, v.subject, v.kind, v.verdict, v.reason, v.state) for v in views),
+        ((v.id, minute(v.received_at, zone), v.from_address, v.subject, v.kind, v.verdict, v.reason, v.state) for v in views),
         empty=_("there are no letters"),
     )
 
@@ -85,7 +85,7 @@ def _show(
             at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox
         )
     )
-    say("  " + _("from: {sender}").format(sender=safe_text(view.sender or "?")))
+    say("  " + _("from: {sender}").format(sender=safe_text(view.from_address or "?")))
     say("  " + _("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
         say("  " + _("person: {person}").format(person=safe_text(reading.person.canonical)))
@@ -140,7 +140,7 @@ def _forward(
         found = override.forward(worker, numbers, reason=why, dry_run=dry_run)
     for kept in found:
         if as_json:
-            print_json({"letter": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
+            print_json({"letter_id": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
         elif dry_run:
             say(_("letter {id} would be put back into {mailbox}; nothing was changed").format(id=kept.id, mailbox=kept.mailbox))
         else:
@@ -164,7 +164,7 @@ def _rescan(
         waiting = _left_in(office, since.date()) if dry_run else {}
     for mailbox in mailboxes:
         if as_json:
-            print_json({"mailbox": mailbox, "since": since.date(), "letters": waiting.get(mailbox), "changed": not dry_run})
+            print_json({"mailbox": mailbox, "since": since.date(), "left": waiting.get(mailbox), "changed": not dry_run})
         elif dry_run:
             said = _("{mailbox}: {count} letters would be looked at again; nothing was changed")
             say(said.format(mailbox=mailbox, count=waiting[mailbox]))
@@ -194,7 +194,7 @@ def _left_in(office: Office, since: date) -> dict[str, int]:
 def _show_changed(changed: Sequence[Kept], *, as_json: bool) -> None:
     for kept in changed:
         if as_json:
-            print_json({"letter": kept.id, "state": kept.state.value})
+            print_json({"letter_id": kept.id, "state": kept.state.value, "changed": True})
         else:
             say(_("letter {id}: {state}").format(id=kept.id, state=kept.state.value))
 

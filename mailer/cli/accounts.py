@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsObject, Because, given
+from mailer.cli.options import AsObject, Because, OnlyTry, given
 from mailer.cli.show import local, plain, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors
 
@@ -63,15 +63,19 @@ def _import(
     expires_column: Annotated[
         str, typer.Option("--expires-column", help=_("The column with the pair's end, if the file has one."), metavar="NAME")
     ] = "expires",
+    dry_run: OnlyTry = False,
 ) -> None:
     from mailer.flow import places
 
     if remove_file and file == "-":
         raise typer.BadParameter(_("there is no file to remove"), param_hint="--remove-file")
     content = _read(file)
-    with officer_of(context, "accounts import") as (office, worker):
+    with officer_of(context, "accounts import", dry_run=dry_run) as (office, worker):
         rows = _checked(office, file, content, expires_column)
-        places.import_pairs(worker, office.keyring, office.logins(), rows, randbytes=os.urandom)
+        places.import_pairs(worker, office.keyring, office.logins(), rows, randbytes=os.urandom, dry_run=dry_run)
+    if dry_run:
+        say(_("{count} pairs would be imported; nothing was changed").format(count=len(rows)))
+        return
     say(_("{count} pairs imported").format(count=len(rows)))
     if remove_file:
         _remove(Path(file), len(content))
@@ -127,31 +131,36 @@ def _reconcile(
     context: typer.Context,
     disable: Annotated[bool, typer.Option("--disable-orphans", help=_("End accounts that nothing living stands behind."))] = False,
     reason: Because = "",
+    dry_run: OnlyTry = False,
     as_json: AsObject = False,
 ) -> int:
     from mailer.flow import places
     from mailer.service.office import clock
 
     why = given(reason) if disable else ""
-    with officer_of(context, "accounts reconcile") as (office, worker):
+    with officer_of(context, "accounts reconcile", dry_run=dry_run) as (office, worker):
         if disable:
-            found = places.disable_orphans(worker, office.places(), reason=why)
+            found = places.disable_orphans(worker, office.places(), reason=why, dry_run=dry_run)
         else:
             with office.database.reading() as tx:
                 found = places.reconcile(tx, office.places(), clock(), key=office.pen().key)
     if as_json:
-        print_json({**plain(found), "changed": disable and bool(found.without_credential)})
+        print_json({**plain(found), "changed": disable and not dry_run and bool(found.without_credential)})
     else:
-        _show(found, office, disabled=disable)
+        _show(found, office, disable=disable, dry_run=dry_run)
     return 1 if found else 0
 
 
-def _show(found: Differences, office: Office, *, disabled: bool) -> None:
+def _show(found: Differences, office: Office, *, disable: bool, dry_run: bool) -> None:
     zone = office.config.zone
     if not found:
         say(_("accounts and credentials agree"))
         return
-    orphans = _("account without a living credential, disabled now") if disabled else _("account without a living credential")
+    orphans = _("account without a living credential")
+    if disable and dry_run:
+        orphans = _("account without a living credential, would be disabled")
+    elif disable:
+        orphans = _("account without a living credential, disabled now")
     what = [
         *((orphans, one.login, one.expires_at, one.credential_id) for one in found.without_credential),
         *(

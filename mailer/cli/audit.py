@@ -10,7 +10,7 @@ import typer
 
 from mailer.cli import exporting, pruning
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines, AsObject, Because, given
+from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
 from mailer.errors import RefusedError, SetupError
 
@@ -193,14 +193,22 @@ def _checkpoints(context: typer.Context) -> None:
 def _declare_restore(
     context: typer.Context,
     reason: Because,
+    dry_run: OnlyTry = False,
 ) -> None:
     from mailer.flow.override import record as override
     from mailer.store.verification import Fault
 
     why = given(reason)
-    with officer_of(context, "audit declare-restore") as (office, worker):
+    with officer_of(context, "audit declare-restore", dry_run=dry_run) as (office, worker):
         signer = office.record_signer(worker)
-        kept, lost = override.declare_restore(worker, signer, reason=why)
+        kept, lost = override.declare_restore(worker, signer, reason=why, dry_run=dry_run)
+        if dry_run:
+            said = _(
+                "would be declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, would be given up; "
+                "nothing was changed"
+            )
+            say(said.format(kept=kept, lost=lost))
+            return
         say(
             _("declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, is given up").format(
                 kept=kept, lost=lost
@@ -215,11 +223,16 @@ def _declare_restore(
 def _change_key(
     context: typer.Context,
     reason: Because,
+    dry_run: OnlyTry = False,
 ) -> None:
     from mailer.flow.override import record as override
 
     why = given(reason)
-    with officer_of(context, "audit change-key") as (office, worker):
+    with officer_of(context, "audit change-key", dry_run=dry_run) as (office, worker):
+        if dry_run:
+            said = _("the old key would name a new one in the checkpoint of {count} records; nothing was changed")
+            say(said.format(count=override.signable(office.record_signer(worker))))
+            return
         found = override.change_key(worker, office.record_signer(worker), reason=why)
         key = office.signing_key()
     say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from gettext import gettext as _
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines
+from mailer.cli.options import AsLines, OnlyTry
 from mailer.cli.show import plain, print_json, safe_text, say, table, translated
 from mailer.core.custody import KeyKind, loss
 from mailer.errors import N_, SetupErrors
@@ -66,11 +67,14 @@ def _list(context: typer.Context, as_json: AsLines = False) -> int:
     return 1 if missing else 0
 
 
-def _new(context: typer.Context) -> None:
+def _new(context: typer.Context, dry_run: OnlyTry = False) -> None:
     from mailer.flow import custody
 
-    with officer_of(context, "keys new") as (office, worker):
+    with officer_of(context, "keys new", dry_run=dry_run) as (office, worker):
         keyring = office.keyring
+        if dry_run:
+            _say_wanting(custody.wanting(keyring, worker.clock().date()))
+            return
         custody.open_epoch(worker, keyring)
         if not keyring.pools():
             custody.rotate(worker, keyring, KeyKind.POOL)
@@ -81,10 +85,24 @@ def _new(context: typer.Context) -> None:
         )
 
 
-def _rotate(context: typer.Context, kind: Annotated[KeyKind, typer.Argument(metavar="KIND", help="epoch, pepper, pool")]) -> None:
+def _say_wanting(wanting: Sequence[tuple[KeyKind, str]]) -> None:
+    for kind, name in wanting:
+        say(_("{kind}: the key {name} would be made").format(kind=kind.value, name=name))
+    say(_("nothing was changed") if wanting else _("nothing is missing of today's keys"))
+
+
+def _rotate(
+    context: typer.Context,
+    kind: Annotated[KeyKind, typer.Argument(metavar="KIND", help="epoch, pepper, pool")],
+    dry_run: OnlyTry = False,
+) -> None:
     from mailer.flow import custody
 
-    with officer_of(context, "keys rotate", about=[kind.value]) as (office, worker):
+    with officer_of(context, "keys rotate", about=[kind.value], dry_run=dry_run) as (office, worker):
+        if dry_run:
+            name = custody.next_name(office.keyring, kind, worker.clock().date())
+            say(_("{kind}: the new key would be {name}; nothing was changed").format(kind=kind.value, name=name))
+            return
         name = custody.rotate(worker, office.keyring, kind)
     say(_("{kind}: the new key is {name}").format(kind=kind.value, name=name))
     if kind is KeyKind.PEPPER:
@@ -93,12 +111,16 @@ def _rotate(context: typer.Context, kind: Annotated[KeyKind, typer.Argument(meta
         say(_("put the new file into the backup; the older pool key is needed as long as a pair is sealed to it"))
 
 
-def _destroy(context: typer.Context) -> None:
+def _destroy(context: typer.Context, dry_run: OnlyTry = False) -> None:
     from mailer.flow import custody
 
-    with officer_of(context, "keys destroy-expired") as (office, worker):
-        destroyed = custody.destroy_expired(worker, office.keyring)
-    say(_("destroyed: {days}").format(days=", ".join(destroyed)) if destroyed else _("there is nothing to destroy"))
+    with officer_of(context, "keys destroy-expired", dry_run=dry_run) as (office, worker):
+        days = (custody.expired if dry_run else custody.destroy_expired)(worker, office.keyring)
+    if not days:
+        say(_("there is nothing to destroy"))
+        return
+    said = _("would be destroyed: {days}; nothing was changed") if dry_run else _("destroyed: {days}")
+    say(said.format(days=", ".join(days)))
 
 
 def _check(context: typer.Context, place: Annotated[Path, typer.Argument(metavar="DIR|FILE")]) -> int:

@@ -103,26 +103,28 @@ def _retry(
     context: typer.Context,
     numbers: Numbers,
     reason: Because,
+    dry_run: OnlyTry = False,
     as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
 
     why = given(reason)
-    with officer_of(context, "letters retry", about=numbers) as (_office, worker):
-        _show_changed(override.retry(worker, numbers, reason=why), as_json=as_json)
+    with officer_of(context, "letters retry", about=numbers, dry_run=dry_run) as (_office, worker):
+        _show_changed(override.retry(worker, numbers, reason=why, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
 
 
 def _drop(
     context: typer.Context,
     numbers: Numbers,
     reason: Because,
+    dry_run: OnlyTry = False,
     as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
 
     why = given(reason)
-    with officer_of(context, "letters drop", about=numbers) as (_office, worker):
-        _show_changed(override.drop(worker, numbers, reason=why), as_json=as_json)
+    with officer_of(context, "letters drop", about=numbers, dry_run=dry_run) as (_office, worker):
+        _show_changed(override.drop(worker, numbers, reason=why, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
 
 
 def _forward(
@@ -191,12 +193,13 @@ def _left_in(office: Office, since: date) -> dict[str, int]:
     return found
 
 
-def _show_changed(changed: Sequence[Kept], *, as_json: bool) -> None:
+def _show_changed(changed: Sequence[Kept], *, dry_run: bool, as_json: bool) -> None:
     for kept in changed:
         if as_json:
-            print_json({"letter_id": kept.id, "state": kept.state.value, "changed": True})
-        else:
-            say(_("letter {id}: {state}").format(id=kept.id, state=kept.state.value))
+            print_json({"letter_id": kept.id, "state": kept.state.value, "changed": not dry_run})
+            continue
+        said = _("letter {id} would be {state}; nothing was changed") if dry_run else _("letter {id}: {state}")
+        say(said.format(id=kept.id, state=kept.state.value))
 
 
 def _export(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines
+from mailer.cli.options import AsLines, OnlyTry
 from mailer.cli.show import print_json, safe_text, say, table
 from mailer.errors import NotFoundError
 
@@ -49,16 +49,23 @@ def _check(context: typer.Context) -> int:
     return 1
 
 
-def _activate(context: typer.Context) -> None:
+def _activate(context: typer.Context, dry_run: OnlyTry = False) -> None:
     from mailer.core import rules
     from mailer.flow.override import policy as override
 
-    with officer_of(context, "rules activate") as (office, worker):
+    with officer_of(context, "rules activate", dry_run=dry_run) as (office, worker):
         texts = office.rule_texts()
         ruleset = rules.load(texts)
         office.templates(ruleset)
-        override.activate(worker, ruleset, texts)
-    say(_("activated: {count} rules, hash {hash}; restart `mailer run`").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
+        if dry_run:
+            override.refuse_failing(ruleset)
+        else:
+            override.activate(worker, ruleset, texts)
+    if dry_run:
+        said = _("would be activated: {count} rules, hash {hash}; nothing was changed")
+    else:
+        said = _("activated: {count} rules, hash {hash}; restart `mailer run`")
+    say(said.format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
 
 
 def _test(context: typer.Context, as_json: AsLines = False) -> int:

@@ -27,13 +27,20 @@ PREFIX = "MAILER_"
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """Read and check the configuration; SetupErrors name everything that is wrong and what to do."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise SetupError(
             "there is no configuration at {path}: `mailer init` writes one, --config FILE names another", path=path
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError("the configuration {path} cannot be read: {why}", path=path, why=error) from error
+    return read(text, path, environ)
+
+
+def read(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    """The configuration that stands, or would stand, at `path`; SetupErrors as `load`."""
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SetupError("the configuration {path} is not valid TOML: {why}", path=path, why=error) from error
     problems = _overlay(data, environ)

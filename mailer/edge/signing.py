@@ -37,13 +37,18 @@ class SigningKey:
         return self.directory / "checkpoint.pub"
 
     def make(self, randbytes: Callable[[int], bytes]) -> None:
-        """The first pair, unless it is there; the private half first. SetupError when only the public half is left of one."""
-        if not self.private_path.exists():
-            if self.public_path.exists():
-                raise self._missing()
+        """The first pair, unless it is there; the private half first. SetupError as `wanting`."""
+        wanting = self.wanting()
+        if self.private_path in wanting:
             _write(self.private_path, randbytes(KEY_BYTES).hex() + "\n", mode=0o600)
-        if not self.public_path.exists():
+        if self.public_path in wanting:
             _write(self.public_path, f"{self._read_private()[0]}\n", mode=0o644)
+
+    def wanting(self) -> list[Path]:
+        """What `make` would write; SetupError when only the public half is left of a pair."""
+        if not self.private_path.exists() and self.public_path.exists():
+            raise self._missing()
+        return [path for path in (self.private_path, self.public_path) if not path.exists()]
 
     def public(self) -> PublicKey:
         """SetupError when it is not there, or is no key for these checkpoints."""

@@ -74,16 +74,26 @@ def tell_founded(worker: Worker, keys: Keys) -> None:
                 unit.tell("key.made", kind=key.kind.value, key=key.name)
 
 
+def wanting(keys: Keys, today: date) -> list[tuple[KeyKind, str]]:
+    """What is missing of today's keys: kind and name."""
+    day = [] if today.isoformat() in keys.epochs() else [(KeyKind.EPOCH, today.isoformat())]
+    return [*day, *([] if keys.pools() else [(KeyKind.POOL, next_name(keys, KeyKind.POOL, today))])]
+
+
 def open_epoch(worker: Worker, keys: Keys) -> None:
     """Make today's pair unless it is there. The record is told between the halves: nothing is sealed to an untold key."""
     _open(worker, keys, worker.clock().date(), "key.made", importance="info")
 
 
+def expired(worker: Worker, keys: Keys) -> list[str]:
+    """The days whose pairs nothing needs any more."""
+    return [day for day, found in _fates_now(worker, keys).items() if found is Fate.DESTROYED]
+
+
 def destroy_expired(worker: Worker, keys: Keys) -> list[str]:
     """Destroy what nothing needs any more, and raise the alarm over what is needed for too long; the days that were destroyed."""
-    with worker.reading() as tx:
-        if not {Fate.DESTROYED, Fate.NEEDED} & set(_fates(keys, outbox.use_of_epochs(tx), worker.clock().date()).values()):
-            return []
+    if not {Fate.DESTROYED, Fate.NEEDED} & set(_fates_now(worker, keys).values()):
+        return []
     with worker.writing() as unit:
         uses = outbox.use_of_epochs(unit.tx)
         fates = _fates(keys, uses, unit.at.date())
@@ -101,6 +111,21 @@ def destroy_expired(worker: Worker, keys: Keys) -> list[str]:
 def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
     """A new key at once; its name. What the older one sealed or verified, it still opens or verifies.
 
+    RefusedError as `next_name`.
+    """
+    name = next_name(keys, kind, worker.clock().date())
+    if kind is KeyKind.EPOCH:
+        _open(worker, keys, date.fromisoformat(name), "key.rotated", importance="notice")
+        return name
+    with worker.writing() as unit:
+        unit.tell("key.rotated", importance="notice", kind=kind.value, key=name)
+    made = keys.rotate_pepper if kind is KeyKind.PEPPER else keys.open_pool
+    return str(made(worker.pen.randbytes))
+
+
+def next_name(keys: Keys, kind: KeyKind, today: date) -> str:
+    """The name that a new key would have.
+
     RefusedError for the record's key: records do not name their key, so with another one all older records could not be verified;
     and for that of the checkpoints, which is changed through the record.
     """
@@ -112,14 +137,8 @@ def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
         raise RefusedError("the old key of the checkpoints must name the new one: `mailer audit change-key --reason …`")
     if kind is KeyKind.EPOCH:
         whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
-        day = next_day(whole, worker.clock().date())
-        _open(worker, keys, day, "key.rotated", importance="notice")
-        return day.isoformat()
-    newest = max(keys.peppers() if kind is KeyKind.PEPPER else keys.pools(), default=0)
-    with worker.writing() as unit:
-        unit.tell("key.rotated", importance="notice", kind=kind.value, key=str(newest + 1))
-    made = keys.rotate_pepper if kind is KeyKind.PEPPER else keys.open_pool
-    return str(made(worker.pen.randbytes))
+        return next_day(whole, today).isoformat()
+    return str(max(keys.peppers() if kind is KeyKind.PEPPER else keys.pools(), default=0) + 1)
 
 
 def _open(worker: Worker, keys: Keys, day: date, event: str, *, importance: str) -> None:
@@ -131,6 +150,11 @@ def _open(worker: Worker, keys: Keys, day: date, event: str, *, importance: str)
 
 def _days(keys: Keys) -> list[date]:
     return [date.fromisoformat(key.name) for key in keys.inventory() if key.kind is KeyKind.EPOCH]
+
+
+def _fates_now(worker: Worker, keys: Keys) -> dict[str, Fate]:
+    with worker.reading() as tx:
+        return _fates(keys, outbox.use_of_epochs(tx), worker.clock().date())
 
 
 def _fates(keys: Keys, uses: Mapping[str, Use], today: date) -> dict[str, Fate]:

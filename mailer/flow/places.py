@@ -63,11 +63,17 @@ class Checked:
 
 
 def import_pairs(
-    worker: Worker, sealer: PoolSealer, logins: Logins, rows: Sequence[Pair], *, randbytes: Callable[[int], bytes]
+    worker: Worker,
+    sealer: PoolSealer,
+    logins: Logins,
+    rows: Sequence[Pair],
+    *,
+    randbytes: Callable[[int], bytes],
+    dry_run: bool = False,
 ) -> None:
     """Take checked pairs into the pool. SetupErrors name the lines whose logins were used before; then nothing is taken."""
     sealed = [_sealed(pair, sealer, logins, randbytes(16).hex()) for pair in rows]  # before anybody has to wait for us
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         problems = conflicts(unit.tx, logins, rows)
         if problems:
             raise SetupErrors(problems)
@@ -172,9 +178,9 @@ def _distrusted(
     yield from (Distrusted(account=account, why=faults[one.id]) for one, account in pairs if one.id in faults)
 
 
-def disable_orphans(worker: Worker, places: Sequence[Place], *, reason: str) -> Differences:
+def disable_orphans(worker: Worker, places: Sequence[Place], *, reason: str, dry_run: bool = False) -> Differences:
     """End every account behind which nothing living stands; what was found, before it was mended."""
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         found = reconcile(unit.tx, places, unit.at, key=worker.pen.key)
         for account in found.without_credential:
             for place in places:

@@ -9,7 +9,7 @@ the continuation of that, unless a restore was declared on the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Protocol
 
@@ -69,8 +69,20 @@ class Signer:
     @contextmanager
     def standing(self) -> Iterator[History]:
         """What the record must agree with now; nothing is published meanwhile."""
-        with self._file.turn():
+        with self._look():
             yield self._standing(self._keys.signer()[0])[0]
+
+    def due(self) -> int | Fault:
+        """How many records `publish` would sign now, or why it would not; nothing is signed."""
+        with self._look():
+            key = self._keys.signer()[0]
+            said, declared = self._standing(key)
+            edge = self._checked(said, key, whole=declared is not None)
+        return edge if isinstance(edge, Fault) else edge.size
+
+    def _look(self) -> AbstractContextManager[None]:
+        """Nobody signs meanwhile; a file that is not there is not made."""
+        return self._file.turn() if self._file.exists() else nullcontext()
 
     def _publish(self, pair: KeyPair, pairs: list[KeyPair], change: KeyChange | None = None) -> Published | Fault:
         said, declared = self._standing(pair[0])

@@ -55,7 +55,7 @@ def test_several_letters_change_with_one_command_and_its_reason(shell: Shell, co
 @pytest.mark.parametrize("command", ["retry", "drop"])
 def test_the_change_can_be_read_by_machines(shell: Shell, command: str) -> None:
     objects = shell("letters", command, "4", "--reason", "x", "--json").objects
-    assert objects == [{"letter": 4, "state": "kept" if command == "retry" else "dropped"}]
+    assert objects == [{"letter": 4, "state": "kept" if command == "retry" else "dropped", "changed": True}]
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])

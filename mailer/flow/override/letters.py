@@ -17,18 +17,18 @@ from mailer.store.letters import Kept
 from mailer.store.work import Unit, Worker
 
 
-def retry(worker: Worker, numbers: Sequence[int], *, reason: str) -> list[Kept]:
+def retry(worker: Worker, numbers: Sequence[int], *, reason: str, dry_run: bool = False) -> list[Kept]:
     """Have quarantined letters read once more; RefusedError when one is not quarantined, and then none of them is."""
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         for kept in _quarantined(unit.tx, numbers, LetterEvent.RETRIED):
             letters.retry(unit.tx, kept)
             _tell_of_letter(unit, "letter.retried", kept, reason=reason)
         return [letters.get(unit.tx, number) for number in numbers]
 
 
-def drop(worker: Worker, numbers: Sequence[int], *, reason: str) -> list[Kept]:
+def drop(worker: Worker, numbers: Sequence[int], *, reason: str, dry_run: bool = False) -> list[Kept]:
     """Give quarantined letters up; RefusedError when one is not quarantined, and then none of them is given up."""
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         for kept in _quarantined(unit.tx, numbers, LetterEvent.DROPPED):
             letters.drop(unit.tx, kept)
             _tell_of_letter(unit, "letter.dropped", kept, reason=reason)

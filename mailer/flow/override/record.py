@@ -16,7 +16,7 @@ def upgraded(worker: Worker, *, before: str | None, after: str) -> None:
         unit.tell("database.upgraded", importance="notice", before=before, after=after)
 
 
-def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int, int]:
+def declare_restore(worker: Worker, signer: Signer, *, reason: str, dry_run: bool = False) -> tuple[int, int]:
     """Say on the record that the database is an older one, brought back from a backup; the next checkpoint goes on from there.
 
     Returns up to which record the published checkpoints still hold, and how many records the last of them had signed. RefusedError
@@ -31,7 +31,7 @@ def declare_restore(worker: Worker, signer: Signer, *, reason: str) -> tuple[int
             raise RefusedError("record {seq}: {why}; no restore does that", seq=damage.seq, why=damage.why)
         if (_read(worker, compared) or compared.beyond()) is None:
             raise RefusedError("the record agrees with all published checkpoints: there is no restore to declare")
-    with worker.writing() as unit:
+    with worker.writing(dry_run=dry_run) as unit:
         unit.tell(
             "audit.restored",
             importance="alarm",
@@ -47,7 +47,7 @@ def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
     """Have the old key name a new one in its last checkpoint. RefusedError when the record cannot be signed as it is."""
     found = signer.change_key(worker.pen.randbytes)
     if isinstance(found, Fault):
-        raise RefusedError("record {seq}: {why}; nothing was signed", seq=found.seq, why=found.why)
+        raise _unsigned(found)
     change = found.checkpoint.change
     with worker.writing() as unit:
         unit.tell(
@@ -59,6 +59,18 @@ def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
             reason=reason,
         )
     return found
+
+
+def signable(signer: Signer) -> int:
+    """How many records would be signed now. RefusedError when the record cannot be signed as it is."""
+    found = signer.due()
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    return found
+
+
+def _unsigned(fault: Fault) -> RefusedError:
+    return RefusedError("record {seq}: {why}; nothing was signed", seq=fault.seq, why=fault.why)
 
 
 def _read(worker: Worker, walk: Walk) -> Fault | None:

@@ -156,7 +156,7 @@ def _as_object(plan: Plan) -> dict[str, object]:
             {
                 "sender_code": change.after.code,
                 "changes": [
-                    {"column": column, "before": before, "after": after}
+                    {"column": column, "before": before or None, "after": after or None}
                     for column, before, after in registerplan.differences(change.before, change.after)
                 ],
             }

@@ -73,11 +73,11 @@ def _faults(value: Any, kind: str, place: str) -> Iterator[str]:
         if value is not None:
             yield from _faults(value, kind[:-1], place)
     elif kind.startswith("["):
-        yield from _faults_of_several(value, list, kind[1:-1], place)
+        yield from _faults_of_several(value, kind[1:-1], place)
     elif kind.startswith("{"):
         names, _, values = kind[1:-1].partition(": ")
-        yield from _faults_of_several(list(value) if isinstance(value, dict) else value, list, names, place)
-        yield from _faults_of_several(list(value.values()) if isinstance(value, dict) else value, list, values, place)
+        yield from _faults_of_several(list(value) if isinstance(value, dict) else value, names, place)
+        yield from _faults_of_several(list(value.values()) if isinstance(value, dict) else value, values, place)
     elif kind in objects():
         yield from _faults_of_object(value, objects()[kind], place)
     elif kind in words():

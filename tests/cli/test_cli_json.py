@@ -5,6 +5,7 @@ Every line that a test of the command line sees with `--json` is held against th
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -23,7 +24,7 @@ from mailer.model import Kind, Reason, Repair, SenderStanding, Trust, Verdict
 from mailer.states import CredentialState, LetterState, Pausable, ReplyState, RequestState
 from mailer.store import verification
 from tests import promised
-from tests.cli.offices import Shell
+from tests.cli.offices import Shell, found
 
 LISTS: dict[str, type[StrEnum]] = {
     "alarm-kind": alarms.AlarmKind,
@@ -57,10 +58,19 @@ PERSONS = "code,person\n290001,Ли К.\n"
 
 
 @pytest.fixture
-def shell(tmp_path: Path, founded: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    import shutil
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    found(tmp_path)
+    capsys.readouterr()  # what was said while it was made
+    return Shell(home=tmp_path, capsys=capsys)
 
-    return Shell(home=Path(shutil.copytree(founded, tmp_path / "office")), capsys=capsys)
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Somebody sits there who could be asked."""
+    theirs, ours = os.openpty()
+    with os.fdopen(theirs, "wb"), os.fdopen(ours) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield
 
 
 def with_json(group: TyperGroup, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -127,10 +137,8 @@ def test_a_missing_field_and_an_unknown_command_are_found() -> None:
         pytest.param(("requests", "reprocess", "3", "--reason", "x"), id="reprocess"),
     ],
 )
-def test_nobody_is_asked_and_nothing_is_said_to_have_changed(
-    shell: Shell, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+@pytest.mark.usefixtures("terminal")
+def test_nobody_is_asked_and_nothing_is_said_to_have_changed(shell: Shell, words: tuple[str, ...]) -> None:
     for name, content in (("senders", SENDERS), ("persons", PERSONS)):
         (shell.home / name).write_text(content)
     words = tuple(word.format(senders=shell.home / "senders", persons=shell.home / "persons") for word in words)

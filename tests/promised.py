@@ -110,7 +110,7 @@ def _is(value: Any, kind: str) -> bool:
         case "text":
             return isinstance(value, str)
         case "int":
-            return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            return isinstance(value, int) and not isinstance(value, bool)
         case "bool":
             return isinstance(value, bool)
         case "instant":

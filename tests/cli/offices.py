@@ -77,7 +77,8 @@ class Shell:
         heard = self.capsys.readouterr()
         said = Said(code=code, out=heard.out, err=heard.err)
         if "--json" in arguments:
-            assert not broken(arguments, said.objects)
+            faults = broken(arguments, said.objects)
+            assert not faults, faults
         return said
 
 

@@ -14,7 +14,7 @@ import typer
 from mailer.cli import progress
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsObject, OnlyTry, given
+from mailer.cli.options import AsLines, AsObject, OnlyTry, given
 from mailer.cli.personal_show import show_cleared, show_erased, show_found
 from mailer.cli.show import plain, safe_text, say
 from mailer.errors import EdgeError, SetupError
@@ -131,7 +131,7 @@ def _clear(
     reason: Because,
     acts: Acts = None,
     dry_run: OnlyTry = False,
-    as_json: AsObject = False,
+    as_json: AsLines = False,
 ) -> None:
     from datetime import timedelta
 

@@ -119,7 +119,8 @@ def test_who_waits_is_told_why_and_what_to_do(shell: Shell) -> None:
     ],
 )
 def test_how_to_see_more_is_said_beside_the_table(shell: Shell, options: list[str], way_on: str) -> None:
-    assert shell("requests", "list", *options).err.rstrip("\n") == way_on
+    for more in ([], ["--json"]):
+        assert shell("requests", "list", *options, *more).err.rstrip("\n") == way_on
 
 
 def test_a_table_in_a_file_is_a_line_a_row_and_nothing_but_text(shell: Shell) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mailer.cli import exporting, pruning
+from mailer.cli import exporting, lostkey, pruning
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
     noun.command("list", help=_("Show the newest records."))(_list)
-    noun.command("verify", help=_("Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify)."))(_verify)
+    noun.command(
+        "verify",
+        help=_(
+            "Verify records, their tree and the checkpoints (exit 1: tampered, 2: cannot verify, 3: a lost key to be compared)."
+        ),
+    )(_verify)
     noun.command(
         "verify-letter",
         help=_("Prove an old letter of ours: by its record and the checkpoints (exit 1: it is not, 2: nobody can tell)."),
@@ -30,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
     noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
+    lostkey.add_to(noun)
     exporting.add_to(noun)
     pruning.add_to(noun)
     app.add_typer(noun, name="audit")
@@ -66,6 +72,9 @@ def _verify(
     file: Annotated[
         Path | None, typer.Option("--checkpoints", help=_("Compare with this copy of the published checkpoints."))
     ] = None,
+    public_key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help=_("The office's public key, as you have it on paper."))
+    ] = None,
     as_json: AsObject = False,
 ) -> int:
     from mailer.service import published
@@ -74,14 +83,21 @@ def _verify(
     with office_of(context) as office:
         try:
             key, history = office.pen().key, published.history(office, file)
+            trusted = None if public_key is None else published.key_of(office, public_key, history)
         except SetupError as error:
             raise SetupError("CANNOT VERIFY: {why}", why=error) from error
-        verdict = verification.verify(office.database, key, history, since=since)
+        verdict = verification.verify(office.database, key, history, since=since, trusted=trusted)
+        zone = office.config.zone
     if as_json:
         print_json(_shown(verdict))
     else:
         say(_sentence(verdict))
-    return 0 if verdict.fault is None else 1
+        for one in verdict.lost:
+            for line in lostkey.lines(one, zone):
+                say(line)
+    if verdict.fault is not None:
+        return 1
+    return 0 if all(one.confirmed for one in verdict.lost) else 3
 
 
 def _shown(verdict: Verdict) -> dict[str, object]:
@@ -91,6 +107,7 @@ def _shown(verdict: Verdict) -> dict[str, object]:
         "records": verdict.checked,
         "signed": verdict.signed,
         "restored": verdict.restored,
+        "lost_keys": [lostkey.as_object(one) for one in verdict.lost],
         "pruned": verdict.pruned.edge.size if verdict.pruned else None,
         "record_seq": fault and fault.seq,
         "why": fault and fault.why,

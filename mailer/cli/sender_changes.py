@@ -245,7 +245,7 @@ def hands(office: Office) -> Hands:
     return Hands(stationery=office.stationery(office.active_rules()), accounts=places)
 
 
-def agreed(*, yes: bool, needed: bool, as_json: bool) -> bool:
+def agreed(*, yes: bool, needed: bool, as_json: bool = False) -> bool:
     """Whether what was shown may be done. RefusedError where nobody can be asked: a program reads, or nobody sits there."""
     if yes or not needed:
         return True

@@ -97,7 +97,10 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
         "key-missing": Words(
             title=N_("a key is missing"),
             what=N_("the key {place} is missing"),
-            to_do=N_("bring it back from its backup; what was sealed to a lost key of the courier must be issued anew"),
+            to_do=N_(
+                "bring it back from its backup; what was sealed to a lost key of the courier must be issued anew, "
+                "a checkpoint.key without a backup declared lost: `mailer audit declare-lost-key`"
+            ),
         ),
         "erasure-unfinished": Words(
             title=N_("personal data that was destroyed may be here again"),

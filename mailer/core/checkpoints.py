@@ -9,9 +9,11 @@ A checkpoint is a signed note (`core.note`) whose text is that of C2SP tlog-chec
     at 2026-11-23T09:00:00.000000+00:00                 for people: nothing is decided by it, clocks jump
     restored 1100                                       only after a declared restore: what was published beyond 1100 is given up
     key <public key>, next-key <public key>             only when the key changes: signed by both, the last of the old one
+    lost-key <public key>, next-key <public key>        only when nobody has the old key any more: the first of the new one
 
 Published checkpoints stand one after the other, each followed by an empty line. What a crash cut off is no checkpoint and is passed
-over; a whole one that is not signed by the key whose turn it is has been forged.
+over; a whole one that is not signed by the key whose turn it is has been forged. That a key was lost, its successor alone says: it
+is believed only as far as the record says so too, and a person who knows the new key.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,10 +44,15 @@ _LAST_LINE: Final = re.compile(rf"(?m)^{note.DASH}[^\n]*\n(?!{note.DASH})")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyChange:
-    """From the old key to the new one."""
+    """From the old key to the new one. `lost`: nobody has the old one any more, so it did not sign."""
 
     old: PublicKey
     new: PublicKey
+    lost: bool = False
+
+    @property
+    def signers(self) -> tuple[PublicKey, ...]:
+        return (self.new,) if self.lost else (self.old, self.new)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,16 +95,39 @@ class Restored:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Lost:
+    """A key declared lost; so says the checkpoint of `size`. `proven`: the size of the last good one of the old key.
+
+    `carried_out`: the new key is ours, or leads to it; until then the old one is. `given_up`: by a later restore, the record that
+    told of it too.
+    """
+
+    change: KeyChange
+    proven: int
+    size: int
+    carried_out: bool
+    given_up: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class History:
-    """What the published checkpoints say. `valid`: those that the record must agree with, in the order of the file."""
+    """What the published checkpoints say. `valid`: those that the record must agree with, in the order of the file.
+    `keys`: who signed them, one after the other; the last is the office's own.
+    """
 
     valid: tuple[Published, ...] = ()
     restored: tuple[Restored, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    keys: tuple[PublicKey, ...] = ()
     forged: Forged | None = None
 
     @property
     def last(self) -> Published | None:
         return self.valid[-1] if self.valid else None
+
+    def back_to(self, size: int) -> History:
+        """What is left of it when everything beyond `size` is given up."""
+        return replace(self, valid=_up_to(self.valid, size), lost=_given_up(self.lost, size))
 
 
 NOTHING: Final = History()
@@ -122,7 +152,8 @@ def text(checkpoint: Checkpoint) -> str:
     if checkpoint.restored is not None:
         lines.append(f"restored {checkpoint.restored}")
     if checkpoint.change is not None:
-        lines += [f"key {checkpoint.change.old}", f"next-key {checkpoint.change.new}"]
+        word = "lost-key" if checkpoint.change.lost else "key"
+        lines += [f"{word} {checkpoint.change.old}", f"next-key {checkpoint.change.new}"]
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +173,9 @@ def read(written: str) -> Checkpoint:
         raise NoteError("this is no checkpoint of ours")
     change = None
     if "next-key" in extra:
-        change = KeyChange(old=note.read_key(extra.get("key", "")), new=note.read_key(extra["next-key"]))
+        lost = "lost-key" in extra
+        old = note.read_key(extra.get("lost-key" if lost else "key", ""))
+        change = KeyChange(old=old, new=note.read_key(extra["next-key"]), lost=lost)
     return Checkpoint(origin=named, size=int(size), root=raw, at=at, restored=restored, change=change)
 
 
@@ -187,30 +220,54 @@ def history(published: Sequence[Published], key: PublicKey, *, before: History =
     `before`: what was published before these, when that is known already and ends with the same key.
     """
     turns = _turns(published, key)
-    valid, restored, forged = list(before.valid), list(before.restored), before.forged
+    keys = before.keys or tuple(turns)
+    valid, restored, lost, forged = list(before.valid), list(before.restored), list(before.lost), before.forged
     for one in published:
-        change = one.checkpoint.change
-        by = [turns[0]] if change is None else [change.old, change.new]
-        if by[0] != turns[0] or not one.note.is_signed(*by):
-            forged = forged or Forged(checkpoint=one.checkpoint, after=valid[-1].checkpoint.size if valid else 0)
+        checkpoint, change = one.checkpoint, one.checkpoint.change
+        if not one.note.is_signed(*_signers(change, turns[0])):
+            forged = forged or Forged(checkpoint=checkpoint, after=_size(valid))
             continue
-        if change is not None and change.new in turns[1:2]:  # else it was never carried out: the old key goes on
+        is_loss = change is not None and change.lost and change.old == turns[0]
+        carried_out = change is not None and change.new in turns[1:2]  # else the old key goes on
+        if carried_out:
             turns = turns[1:]
-        kept = one.checkpoint.restored
-        if kept is not None:
-            lost = valid[-1].checkpoint.size if valid else 0
-            valid = [other for other in valid if other.checkpoint.size <= kept]
-            restored.append(Restored(kept=kept, lost=lost, size=one.checkpoint.size))
-        valid.append(one)
-    return History(valid=tuple(valid), restored=tuple(restored), forged=forged)
+        if checkpoint.restored is not None and (carried_out or not is_loss):
+            restored.append(Restored(kept=checkpoint.restored, lost=_size(valid), size=checkpoint.size))
+            valid = list(_up_to(valid, checkpoint.restored))
+            lost = list(_given_up(lost, checkpoint.restored))
+        if change is not None and is_loss:
+            lost.append(Lost(change=change, proven=_size(valid), size=checkpoint.size, carried_out=carried_out))
+        if carried_out or not is_loss:
+            valid.append(one)
+    return History(valid=tuple(valid), restored=tuple(restored), lost=tuple(lost), keys=keys, forged=forged)
+
+
+def _signers(change: KeyChange | None, turn: PublicKey) -> tuple[PublicKey, ...]:
+    """Whose signatures a checkpoint must have when it is this key's turn; none: nobody's would do."""
+    if change is None:
+        return (turn,)
+    concerned = (change.old, change.new) if change.lost else (change.old,)  # a loss may be declared once more, after a crash
+    return change.signers if turn in concerned else ()
+
+
+def _up_to(valid: Iterable[Published], size: int) -> tuple[Published, ...]:
+    return tuple(one for one in valid if one.checkpoint.size <= size)
+
+
+def _given_up(lost: Iterable[Lost], size: int) -> tuple[Lost, ...]:
+    return tuple(replace(one, given_up=one.given_up or one.size > size) for one in lost)
+
+
+def _size(valid: Sequence[Published]) -> int:
+    return valid[-1].checkpoint.size if valid else 0
 
 
 def _turns(published: Iterable[Published], key: PublicKey) -> list[PublicKey]:
-    """The keys in their turns, `key` last: a change counts only when both of its keys signed it and the new one leads to `key`."""
+    """The keys in their turns, `key` last: a change counts only when those signed it who must, and the new one leads to `key`."""
     turns = [key]
     for one in reversed(list(published)):
         change = one.checkpoint.change
-        if change is not None and change.new == turns[0] and one.note.is_signed(change.old, change.new):
+        if change is not None and change.new == turns[0] and one.note.is_signed(*change.signers):
             turns.insert(0, change.old)
     return turns
 
@@ -218,7 +275,7 @@ def _turns(published: Iterable[Published], key: PublicKey) -> list[PublicKey]:
 def _is_torn(parsed: Note, checkpoint: Checkpoint) -> bool:
     """A crash may have cut off a signature, or the second of two."""
     whole = all(len(one.signature) == note.SIGNATURE_BYTES for one in parsed.signatures)
-    return not whole or len(parsed.signatures) < (1 if checkpoint.change is None else 2)
+    return not whole or len(parsed.signatures) < (1 if checkpoint.change is None else len(checkpoint.change.signers))
 
 
 def _from_the_last_origin(written: str, own_origin: str) -> str:

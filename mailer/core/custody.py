@@ -101,8 +101,9 @@ def loss(kind: KeyKind) -> SetupError:
             )
         case KeyKind.CHECKPOINT:
             return SetupError(
-                "nothing more of the record can be signed, bring it back from its backup; "
-                "what was signed stays proven with checkpoint.pub, the record and answers are untouched"
+                "nothing more of the record can be signed, bring it back from its backup, or declare it lost "
+                "(`mailer audit declare-lost-key`); what was signed stays proven with checkpoint.pub, "
+                "the record and answers are untouched"
             )
     return SetupError("answers sealed to it cannot be sent, those must be reissued; what was sent is untouched")
 

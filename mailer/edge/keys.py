@@ -147,7 +147,7 @@ class Keyring:
 
     def missing(self, epochs: Sequence[str]) -> list[str]:
         """The keys that are not there though they are needed; of private ones only if we may see whether they are."""
-        needed = [f"{name}.key" for name in get_args(SecretName)]
+        needed = [f"{name}.key" for name in (*get_args(SecretName), "checkpoint")]
         courier = self._directory / "courier"
         if os.access(courier, os.R_OK | os.X_OK):
             needed += [f"{courier.name}/{epoch}.key" for epoch in epochs]

@@ -5,7 +5,10 @@
 
 The desk holds it because the desk runs without pause and the courier should know nothing of the record's making; what a desk that
 was taken over could sign is said in docs/audit.md. A new key never replaces one before the old key's last checkpoint has named it,
-and the old pair is kept beside it.
+or, when nobody has the old one any more, before the record and the new key's first checkpoint say so. What is there of the old pair
+is kept beside it.
+
+    checkpoint.key.next   private half of the key that follows a lost one, until it is in place
 """
 
 from __future__ import annotations
@@ -36,13 +39,17 @@ class SigningKey:
     def public_path(self) -> Path:
         return self.directory / "checkpoint.pub"
 
+    @property
+    def _next_path(self) -> Path:
+        return self.directory / "checkpoint.key.next"
+
     def make(self, randbytes: Callable[[int], bytes]) -> None:
         """The first pair, unless it is there; the private half first. SetupError as `wanting`."""
         wanting = self.wanting()
         if self.private_path in wanting:
             _write(self.private_path, randbytes(KEY_BYTES).hex() + "\n", mode=0o600)
         if self.public_path in wanting:
-            _write(self.public_path, f"{self._read_private()[0]}\n", mode=0o644)
+            _write(self.public_path, f"{self._read_private(self.private_path)[0]}\n", mode=0o644)
 
     def wanting(self) -> list[Path]:
         """What `make` would write; SetupError when only the public half is left of a pair."""
@@ -55,7 +62,11 @@ class SigningKey:
         try:
             key = read_key(self.public_path.read_text(encoding="utf-8").strip())
         except FileNotFoundError as error:
-            raise SetupError("the key {path} is missing: bring it back from its backup", path=self.public_path) from error
+            raise SetupError(
+                "the key {path} is missing: bring it back from a copy; whoever verifies has one, and so has each exported bundle "
+                "(public_key in manifest.json)",
+                path=self.public_path,
+            ) from error
         except OSError as error:
             raise SetupError("the key {path} cannot be read: {why}", path=self.public_path, why=error.strerror) from error
         except (NoteError, UnicodeDecodeError) as error:
@@ -64,9 +75,13 @@ class SigningKey:
             raise SetupError("the key {path} belongs to another office: {name}", path=self.public_path, name=key.name)
         return key
 
+    def is_lost(self) -> bool:
+        """Whether the private half is not there."""
+        return not self.private_path.exists()
+
     def signer(self) -> Signer:
         """SetupError when the private half is missing or is not that of the public one."""
-        public, sign = self._read_private()
+        public, sign = self._read_private(self.private_path)
         if public != self.public():
             raise SetupError(
                 "the key {path} is not the other half of checkpoint.pub: bring the two back from one backup",
@@ -81,33 +96,50 @@ class SigningKey:
 
     def renew(self, seed: bytes) -> None:
         """Put a drawn pair in the old one's place, which is kept under its id. Called once the old key has named the new one."""
-        old = self.public().id.hex()
-        for path in (self.private_path, self.public_path):
-            kept = path.with_name(f"checkpoint-{old}{path.suffix}")
-            if not kept.exists():
-                os.link(path, kept)
-        for path, content, mode in (
-            (self.private_path, seed.hex(), 0o600),
-            (self.public_path, str(self._pair(seed)[0]), 0o644),
-        ):
-            new = path.with_suffix(f"{path.suffix}.new")
-            new.unlink(missing_ok=True)
-            _write(new, content + "\n", mode=mode)
-            owner = path.stat()
-            os.chown(new, owner.st_uid, owner.st_gid)  # whoever changes the key, the desk must be able to read it
-            new.replace(path)
+        self._keep(self.private_path)
+        self._keep(self.public_path)
+        _put(self.private_path, seed.hex(), mode=0o600, like=self.private_path)
+        _put(self.public_path, str(self._pair(seed)[0]), mode=0o644, like=self.public_path)
 
-    def _read_private(self) -> Signer:
+    def successor(self, randbytes: Callable[[int], bytes], *, like: Path) -> Signer:
+        """The pair that follows a lost one: the same one again, until `succeed`. It belongs to whom the file `like` does: the desk
+        must be able to read it, whoever made it. SetupError when it cannot be written."""
+        if not self._next_path.exists():
+            try:
+                _put(self._next_path, randbytes(KEY_BYTES).hex(), mode=0o600, like=like)
+            except OSError as error:
+                raise SetupError("the key {path} cannot be written: {why}", path=self._next_path, why=error.strerror) from error
+        return self._read_private(self._next_path)
+
+    def succeed(self) -> None:
+        """Put the successor in the lost one's place, the public half first: with it, what was signed can be verified again."""
+        public = self._read_private(self._next_path)[0]
+        if public != self.public():
+            self._keep(self.public_path)
+            _put(self.public_path, str(public), mode=0o644, like=self.public_path)
+        self._next_path.replace(self.private_path)
+
+    def _keep(self, path: Path) -> None:
+        """This half of the pair that is about to go, under its id."""
+        kept = path.with_name(f"checkpoint-{self.public().id.hex()}{path.suffix}")
+        if not kept.exists():
+            os.link(path, kept)
+
+    def _read_private(self, path: Path) -> Signer:
         try:
-            seed = bytes.fromhex(self.private_path.read_text(encoding="ascii").strip())
+            seed = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except FileNotFoundError as error:
             raise self._missing() from error
         except OSError as error:
-            raise SetupError("the key {path} cannot be read: {why}", path=self.private_path, why=error.strerror) from error
+            raise SetupError("the key {path} cannot be read: {why}", path=path, why=error.strerror) from error
         except ValueError:  # not hexadecimal, not even ASCII
             seed = b""
         if len(seed) != KEY_BYTES:
-            raise SetupError("the key {path} is damaged: bring it back from its backup", path=self.private_path)
+            raise SetupError(
+                "the key {path} is damaged: bring it back from its backup; if there is none, put it aside and run "
+                '`mailer audit declare-lost-key --reason "…"`',
+                path=path,
+            )
         return self._pair(seed)
 
     def _pair(self, seed: bytes) -> Signer:
@@ -115,10 +147,26 @@ class SigningKey:
         return PublicKey(name=self.origin, key=private.public_key().public_bytes_raw()), private.sign
 
     def _missing(self) -> SetupError:
+        if not self.public_path.exists():
+            return SetupError(
+                "the key {path} is missing: bring it back from its backup; where there never was one, "
+                "`mailer init --upgrade` makes it",
+                path=self.private_path,
+            )
         return SetupError(
-            "the key {path} is missing: bring it back from its backup; where there never was one, `mailer init --upgrade` makes it",
+            "the key {path} is missing: bring it back from its backup; if there is none, declare it lost: "
+            '`mailer audit declare-lost-key --reason "…"`',
             path=self.private_path,
         )
+
+
+def _put(path: Path, text: str, *, mode: int, like: Path) -> None:
+    """A line in the place of what is there, whole or not at all; it belongs to whom the file `like` does."""
+    new, owner = path.with_suffix(f"{path.suffix}.new"), like.stat()
+    new.unlink(missing_ok=True)
+    _write(new, text + "\n", mode=mode)
+    os.chown(new, owner.st_uid, owner.st_gid)
+    new.replace(path)
 
 
 def _write(path: Path, text: str, *, mode: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from mailer.core import checkpoints, evidence, note
@@ -19,7 +19,7 @@ from mailer.core.merkle import Range
 from mailer.core.note import PublicKey
 from mailer.core.note import Signer as KeyPair
 from mailer.edge.checkpoints import CheckpointFile
-from mailer.errors import TamperedError
+from mailer.errors import RefusedError, TamperedError
 from mailer.store import audit, verification
 from mailer.store import checkpoints as kept
 from mailer.store.db import Tx
@@ -30,7 +30,18 @@ from mailer.store.work import Worker
 class Keys(Protocol):
     """The office's signing key, as it lies there now."""
 
+    def public(self) -> PublicKey: ...
+
     def signer(self) -> KeyPair: ...
+
+    def is_lost(self) -> bool:
+        """Whether the private half is not there."""
+
+    def successor(self, randbytes: Callable[[int], bytes], *, like: Path) -> KeyPair:
+        """The pair that follows a lost one: the same one again, until it is in place. It belongs to whom the file `like` does."""
+
+    def succeed(self) -> None:
+        """Put the successor in the lost one's place."""
 
     def drawn(self, randbytes: Callable[[int], bytes]) -> tuple[KeyPair, bytes]:
         """A new pair, in memory alone, and its private half."""
@@ -54,39 +65,74 @@ class Signer:
         """Sign what is there and publish it, or say why not. EdgeError, SetupError: file or key cannot be used."""
         with self._file.turn():
             pair = self._keys.signer()
-            return self._publish(pair, [pair])
+            return self._publish(pair[0], [pair])
 
     def change_key(self, randbytes: Callable[[int], bytes]) -> Published | Fault:
         """The last checkpoint of the old key names the new one, which signs it too and then lies in the old one's place."""
         with self._file.turn():
             old = self._keys.signer()
             new, seed = self._keys.drawn(randbytes)
-            found = self._publish(old, [old, new], KeyChange(old=old[0], new=new[0]))
+            found = self._publish(old[0], [old, new], KeyChange(old=old[0], new=new[0]))
             if isinstance(found, Published):
                 self._keys.renew(seed)
             return found
+
+    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Callable[[KeyChange, Range], object]) -> Published | Fault:
+        """The first checkpoint of a new key says that the old one is lost, after `tell` has told the record: the change, and the
+        edge of the tree as it was before. Whatever is cut off is finished by the next call. RefusedError while nothing is lost.
+        """
+        with self._file.turn():
+            old = self._lost_key()
+            edge = self._edge_to_sign(old)
+            if isinstance(edge, Fault):
+                return edge
+            new = self._keys.successor(randbytes, like=self._file.path)
+            if new[0] == old:  # only its private half was still to be put in place
+                self._keys.succeed()
+                return self._publish(old, [new])
+            change = KeyChange(old=old, new=new[0], lost=True)
+            tell(change, edge)
+            found = self._publish(old, [new], change)
+            if isinstance(found, Published):
+                self._keys.succeed()
+            return found
+
+    def looked_lost(self) -> tuple[PublicKey, Range] | Fault:
+        """What `declare_loss` would declare: the key, and the edge of the record. RefusedError while nothing is lost."""
+        with self._look():
+            old = self._lost_key()
+            edge = self._edge_to_sign(old)
+            return edge if isinstance(edge, Fault) else (old, edge)
 
     @contextmanager
     def standing(self) -> Iterator[History]:
         """What the record must agree with now; nothing is published meanwhile."""
         with self._look():
-            yield self._standing(self._keys.signer()[0])[0]
+            yield self._standing(self._keys.public())[0]
 
     def due(self) -> int | Fault:
         """How many records `publish` would sign now, or why it would not; nothing is signed."""
         with self._look():
-            key = self._keys.signer()[0]
-            said, declared = self._standing(key)
-            edge = self._checked(said, key, whole=declared is not None)
+            edge = self._edge_to_sign(self._keys.signer()[0])
         return edge if isinstance(edge, Fault) else edge.size
 
     def _look(self) -> AbstractContextManager[None]:
         """Nobody signs meanwhile; a file that is not there is not made."""
         return self._file.turn() if self._file.exists() else nullcontext()
 
-    def _publish(self, pair: KeyPair, pairs: list[KeyPair], change: KeyChange | None = None) -> Published | Fault:
-        said, declared = self._standing(pair[0])
-        edge = self._checked(said, pair[0], whole=declared is not None)
+    def _lost_key(self) -> PublicKey:
+        old = self._keys.public()
+        if not self._keys.is_lost():
+            raise RefusedError("the private half of the key is there: `mailer audit change-key` gives the checkpoints a new one")
+        return old
+
+    def _edge_to_sign(self, key: PublicKey) -> Range | Fault:
+        said, declared = self._standing(key)
+        return self._checked(said, key, whole=declared is not None)
+
+    def _publish(self, key: PublicKey, pairs: list[KeyPair], change: KeyChange | None = None) -> Published | Fault:
+        said, declared = self._standing(key)
+        edge = self._checked(said, key, whole=declared is not None)
         if isinstance(edge, Fault):
             return edge
         checkpoint = Checkpoint(
@@ -115,7 +161,7 @@ class Signer:
         declared = self._declared(said)
         if declared is None:
             return said, None
-        return replace(said, valid=tuple(one for one in said.valid if one.checkpoint.size <= declared)), declared
+        return said.back_to(declared), declared
 
     def _history(self, key: PublicKey) -> History:
         """Read anew as far as somebody else wrote; whole, when the file or the key is another."""
@@ -130,12 +176,10 @@ class Signer:
 
     def _checked(self, said: History, key: PublicKey, *, whole: bool) -> Range | Fault:
         """The edge of the record as it may be signed, read since the last checkpoint; or what is wrong with it."""
-        if said.forged is not None:
-            return verification.forged_fault(said.forged)
         with self._worker.reading() as tx:
-            lost = None if whole else self._lost(tx, said, key)
-            if lost is not None:
-                return lost
+            wrong = verification.signing_fault(tx, self._worker.pen.key, said) or (None if whole else self._missing(tx, said, key))
+            if wrong is not None:
+                return wrong
             walk = self._walk(tx, said)
             head = verification.edge_of_head(tx)
             size = max(audit.head(tx), audit.newest_seq(tx))
@@ -156,7 +200,7 @@ class Signer:
             edge = kept.edge_of(tx, last.checkpoint)
         return Walk(self._worker.pen.key, [one.checkpoint for one in said.valid], start=edge)
 
-    def _lost(self, tx: Tx, said: History, key: PublicKey) -> Fault | None:
+    def _missing(self, tx: Tx, said: History, key: PublicKey) -> Fault | None:
         """What our key signed last, as the database has it, must stand in the file."""
         known = checkpoints.published_in(kept.newest(tx) or "", self._origin)
         if not known or not known[-1].note.is_signed(key) or known[-1].code in {one.code for one in said.valid}:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailer.core import checkpoints
+from mailer.core import checkpoints, note
 from mailer.core.checkpoints import History, Published
+from mailer.core.note import NoteError, PublicKey
 from mailer.edge.checkpoints import CheckpointFile
 from mailer.errors import SetupError
 from mailer.service.office import Office
@@ -15,8 +16,8 @@ from mailer.store import checkpoints as kept
 def history(office: Office, file: Path | None = None) -> History | None:
     """From `file`, or from where the office publishes; None when nothing was published yet, so nothing can be compared.
 
-    SetupError when what should be there is not. A copy may be older than the last change of key or declared restore: these are
-    taken from the database, where they are signed as well.
+    SetupError when what should be there is not. A copy may be older than the last change of key, or declared loss or restore:
+    these are taken from the database, where they are signed as well.
     """
     source = office.checkpoint_file() if file is None else CheckpointFile(path=file)
     own = checkpoints.origin(office.instance)
@@ -38,8 +39,21 @@ def history(office: Office, file: Path | None = None) -> History | None:
     return checkpoints.history([*published, *_turning_points(published, known)], office.signing_key().public())
 
 
+def key_of(office: Office, written: str, published: History | None) -> PublicKey:
+    """A public key of this office, as somebody has it on paper. SetupError if it is none, or nothing is there to compare."""
+    try:
+        key = note.read_key(written.strip())
+    except NoteError as error:
+        raise SetupError("this is no public key as checkpoint.pub holds it: {key}", key=written) from error
+    if key.name != checkpoints.origin(office.instance):
+        raise SetupError("the key belongs to another office: {name}", name=key.name)
+    if published is None:
+        raise SetupError("nothing was signed yet that a key could be compared with")
+    return key
+
+
 def _turning_points(published: list[Published], known: list[Published]) -> list[Published]:
-    """Changes of key and declared restores that came after the last checkpoint of this copy."""
+    """Changes of key, declared losses and restores that came after the last checkpoint of this copy."""
     there = {one.code for one in published}
     last = max((at for at, one in enumerate(known) if one.code in there), default=-1)
     return [

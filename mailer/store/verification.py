@@ -15,17 +15,20 @@ from typing import Any, Final
 from sqlalchemy import Row, String, select, type_coerce
 
 from mailer.core import evidence
-from mailer.core.checkpoints import Checkpoint, Forged, History, Restored
+from mailer.core.checkpoints import Checkpoint, Forged, History, Lost, Restored
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Range
-from mailer.errors import MailerError, TamperedError
-from mailer.store import audit, pruning
+from mailer.core.note import PublicKey
+from mailer.errors import N_, MailerError, TamperedError
+from mailer.store import audit, lostkeys, pruning
 from mailer.store.db import Database, Tx
+from mailer.store.lostkeys import Loss
 from mailer.store.pruning import Anchor
 from mailer.store.schema import records
 
 PAGE: Final = 1000
 RESTORED: Final = "audit.restored"
+ANOTHER_KEY: Final = N_("the key that was given did not sign what was published, and none that did leads to it")
 _SHOWN: Final = ("event", "importance", "actor", "sender", "request", "outcome")
 _COLUMNS: Final = tuple(
     type_coerce(records.c.at, String) if name == "at" else records.c[name]  # as it is stored: it may be no time at all
@@ -44,6 +47,7 @@ class Outcome(StrEnum):
     TAIL_NOT_YET_SIGNED = "TAIL NOT YET SIGNED"
     PRUNED_ON_RECORD = "PRUNED ON RECORD"
     RESTORED_ON_RECORD = "RESTORED ON RECORD"
+    KEY_LOST_ON_RECORD = "KEY LOST ON RECORD"
     TAMPERED = "TAMPERED"
 
 
@@ -58,7 +62,7 @@ class Fault:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """`checked`: records judged; `size`: those there are or were; `signed`: those under a checkpoint, None when none was compared;
-    `pruned`: where the record begins, when not with the first.
+    `pruned`: where the record begins, when not with the first; `lost`: keys that were declared lost.
     """
 
     outcome: Outcome
@@ -66,6 +70,7 @@ class Verdict:
     size: int
     signed: int | None = None
     restored: tuple[Restored, ...] = ()
+    lost: tuple[Loss, ...] = ()
     pruned: Anchor | None = None
     fault: Fault | None = None
 
@@ -81,6 +86,7 @@ class Walk:
         """`said`: what was published, to be agreed with; `since`: of records before it only the leaves are read."""
         self.edge = start or Range()
         self.proven = self.edge.size
+        self._proven_before = 0
         self.restored: list[tuple[int, int]] = []
         self.pruned: Anchor | None = None
         self._key = key
@@ -132,8 +138,11 @@ class Walk:
             self.edge = self.edge.grown(leaves[self.edge.size - start : checkpoint.size - start])
             if self.edge.root() != checkpoint.root:
                 why = TamperedError("the records up to {size} are not those that a checkpoint signed", size=checkpoint.size)
+                if checkpoint.size == self.proven:  # another one of this very size agreed
+                    self.proven = self._proven_before
                 return Fault(seq=self.proven + 1, why=why)
-            self.proven = checkpoint.size
+            if checkpoint.size > self.proven:
+                self._proven_before, self.proven = self.proven, checkpoint.size
         self.edge = self.edge.grown(leaves[self.edge.size - start :])
         if self.edge.size < upto:
             return Fault(seq=self.edge.size + 1, why=TamperedError("a record is missing"))
@@ -158,8 +167,12 @@ class Walk:
         return evidence.seq_fault(sealed, told) or _projection_fault(shown, told, more)
 
 
-def verify(database: Database, key: bytes, history: History | None = None, *, since: int = 1) -> Verdict:
-    """Judge all records from `since` on. `history`: what was published outside, None when nothing was compared."""
+def verify(
+    database: Database, key: bytes, history: History | None = None, *, since: int = 1, trusted: PublicKey | None = None
+) -> Verdict:
+    """Judge all records from `since` on. `history`: what was published outside, None when nothing was compared; `trusted`: the
+    office's public key, as a person has it from elsewhere.
+    """
     said = history or History()
     walk = Walk(key, [one.checkpoint for one in said.valid], since=since)
     with database.reading() as tx:
@@ -170,21 +183,28 @@ def verify(database: Database, key: bytes, history: History | None = None, *, si
         with database.reading() as tx:
             fault = walk.page(tx, size)
     fault = fault or head_fault(walk, head) or walk.beyond() or _undeclared(walk, said, since)
-    if said.forged is not None:
-        fault = _earlier(fault, forged_fault(said.forged))
+    with database.reading() as tx:
+        lost = lostkeys.losses(tx, key, said, trusted)
+        signing = signing_fault(tx, key, said)
+    if signing is not None:
+        fault = _earlier(fault, signing)
+    if trusted is not None and trusted not in said.keys:
+        fault = Fault(seq=1, why=TamperedError(ANOTHER_KEY))
     begin = walk.pruned.edge.size if walk.pruned else 0
     checked = max(0, walk.edge.size - max(since - 1, begin))
     if fault is not None:
         return Verdict(outcome=Outcome.TAMPERED, checked=checked, size=size, fault=fault)
     restored = tuple(one for one in said.restored if one.kept >= since - 1)
     signed = None if history is None else min(walk.proven, max((one.checkpoint.size for one in said.valid), default=0))
-    if signed is not None and signed < size:
+    if not all(one.confirmed for one in lost):
+        outcome = Outcome.KEY_LOST_ON_RECORD
+    elif signed is not None and signed < size:
         outcome = Outcome.TAIL_NOT_YET_SIGNED
     elif restored:
         outcome = Outcome.RESTORED_ON_RECORD
     else:
         outcome = Outcome.PRUNED_ON_RECORD if walk.pruned else Outcome.OK
-    return Verdict(outcome=outcome, checked=checked, size=size, signed=signed, restored=restored, pruned=walk.pruned)
+    return Verdict(outcome=outcome, checked=checked, size=size, signed=signed, restored=restored, lost=lost, pruned=walk.pruned)
 
 
 def _between(after: int, upto: int, *columns: Any) -> Any:
@@ -220,7 +240,21 @@ def _undeclared(walk: Walk, said: History, since: int) -> Fault | None:
     return None
 
 
-def forged_fault(forged: Forged) -> Fault:
+def signing_fault(tx: Tx, key: bytes, said: History) -> Fault | None:
+    """Whether somebody else than the office signed what was published, or its key came after another in a way no record tells."""
+    lost = lostkeys.undeclared(tx, key, said)
+    fault = None if lost is None else _loss_fault(lost)
+    return fault if said.forged is None else _earlier(fault, _forged_fault(said.forged))
+
+
+def _loss_fault(lost: Lost) -> Fault:
+    why = TamperedError(
+        "the checkpoint of {size} records says that the key before it was lost, and no record says so", size=lost.size
+    )
+    return Fault(seq=max(1, min(lost.proven + 1, lost.size)), why=why)
+
+
+def _forged_fault(forged: Forged) -> Fault:
     why = TamperedError("the checkpoint of {size} records is not signed by our key", size=forged.checkpoint.size)
     return Fault(seq=max(1, min(forged.after + 1, forged.checkpoint.size)), why=why)
 

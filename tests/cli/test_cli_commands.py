@@ -229,7 +229,16 @@ def test_a_credential_is_revoked_once(own_shell: Shell) -> None:
 def test_an_untouched_record_is_verified(shell: Shell) -> None:
     records = shell("status", "--json").objects[0]["status"]["records"]
     said = shell("audit", "verify", "--json")
-    whole = {"verdict": "OK", "records": records, "signed": None, "pruned": None, "restored": [], "record_seq": None, "why": None}
+    whole = {
+        "verdict": "OK",
+        "records": records,
+        "signed": None,
+        "pruned": None,
+        "restored": [],
+        "lost_keys": [],
+        "record_seq": None,
+        "why": None,
+    }
     assert said.objects == [whole]
     assert (said.code, shell("audit", "verify", "--since", "3").out.split(" records")[0]) == (0, f"OK: {records - 2}")
     assert len(shell("audit", "list", "--limit", "2").out.splitlines()) == 3

@@ -171,6 +171,10 @@ def written(shell: Shell) -> None:
     shutil.rmtree(shell.home / "keys")
 
 
+def halved(shell: Shell) -> None:
+    (shell.home / "keys" / "checkpoint.key").unlink()
+
+
 def older(shell: Shell) -> None:
     (shell.home / "mailer.db").unlink()
     url = f"sqlite:///{shell.home / 'mailer.db'}"
@@ -219,6 +223,9 @@ def older(shell: Shell) -> None:
         pytest.param(as_founded, "keys destroy-expired", 0, ["there is nothing to destroy"], id="nothing-to-destroy"),
         pytest.param(restored, "audit declare-restore --reason x", 0, ["would be declared: ", "nothing was changed"], id="restore"),
         pytest.param(as_founded, "audit change-key --reason x", 0, ["the old key would name a new one"], id="change-key"),
+        pytest.param(
+            halved, "audit declare-lost-key --reason x --yes", 0, ["the lost key: ", "nothing was changed"], id="lost-key"
+        ),
         pytest.param(
             bare,
             "init --eject",
@@ -274,10 +281,6 @@ def another(shell: Shell) -> None:
     (shell.home / "mailer.db").write_bytes(b"\0")
 
 
-def halved(shell: Shell) -> None:
-    (shell.home / "keys" / "checkpoint.key").unlink()
-
-
 def newer(shell: Shell) -> None:
     write(shell, "UPDATE alembic_version SET version_num = '9999'")
 
@@ -294,6 +297,7 @@ def newer(shell: Shell) -> None:
         pytest.param(forgotten, "audit declare-restore --reason x", 3, id="restore-nothing-published"),
         pytest.param(forgotten, "audit change-key --reason x", 3, id="change-key-forgotten"),
         pytest.param(changed, "audit change-key --reason x", 3, id="change-key-damaged"),
+        pytest.param(as_founded, "audit declare-lost-key --reason x", 3, id="lost-key"),
         pytest.param(as_founded, "init", 2, id="init"),
         pytest.param(as_founded, "init --eject", 2, id="init-eject"),
         pytest.param(another, "init", 2, id="init-another-database"),

@@ -21,17 +21,18 @@ def signer(seed: int) -> Signer:
     return PublicKey(name=ORIGIN, key=private.public_key().public_bytes_raw()), private.sign
 
 
-FIRST, SECOND, THIRD, STRANGER = (signer(seed) for seed in (1, 2, 3, 9))
+FIRST, SECOND, THIRD, FOURTH, STRANGER = (signer(seed) for seed in (1, 2, 3, 4, 9))
+Handover = tuple[Signer, Signer]
 
 
-def at_size(size: int, *, restored: int | None = None, change: tuple[Signer, Signer] | None = None) -> Checkpoint:
-    change_of_key = KeyChange(old=change[0][0], new=change[1][0]) if change else None
+def at_size(size: int, *, restored: int | None = None, change: Handover | None = None, lost: bool = False) -> Checkpoint:
+    change_of_key = KeyChange(old=change[0][0], new=change[1][0], lost=lost) if change else None
     root = hashlib.sha256(b"" if size == 0 else str(size).encode()).digest()
     return Checkpoint(origin=ORIGIN, size=size, root=root, at=AT, restored=restored, change=change_of_key)
 
 
-def signed(size: int, *signers: Signer, restored: int | None = None, change: tuple[Signer, Signer] | None = None) -> str:
-    return note.sign(checkpoints.text(at_size(size, restored=restored, change=change)), signers) + "\n"
+def signed(size: int, *signers: Signer, restored: int | None = None, change: Handover | None = None, lost: bool = False) -> str:
+    return note.sign(checkpoints.text(at_size(size, restored=restored, change=change, lost=lost)), signers) + "\n"
 
 
 def history(written: str, key: Signer = FIRST) -> History:
@@ -49,6 +50,7 @@ def sizes(said: History) -> list[int]:
         pytest.param(at_size(1200), id="plain"),
         pytest.param(at_size(1200, restored=1100), id="restored"),
         pytest.param(at_size(7, change=(FIRST, SECOND)), id="key changed"),
+        pytest.param(at_size(7, change=(FIRST, SECOND), lost=True), id="key lost"),
     ],
 )
 def test_what_is_written_is_read_back(checkpoint: Checkpoint) -> None:
@@ -106,7 +108,7 @@ def test_a_file_of_checkpoints_is_read_in_its_order() -> None:
 
 
 def test_of_another_office_nothing_is_read() -> None:
-    assert history((signed(1, FIRST)).replace(ORIGIN, checkpoints.origin("1" * 32))) == History()
+    assert history((signed(1, FIRST)).replace(ORIGIN, checkpoints.origin("1" * 32))) == History(keys=(FIRST[0],))
 
 
 @pytest.mark.parametrize("cut", range(1, len(signed(5, FIRST)) - 1))
@@ -196,3 +198,74 @@ def test_what_is_known_is_carried_on() -> None:
     new = checkpoints.published_in(signed(7, FIRST, restored=1), ORIGIN)
     whole = history(signed(1, FIRST) + signed(5, FIRST) + signed(7, FIRST, restored=1))
     assert checkpoints.history(new, FIRST[0], before=before) == whole
+
+
+# ---- a key that nobody has any more
+
+LOSS = signed(6, SECOND, change=(FIRST, SECOND), lost=True)
+BEFORE = signed(1, FIRST) + signed(5, FIRST)
+
+
+def losses(said: History) -> list[tuple[int, int, bool]]:
+    return [(one.proven, one.size, one.carried_out) for one in said.lost]
+
+
+def test_a_lost_key_is_followed_by_the_one_that_says_so() -> None:
+    said = history(BEFORE + LOSS + signed(8, SECOND), SECOND)
+    assert (sizes(said), said.forged) == ([1, 5, 6, 8], None)
+    assert losses(said) == [(5, 6, True)]
+    assert said.keys == (FIRST[0], SECOND[0])
+
+
+def test_a_loss_that_a_crash_broke_off_leaves_the_old_key_at_work_until_it_is_declared_again() -> None:
+    said = history(BEFORE + LOSS, FIRST)
+    assert (sizes(said), said.forged, losses(said)) == ([1, 5], None, [(5, 6, False)])
+    found = history(BEFORE + LOSS + signed(7, FIRST), FIRST)
+    assert (sizes(found), found.forged) == ([1, 5, 7], None), "its copy was found after all"
+    again = history(BEFORE + LOSS + LOSS + signed(8, SECOND), SECOND)
+    assert (sizes(again), again.forged, losses(again)) == ([1, 5, 6, 6, 8], None, [(5, 6, True)])
+
+
+def test_keys_are_lost_and_changed_in_turns() -> None:
+    written = (
+        BEFORE
+        + LOSS
+        + signed(7, SECOND, THIRD, change=(SECOND, THIRD))
+        + signed(8, THIRD)
+        + signed(9, FOURTH, change=(THIRD, FOURTH), lost=True)
+    )
+    said = history(written, FOURTH)
+    assert (sizes(said), said.forged) == ([1, 5, 6, 7, 8, 9], None)
+    assert losses(said) == [(5, 6, True), (8, 9, True)]
+    assert said.keys == (FIRST[0], SECOND[0], THIRD[0], FOURTH[0])
+
+
+def test_a_lost_key_and_a_declared_restore_in_one() -> None:
+    said = history(BEFORE + signed(4, SECOND, restored=1, change=(FIRST, SECOND), lost=True), SECOND)
+    assert sizes(said) == [1, 4]
+    assert losses(said) == [(1, 4, True)]
+    assert said.restored == (Restored(kept=1, lost=5, size=4),)
+
+
+@pytest.mark.parametrize("cut", range(1, len(LOSS) - 1, 3))
+def test_a_loss_that_a_crash_cut_off_is_passed_over(cut: int) -> None:
+    torn = LOSS.encode()[:cut].decode(errors="replace")
+    said = history(BEFORE + torn + "\n\n" + signed(9, FIRST), FIRST)
+    assert (sizes(said), said.forged, said.lost) == ([1, 5, 9], None, ())
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "after"),
+    [
+        pytest.param(BEFORE + LOSS + signed(8, FIRST), SECOND, 6, id="the lost key signs on"),
+        pytest.param(BEFORE + signed(6, SECOND, change=(STRANGER, SECOND), lost=True), SECOND, 0, id="another key was lost"),
+        pytest.param(BEFORE + signed(6, STRANGER, change=(FIRST, SECOND), lost=True), FIRST, 5, id="another signs than is named"),
+        pytest.param(BEFORE + signed(6, SECOND, change=(THIRD, SECOND), lost=True), FIRST, 5, id="a key that is not ours"),
+        pytest.param(BEFORE + LOSS.replace("lost-key", "key"), SECOND, 0, id="a change that the old key did not sign"),
+        pytest.param(BEFORE + LOSS + signed(9, STRANGER, change=(FIRST, STRANGER), lost=True), SECOND, 6, id="lost twice"),
+    ],
+)
+def test_a_forged_loss_is_found(written: str, key: Signer, after: int) -> None:
+    said = history(written, key)
+    assert said.forged is not None
+    assert said.forged.after == after

@@ -20,8 +20,11 @@ from typing import Any, Final
 from tests.crash.deeds import Deeds
 from tests.crash.hands import Kill
 from tests.crash.lines import Copy
+from tests.crash.moments import Part
 from tests.crash.office import DONE_FOLDER, Office, numbers
 from tests.crash.post import Post, Posted
+from tests.crash.signed import Signed
+from tests.crash.signed import faults as signature_faults
 
 Row = Mapping[str, Any]
 
@@ -77,6 +80,7 @@ def gather(office: Office, post: Post, deeds: Deeds) -> Evidence:
     record_key = _key(office.home / "keys" / "record.key")
     records = office.rows("SELECT seq, header, nonce, details, leaf, mac FROM records ORDER BY seq")
     faults = [*_record_faults(records, record_key), *_key_faults(office.home / "keys"), *_other_faults(office, deeds)]
+    faults += signature_faults(_signed(office, deeds, records))
     if office.finish(office.command("audit", "verify")):
         faults.append("mailer audit verify does not find the record whole")
     return Evidence(
@@ -136,6 +140,16 @@ def _record_faults(records: Sequence[Row], key: bytes) -> list[str]:
     return faults
 
 
+def _signed(office: Office, deeds: Deeds, records: Sequence[Row]) -> Signed:
+    return Signed(
+        published=(office.home / "keys" / "checkpoints.txt").read_text(encoding="utf-8"),
+        noted=[row["note"] for row in office.rows("SELECT note FROM checkpoints ORDER BY number")],
+        leaves=[bytes(row["leaf"]) for row in records],
+        public_key=(office.home / "keys" / "checkpoint.pub").read_text(encoding="utf-8").strip(),
+        deaths=sum(kill.part in {Part.DESK, Part.SUPERVISOR} for kill in deeds.kills),
+    )
+
+
 def _key_faults(keys: Path) -> list[str]:
     private = {file.stem for file in (keys / "courier").glob("*.key")}
     public = {file.stem for file in (keys / "epochs").glob("*.pub")}
@@ -151,6 +165,8 @@ def _other_faults(office: Office, deeds: Deeds) -> list[str]:
         faults.append(f"{due} letters are kept and still wait to be moved")
     if office.count("SELECT count(*) FROM senders") != deeds.senders:
         faults.append("the register of senders is not the one that was imported last")
+    if office.count("SELECT count(*) FROM records WHERE event = 'checkpoint.refused'"):
+        faults.append("the record was found to be not as it was, and it was")
     head = office.count("SELECT seq FROM audit_head")
     if head != office.count("SELECT count(*) FROM records"):
         faults.append("the head of the record names another length")

@@ -33,7 +33,7 @@ class Place(StrEnum):
     """Where the moment is caught: in the process itself, or from outside, on its line to the mail server."""
 
     COMMIT = "commit"  # of a transaction
-    CALL = "call"  # of a function that touches keys
+    CALL = "call"  # of a function that touches keys, or the files beside them
     IMAP = "imap"
     SMTP = "smtp"
 
@@ -137,6 +137,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "account.disabling-failed": "tests/flow/test_flow_expire.py",
     "audit.exported": "tests/cli/test_cli_export.py",
     "audit.key-changed": "tests/flow/test_flow_checkpoint.py",
+    "audit.key-lost": "tests/crash/test_crash_lostkey.py",
     "audit.pruned": "tests/flow/test_flow_pruning.py",
     "audit.restored": "tests/flow/test_flow_checkpoint.py",
     "command.failed": "tests/cli/test_cli_record_of_commands.py",
@@ -173,14 +174,18 @@ SILENT: Final[Mapping[str, str]] = {
     "letters filed": "mailer.store.ledger:filed",
     "lease taken": "mailer.store.leases:acquire",
     "lease left": "mailer.store.leases:release",
+    "checkpoint noted": "mailer.store.checkpoints:put",
 }
 
-# Calls that touch keys: name -> the function.
+# Calls that touch keys, or the files beside them: name -> the function.
 CALLS: Final[Mapping[str, str]] = {
     "reply sealed": "mailer.edge.keys:Keyring.seal",
     "reply opened": "mailer.edge.keys:Keyring.open",
     "key written": "mailer.edge.keys:_write",
     "login noted": "mailer.edge.marks_handed:HandedOutFile.note",
+    "checkpoint signed": "mailer.core.note:sign",
+    "checkpoint published": "mailer.edge.checkpoints:CheckpointFile.append",
+    "signing key written": "mailer.edge.signing:_put",
 }
 
 IMAP: Final = ("login", "select", "search", "headers", "whole", "move", "idle")
@@ -190,7 +195,7 @@ _BY_PART: Final[Sequence[tuple[Part, Place, Sequence[str]]]] = (
     *((part, Place.COMMIT, (event,)) for event, part in EVENTS.items()),
     (Part.DESK, Place.COMMIT, tuple(SILENT)),
     (Part.COURIER, Place.COMMIT, ("lease taken", "lease left")),
-    (Part.DESK, Place.CALL, ("reply sealed", "login noted")),
+    (Part.DESK, Place.CALL, ("reply sealed", "login noted", "checkpoint signed", "checkpoint published")),
     (Part.COURIER, Place.CALL, ("reply opened", "key written")),
     (Part.DESK, Place.IMAP, IMAP),
     (Part.COURIER, Place.SMTP, SMTP),

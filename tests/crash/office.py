@@ -93,7 +93,7 @@ why = "Повторная выдача: фамилия записана в ка�
 REGISTER: Final = (*CLINICS, LATER, NEVER, MUTE)
 REGISTERED: Final = len(REGISTER)
 PATIENCE_SECONDS: Final = 120.0  # what takes longer, even on a busy machine, will not come at all
-STEPS: Final = {Part.DESK: "intake,answer,bounce,issue,expire,alarm", Part.COURIER: "deliver"}
+STEPS: Final = {Part.DESK: "intake,answer,bounce,issue,expire,alarm,checkpoint", Part.COURIER: "deliver"}
 
 # Nothing is left that the program could still do without a person, or before its time.
 WORK_LEFT: Final = """

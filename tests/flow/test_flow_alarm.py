@@ -392,6 +392,8 @@ def test_the_keys_that_replies_need_are_looked_for(desk: Desk) -> None:
     desk.trial.clock.move(minutes=1)
     step.step()
     assert desk.surroundings.asked == [["2026-11-23"]]
+    assert desk.keyring.missing(["2026-11-23"]) == ["checkpoint.key"]
+    (desk.home / "keys" / "checkpoint.key").touch()
     assert desk.keyring.missing(["2026-11-23"]) == []
     desk.forget_keys()
     (desk.home / "keys" / "courier").mkdir()

@@ -1,11 +1,15 @@
-"""The record itself: its database is upgraded, a restore from a backup is declared, the key that signs checkpoints is changed."""
+"""The record itself: its database is upgraded, a restore from a backup is declared, the key that signs checkpoints is changed, or
+declared lost.
+"""
 
 from __future__ import annotations
 
-from mailer.core.checkpoints import Published
+from mailer.core.checkpoints import KeyChange, Published
+from mailer.core.merkle import Range
+from mailer.core.note import PublicKey
 from mailer.errors import RefusedError
 from mailer.flow.signing import Signer
-from mailer.store import audit
+from mailer.store import audit, lostkeys
 from mailer.store.verification import Fault, Walk
 from mailer.store.work import Worker
 
@@ -64,6 +68,42 @@ def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
 def signable(signer: Signer) -> int:
     """How many records would be signed now. RefusedError when the record cannot be signed as it is."""
     found = signer.due()
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    return found
+
+
+def look_at_lost_key(signer: Signer) -> tuple[PublicKey, int]:
+    """Which key `declare_lost_key` would declare lost, and how many records its successor would sign. RefusedError as there."""
+    found = signer.looked_lost()
+    if isinstance(found, Fault):
+        raise _unsigned(found)
+    key, edge = found
+    return key, edge.size
+
+
+def declare_lost_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
+    """Say on the record that nobody has the private half of the key any more, and sign with a new one, which is then in its place.
+
+    Done again after a crash, it goes on. RefusedError while the private half is there, or if the record cannot be signed as it is.
+    """
+
+    def tell(change: KeyChange, edge: Range) -> None:
+        with worker.reading() as tx:
+            if lostkeys.told(tx, worker.pen.key, change) is not None:
+                return
+        with worker.writing() as unit:
+            unit.tell(
+                "audit.key-lost",
+                importance="alarm",
+                size=edge.size,
+                root=edge.root().hex(),
+                old=str(change.old),
+                new=str(change.new),
+                reason=reason,
+            )
+
+    found = signer.declare_loss(worker.pen.randbytes, tell)
     if isinstance(found, Fault):
         raise _unsigned(found)
     return found

@@ -63,6 +63,7 @@ def _list(
             for entry in entries
         ),
         empty=_("there are no records yet"),
+        beneath=True,
     )
 
 

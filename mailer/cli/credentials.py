@@ -15,6 +15,7 @@ from mailer.cli import measures
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject
 from mailer.cli.show import LARGEST, local, minute, print_json, say, table
+from mailer.cli.termwords import term_words
 from mailer.states import CredentialState
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _show(
         return
     zone = office.config.zone
     say(_("credential {id}").format(id=found.id))
-    say("  " + _("term: {rule}, last day {day}").format(rule=found.term_rule, day=f"{found.last_day:%d.%m.%Y}"))
+    say("  " + _("term: {rule}, last day {day}").format(rule=term_words(found.term_rule), day=f"{found.last_day:%d.%m.%Y}"))
     say("  " + _("first use: {when}").format(when=_("unknown")))  # no place of validity of ours tells it
     show_request(view, zone)
 

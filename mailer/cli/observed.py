@@ -7,7 +7,7 @@ from datetime import date
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
-from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.cli.show import minute, print_json, safe_text, say, table
 
 if TYPE_CHECKING:
     from mailer.flow.report.observed import Means, Would
@@ -32,7 +32,7 @@ def show_observed(office: Office, limit: int, *, as_json: bool) -> None:
         (
             (
                 line.letter_id,
-                local(line.received_at, zone),
+                minute(line.received_at, zone),
                 line.sender_code,
                 line.person,
                 line.verdict,

@@ -13,7 +13,7 @@ import typer
 from mailer.cli.observed import show_observed
 from mailer.cli.opened import office_of, operator
 from mailer.cli.options import AsLines
-from mailer.cli.show import LARGEST, hint, minute, print_json, safe_text, say, table, wrapped
+from mailer.cli.show import LARGEST, hint, minute, print_json, safe_text, say_long, table
 from mailer.core.requestwords import Words, words
 from mailer.errors import N_
 from mailer.states import RequestState
@@ -109,8 +109,7 @@ def _list(
         if held:
             show_to_do(found.lines)
         elif undelivered and found.lines:
-            for part in wrapped(_(UNDELIVERED), indent=""):
-                say(part)
+            say_long(_(UNDELIVERED), indent="", then="")
     backwards = before is not None or not (held or after is not None)
     _show_way_on(found, held=held, backwards=backwards, as_json=as_json)
 
@@ -177,9 +176,8 @@ def show_to_do(lines: Sequence[RequestLine]) -> None:
         said = words(line.reason, line.standing)
         if line.state == RequestState.HELD.value and said not in told:
             told.add(said)
-            say(safe_text(f"{why(line)}:" if said is None else f"{_(said.what)}:"))
-            for part in wrapped(to_do(said, line.id), indent="  "):
-                say(part)
+            say_long(safe_text(f"{why(line)}:" if said is None else f"{_(said.what)}:"), indent="")
+            say_long(to_do(said, line.id), then="  ")
 
 
 def _show_way_on(found: Listed, *, held: bool, backwards: bool, as_json: bool) -> None:

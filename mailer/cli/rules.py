@@ -11,7 +11,7 @@ import typer
 
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, OnlyTry
-from mailer.cli.show import print_json, safe_text, say, table
+from mailer.cli.show import print_json, safe_text, say, say_long, table
 from mailer.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _show(
         differ = rules.digest(office.rule_texts()) != ruleset.hash
     places = [place for place, rule in enumerate(ruleset.rules) if rule_id in {"", rule.id}]
     if not places:
-        raise NotFoundError("there is no rule {id} in force", id=safe_text(rule_id))
+        raise NotFoundError("there is no rule {id} in force: `mailer rules show` shows those there are", id=safe_text(rule_id))
     if as_json:
         for place in places:
             print_json(_rule_as_object(ruleset, place))
@@ -176,13 +176,13 @@ def _tell_rules(ruleset: Ruleset) -> None:
 def _tell_rule(ruleset: Ruleset, place: int) -> None:
     rule = ruleset.rules[place]
     say(f"{ruleset.name(place)} → {rule.verdict.value}" + (f": {safe_text(rule.reply)}" if rule.reply else ""))
-    say("  " + _("why: {why} [{rule}]").format(why=safe_text(rule.why), rule=safe_text(rule.file)))
+    say_long(_("why: {why} [{rule}]").format(why=safe_text(rule.why), rule=safe_text(rule.file)))
     for condition in _readable(rule) or [_("every letter")]:
-        say("  " + _("condition: {condition}").format(condition=condition))
+        say_long(_("condition: {condition}").format(condition=condition))
     for number, example in enumerate(rule.examples, 1):
         said = _("example {number}: {letter} → {verdict}")
         reason = f" ({safe_text(example.reason)})" if example.reason else ""
-        say("  " + said.format(number=number, letter=_letter(example), verdict=example.verdict.value + reason))
+        say_long(said.format(number=number, letter=_letter(example), verdict=example.verdict.value + reason))
 
 
 def _rule_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:

@@ -12,9 +12,9 @@ import typer
 
 from mailer.cli.opened import officer_of
 from mailer.cli.options import AsObject, Because, OnlyTry, given
-from mailer.cli.show import LARGEST, local, print_json, safe_text, say
+from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long
 from mailer.errors import RefusedError, SetupError, SetupErrors
-from mailer.states import LoginEffect, RequestState
+from mailer.states import CredentialState, LoginEffect, RequestState
 
 if TYPE_CHECKING:
     from mailer.core.registerplan import Change
@@ -189,6 +189,7 @@ def _block(
 
 def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: OnlyTry = False, as_json: AsObject = False) -> None:
     from mailer.flow.override import register as override
+    from mailer.store import credentials
 
     why = given(reason)
     with officer_of(context, "senders unblock", about=[code], dry_run=dry_run) as (office, worker):
@@ -197,10 +198,18 @@ def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: On
                 after = override.unblocked(override.believed(tx, code, worker.pen.key))
         else:
             after = override.unblock(worker, hands(office), code, reason=why).after
+        with office.database.reading() as tx:
+            suspended = len(credentials.of_sender(tx, code, (CredentialState.SUSPENDED,)))
     if as_json:
         print_json({"sender": after, "changed": not dry_run})
         return
-    say(_("{code}: no longer blocked; logins that were suspended stay so").format(code=safe_text(code)))
+    say(_("{code}: no longer blocked").format(code=safe_text(code)))
+    if suspended:
+        said = _(
+            "logins that stay suspended: {count}; `mailer credentials list --state suspended` shows them, "
+            "`mailer credentials reissue LOGIN --reason …` has a new one issued in place of one"
+        )
+        say_long(said.format(count=suspended), indent="")
     _say_dry(changed=not dry_run)
 
 
@@ -270,6 +279,10 @@ def difference_lines(change: Change) -> Iterator[str]:
 def reached_lines(reached: Reach) -> Iterator[str]:
     if reached.logins:
         yield _("living logins that end or are suspended: {count}").format(count=reached.logins)
+    if reached.kept:
+        yield _("logins that stay valid: {count}; `mailer credentials revoke --sender CODE --reason …` ends them").format(
+            count=reached.kept
+        )
     if reached.requests:
         yield _("approved requests that wait for a person again: {count}").format(count=reached.requests)
 

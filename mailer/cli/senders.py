@@ -15,7 +15,7 @@ from mailer.cli import sender_changes
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
 from mailer.cli.sender_changes import agreed, difference_lines, hands, reached_lines
-from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.cli.show import local, print_json, safe_text, say, say_long, table
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import LoginEffect
 
@@ -217,7 +217,7 @@ def _show(
         print_json({"sender": sender, "is_blocked": blocked, "fault": row.fault, "listed_persons": listed})
     else:
         for name, said in _about(sender, blocked=blocked, listed=listed, zone=zone):
-            say(f"{name}: {safe_text(said)}")
+            say_long(f"{name}: {safe_text(said)}", indent="")
     if row.fault is not None:
         raise RefusedError("nothing of this row is believed: {why}", why=MailerError(row.fault))
 

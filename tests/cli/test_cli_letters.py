@@ -128,6 +128,15 @@ def test_standard_output_gets_the_bytes_and_nothing_else(founded: Path, capfdbin
     assert capfdbinary.readouterr() == (kept, b"")
 
 
+def test_a_letter_that_is_put_back_leaves_its_request_open_and_this_is_said(shell: Shell) -> None:
+    said = shell("letters", "forward", "3", "--reason", "отвечу сам")
+    assert " ".join(said.out.split()) == (
+        "letter 3: the service puts it back into uc request 3 is still held: if people answer it themselves, "
+        "`mailer requests withdraw 3 --reason …` closes it"
+    )
+    assert shell("requests", "withdraw", "3", "--reason", "отвечено").code == 0
+
+
 def test_letters_are_put_back_and_looked_at_again_by_the_service(shell: Shell) -> None:
     before = int(str(last_record(shell)["seq"]))
     assert shell("letters", "forward", "1", "--reason", "x", "--dry-run").out == (

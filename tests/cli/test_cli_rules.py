@@ -59,7 +59,7 @@ def test_one_rule_is_shown_with_its_lines_and_examples(shell: Shell) -> None:
 def test_a_rule_that_is_not_there_is_a_negative_answer(shell: Shell) -> None:
     said = shell("rules", "show", "nosuch\x1b[31m")
     assert (said.code, said.out) == (1, "")
-    assert said.err == "there is no rule nosuch\\x1b[31m in force\n"
+    assert said.err == "there is no rule nosuch\\x1b[31m in force: `mailer rules show` shows those there are\n"
 
 
 def test_machines_get_the_rules_one_object_a_line(shell: Shell) -> None:

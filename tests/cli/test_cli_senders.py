@@ -100,6 +100,25 @@ def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell:
     assert sender(shell)["blocked"] is False
 
 
+def test_a_block_says_how_many_logins_stay_valid(shell: Shell) -> None:
+    for dry_run in (["--dry-run"], []):
+        said = shell(*BLOCK, "keep", *dry_run)
+        assert "logins that stay valid: 1; `mailer credentials revoke --sender CODE --reason …` ends them\n" in said.out
+
+
+def test_what_was_suspended_stays_so_and_can_be_issued_anew(shell: Shell) -> None:
+    (login,) = [one["credential"]["login"] for one in shell("credentials", "list", "--state", "active", "--json").objects]
+    assert shell(*BLOCK, "suspend").code == 0
+    for dry_run in (["--dry-run"], []):
+        said = shell("senders", "unblock", "290001", "--reason", "снято", *dry_run)
+        assert said.out.splitlines()[:2] == [
+            "290001: no longer blocked",
+            "logins that stay suspended: 1; `mailer credentials list --state suspended` shows them, `mailer",
+        ]
+    assert [one["credential"]["login"] for one in shell("credentials", "list", "--state", "suspended", "--json").objects] == [login]
+    assert shell("credentials", "reissue", login, "--reason", "снова в работе").code == 0
+
+
 def test_a_block_that_is_over_already_is_refused(shell: Shell) -> None:
     said = shell(*BLOCK, "keep", "--until", "2020-01-01")
     assert (said.code, said.err) == (3, "the last day of the block is over already\n")

@@ -109,7 +109,7 @@ def test_blocking_does_to_living_logins_what_was_chosen(
     with desk.trial.database.reading() as tx:
         wanted = override.closing.reach(tx, CLINIC.code, effect)
     _change, reached = override.block(desk.trial.worker(), hands(desk), CLINIC.code, until=None, effect=effect, reason=WHY)
-    assert reached == wanted == Reach(logins=0 if effect is LoginEffect.KEEP else 1)
+    assert reached == wanted == (Reach(kept=1) if effect is LoginEffect.KEEP else Reach(logins=1))
     assert logins(desk) == [expected]
     assert ask(desk, "Ли К.", 2).reason == "blocked-sender"
 

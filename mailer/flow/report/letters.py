@@ -14,7 +14,7 @@ from mailer.store.letters import Kept
 class LetterView:
     """A kept letter without its bytes. `whole`: they are all that came.
 
-    `sender` and `subject` are as strangers wrote them, None where it is suspect.
+    `from_address` and `subject` are as strangers wrote them, None where it is suspect.
     """
 
     id: int
@@ -22,7 +22,7 @@ class LetterView:
     received_at: datetime
     size_bytes: int
     whole: bool
-    sender: str | None
+    from_address: str | None
     subject: str | None
     kind: str
     state: str
@@ -41,7 +41,7 @@ def letter_view(kept: Kept) -> LetterView:
         received_at=kept.received_at,
         size_bytes=kept.size_bytes,
         whole=kept.whole,
-        sender=letter.sender if letter else None,
+        from_address=letter.sender if letter else None,
         subject=letter.subject if letter else None,
         kind=kept.kind.value,
         state=kept.state.value,

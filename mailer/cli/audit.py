@@ -194,8 +194,9 @@ def _of_letter(proof: LetterProof) -> str:
         Found.TAMPERED: _("TAMPERED: record {seq}: {why}"),
     }[proof.found]
     named = _("the code in it names the checkpoint of {named} records") if proof.named is not None else ""
+    lost = _("it was signed after a key was lost, see `mailer audit verify`") if proof.lost_key else ""
     why = translated(proof.why) if proof.why else ""
-    return "; ".join(part.format(**values, why=why) for part in (said, named) if part)
+    return "; ".join(part.format(**values, why=why) for part in (said, named, lost) if part)
 
 
 def _checkpoints(context: typer.Context) -> None:

@@ -100,12 +100,26 @@ class Mistake:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Letter:
+class Answerable:
+    """What an answer must know of a letter. `message_ids` (one, as a rule) and `answers` (In-Reply-To and References) hold only ids
+    of the strict form `<...@...>`.
+    """
+
+    message_ids: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+
+    @property
+    def message_id(self) -> str | None:
+        """The letter's own id, by which it is answered."""
+        return next(iter(self.message_ids), None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter(Answerable):
     """What the headers of a letter say, decoded; nothing here is believed yet.
 
     `sender` is the bare address when there is exactly one From header with exactly one valid address (domain in IDNA form, all
-    lower-cased), else None. `message_ids` (one, as a rule) and `answers` (In-Reply-To and References) hold only ids of the strict
-    form `<...@...>`.
+    lower-cased), else None.
     """
 
     subject: str
@@ -115,8 +129,6 @@ class Letter:
     subject_cut: bool = False  # longer than 4,000 characters: what is cut is refused, never read
     sender: str | None = None
     display_name: str = ""
-    message_ids: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
     null_return_path: bool = False
     machine_mark: str | None = None  # the header that says a machine wrote it, as "Auto-Submitted: auto-replied"
     delivery_report: bool = False  # multipart/report; report-type=delivery-status
@@ -126,11 +138,6 @@ class Letter:
     size_bytes: int = 0
     digest: str = ""  # SHA-256 of the bytes that were read
     fingerprint: str = ""  # SHA-256 of the header block without trace headers: survives a move between servers
-
-    @property
-    def message_id(self) -> str | None:
-        """The letter's own id, by which it is answered."""
-        return next(iter(self.message_ids), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

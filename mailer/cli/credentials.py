@@ -15,6 +15,7 @@ from mailer.cli import measures
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject
 from mailer.cli.show import LARGEST, local, minute, print_json, say, table
+from mailer.cli.termwords import term_words
 from mailer.states import CredentialState
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _show(
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
     as_json: AsObject = False,
 ) -> None:
-    from mailer.cli.request_show import show_request
+    from mailer.cli.request_show import request_as_object, show_request
     from mailer.flow.override import credentials as override
     from mailer.flow.report import requests as report
 
@@ -79,11 +80,11 @@ def _show(
         with office.database.reading() as tx:
             view = report.show_request(tx, found.request_id)
     if as_json:
-        print_json({"credential": found, "request": view})
+        print_json({"credential": found, "request": request_as_object(view)})
         return
     zone = office.config.zone
     say(_("credential {id}").format(id=found.id))
-    say("  " + _("term: {rule}, last day {day}").format(rule=found.term_rule, day=f"{found.last_day:%d.%m.%Y}"))
+    say("  " + _("term: {rule}, last day {day}").format(rule=term_words(found.term_rule), day=f"{found.last_day:%d.%m.%Y}"))
     say("  " + _("first use: {when}").format(when=_("unknown")))  # no place of validity of ours tells it
     show_request(view, zone)
 

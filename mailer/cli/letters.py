@@ -14,12 +14,16 @@ import typer
 from mailer.cli.newfiles import new_file
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
-from mailer.cli.show import LARGEST, brief, local, minute, print_json, safe_text, say, table
-from mailer.states import LetterState
+from mailer.cli.show import LARGEST, local, minute, print_json, safe_text, say, say_long, table
+from mailer.cli.timeline import show_entry
+from mailer.model import Kind
+from mailer.states import LetterState, RequestState
 
 if TYPE_CHECKING:
+    from mailer.flow.report.letters import LetterView
     from mailer.service.office import Office
     from mailer.store.letters import Kept
+    from mailer.store.requests import Request
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,10 +58,18 @@ def _list(
         return
     zone = office.config.zone
     table(
-        ["№", _("received"), _("from"), _("subject"), _("kind"), _("verdict"), _("reason"), _("state")],
-        ((v.id, minute(v.received_at, zone), v.sender, v.subject, v.kind, v.verdict, v.reason, v.state) for v in views),
+        ["№", _("received"), _("from"), _("subject"), _("decision")],
+        ((view.id, minute(view.received_at, zone), view.from_address, view.subject, _decision(view)) for view in views),
         empty=_("there are no letters"),
     )
+
+
+def _decision(view: LetterView) -> str:
+    """The verdict, or the state of a letter that was not read; its reason, and its kind unless it is a request."""
+    read = view.state == LetterState.READ
+    about = [view.reason if read else None, None if view.kind == Kind.REQUEST else view.kind]
+    said = ", ".join(dict.fromkeys(one for one in about if one is not None))
+    return f"{view.verdict if read else view.state}" + (f" ({said})" if said else "")
 
 
 def _show(
@@ -79,24 +91,16 @@ def _show(
         return
     zone = office.config.zone
     say(_("letter {id}, {kind}, {state}").format(id=view.id, kind=view.kind, state=view.state))
-    say(
-        "  "
-        + _("received: {at}; {size} bytes; {mailbox}").format(
-            at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox
-        )
-    )
-    say("  " + _("from: {sender}").format(sender=safe_text(view.sender or "?")))
-    say("  " + _("subject: {subject}").format(subject=safe_text(view.subject or "")))
+    said = _("received: {at}; {size} bytes; {mailbox}")
+    say_long(said.format(at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox))
+    say_long(_("from: {sender}").format(sender=safe_text(view.from_address or "?")))
+    say_long(_("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
-        say("  " + _("person: {person}").format(person=safe_text(reading.person.canonical)))
-    say(
-        "  "
-        + _("verdict: {verdict} ({rule}, {reason})").format(
-            verdict=view.verdict or "-", rule=view.rule_id or "-", reason=view.reason or "-"
-        )
-    )
+        say_long(_("person: {person}").format(person=safe_text(reading.person.canonical)))
+    said = _("verdict: {verdict} ({rule}, {reason})")
+    say_long(said.format(verdict=view.verdict or "-", rule=view.rule_id or "-", reason=view.reason or "-"))
     for entry in timeline:
-        say(f"  {local(entry.at, zone)}  {entry.event:<22} {safe_text(brief(entry.details))}")
+        show_entry(entry, zone)
 
 
 def _retry(
@@ -136,17 +140,30 @@ def _forward(
     as_json: AsLines = False,
 ) -> None:
     from mailer.flow.override import letters as override
+    from mailer.store import requests
 
     why = given(reason)
-    with officer_of(context, "letters forward", about=numbers, dry_run=dry_run) as (_office, worker):
+    with officer_of(context, "letters forward", about=numbers, dry_run=dry_run) as (office, worker):
         found = override.forward(worker, numbers, reason=why, dry_run=dry_run)
+        with office.database.reading() as tx:
+            opened = {kept.id: requests.of_letter(tx, kept.id) for kept in found}
     for kept in found:
         if as_json:
-            print_json({"letter": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
+            print_json({"letter_id": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
         elif dry_run:
             say(_("letter {id} would be put back into {mailbox}; nothing was changed").format(id=kept.id, mailbox=kept.mailbox))
         else:
             say(_("letter {id}: the service puts it back into {mailbox}").format(id=kept.id, mailbox=kept.mailbox))
+            _show_open(opened[kept.id])
+
+
+def _show_open(request: Request | None) -> None:
+    """That a letter was put back decides nothing about its request."""
+    if request is not None and request.state in {RequestState.HELD, RequestState.APPROVED}:
+        said = _(
+            "request {id} is still {state}: if people answer it themselves, `mailer requests withdraw {id} --reason …` closes it"
+        )
+        say_long(said.format(id=request.id, state=request.state.value))
 
 
 def _rescan(
@@ -166,7 +183,7 @@ def _rescan(
         waiting = _left_in(office, since.date()) if dry_run else {}
     for mailbox in mailboxes:
         if as_json:
-            print_json({"mailbox": mailbox, "since": since.date(), "letters": waiting.get(mailbox), "changed": not dry_run})
+            print_json({"mailbox": mailbox, "since": since.date(), "left": waiting.get(mailbox), "changed": not dry_run})
         elif dry_run:
             said = _("{mailbox}: {count} letters would be looked at again; nothing was changed")
             say(said.format(mailbox=mailbox, count=waiting[mailbox]))
@@ -196,7 +213,7 @@ def _left_in(office: Office, since: date) -> dict[str, int]:
 def _show_changed(changed: Sequence[Kept], *, dry_run: bool, as_json: bool) -> None:
     for kept in changed:
         if as_json:
-            print_json({"letter": kept.id, "state": kept.state.value, "changed": not dry_run})
+            print_json({"letter_id": kept.id, "state": kept.state.value, "changed": not dry_run})
             continue
         said = _("letter {id} would be {state}; nothing was changed") if dry_run else _("letter {id}: {state}")
         say(said.format(id=kept.id, state=kept.state.value))

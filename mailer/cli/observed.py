@@ -7,7 +7,7 @@ from datetime import date
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
-from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.cli.show import minute, print_json, safe_text, say, table
 
 if TYPE_CHECKING:
     from mailer.flow.report.observed import Means, Would
@@ -31,8 +31,8 @@ def show_observed(office: Office, limit: int, *, as_json: bool) -> None:
         [_("letter"), _("received"), _("sender"), _("person"), _("verdict"), _("rule"), _("reason"), _("what would follow")],
         (
             (
-                line.letter,
-                local(line.received_at, zone),
+                line.letter_id,
+                minute(line.received_at, zone),
                 line.sender_code,
                 line.person,
                 line.verdict,
@@ -67,15 +67,15 @@ def _means(office: Office) -> Means:
 
 
 def _show_refusal(line: Would) -> None:
-    say(_("letter {id} would be answered so (the request number comes with the request):").format(id=line.letter))
+    say(_("letter {id} would be answered so (the request number comes with the request):").format(id=line.letter_id))
     for one in [line.subject or "", "", *(line.body or "").splitlines()]:
         say("  | " + safe_text(one))
     say()
 
 
 def _outcome(line: Would) -> str:
-    if line.request is not None:
-        return _("decided since: request {id}").format(id=line.request)
+    if line.request_id is not None:
+        return _("decided since: request {id}").format(id=line.request_id)
     if line.last_day is not None:
         return _("a login until {day}").format(day=_day(line.last_day))
     return _("a refusal: {subject}").format(subject=line.subject or "…") if line.verdict == "refuse" else _("a person decides")

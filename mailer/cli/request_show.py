@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from enum import Enum
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,8 @@ import typer
 from mailer.cli.opened import office_of, operator
 from mailer.cli.options import AsObject
 from mailer.cli.request_list import cells, headings, to_do, why
-from mailer.cli.show import LARGEST, brief, local, print_json, safe_text, say, table, wrapped
+from mailer.cli.show import LARGEST, local, plain, print_json, safe_text, say, say_long, table
+from mailer.cli.timeline import show_entry
 from mailer.core.requestwords import words
 from mailer.states import RequestState
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mailer.flow.report.records import Entry
     from mailer.flow.report.requests import RequestLine, RequestView
     from mailer.model import Reading
+    from mailer.store.requests import Request
 
 
 def add_to(noun: typer.Typer) -> None:
@@ -59,8 +61,22 @@ def _show(
 
 def _as_object(found: Dossier) -> dict[str, object]:
     """The fields of the request and, beside them, those of the dossier."""
-    beside = {name: value for name, value in asdict(found).items() if name not in {"view", "line"}}
-    return asdict(found.view) | beside
+    beside = plain(found)
+    del beside["view"], beside["line"]
+    return {**request_as_object(found.view), **beside}
+
+
+def request_as_object(view: RequestView) -> dict[str, object]:
+    """The facts of a request as they are, not as the text that the database keeps."""
+    return {
+        **plain(view),
+        "request": _with_facts(view.request),
+        "repeated_by": [_with_facts(one) for one in view.repeated_by],
+    }
+
+
+def _with_facts(request: Request) -> dict[str, object]:
+    return {**plain(request), "facts": json.loads(request.facts)}
 
 
 def show_request(view: RequestView, zone: ZoneInfo) -> None:
@@ -73,48 +89,35 @@ def _show_request(view: RequestView, zone: ZoneInfo) -> None:
     request = view.request
     say(_("request {id}: {state}").format(id=request.id, state=request.state.value))
     if request.reissue_of is not None:
-        say("  " + _("repeats request {id}, whose answer did not arrive").format(id=request.reissue_of))
+        say_long(_("repeats request {id}, whose answer did not arrive").format(id=request.reissue_of))
     if view.letter is not None:
         letter = view.letter
-        say(
-            "  "
-            + _("letter {id} of {at}, from {sender}").format(
-                id=letter.id, at=local(letter.received_at, zone), sender=safe_text(letter.sender or "?")
-            )
-        )
-    say("  " + _("subject: {subject}").format(subject=safe_text((view.letter.subject if view.letter else None) or "")))
-    say("  " + _("person: {person}").format(person=safe_text(view.person or "-")))
+        told = _("letter {id} of {at}, from {sender}")
+        say_long(told.format(id=letter.id, at=local(letter.received_at, zone), sender=safe_text(letter.from_address or "?")))
+    say_long(_("subject: {subject}").format(subject=safe_text((view.letter.subject if view.letter else None) or "")))
+    say_long(_("person: {person}").format(person=safe_text(view.person or "-")))
     if request.sender_code is not None or view.stranger is None:  # a stranger may have been registered since
         told = _("sender: {code}, {organisation}")
-        say("  " + told.format(code=safe_text(request.sender_code or "-"), organisation=safe_text(view.organisation or "-")))
+        say_long(told.format(code=safe_text(request.sender_code or "-"), organisation=safe_text(view.organisation or "-")))
     else:
-        say("  " + _("sender: {address}, not in the register or not proven").format(address=safe_text(view.stranger)))
-    say(
-        "  "
-        + _("decided: {verdict} by rule {rule}").format(verdict=request.verdict, rule=request.rule_id)
-        + (f" ({request.reason})" if request.reason else "")
-    )
+        say_long(_("sender: {address}, not in the register or not proven").format(address=safe_text(view.stranger)))
+    decided = _("decided: {verdict} by rule {rule}").format(verdict=request.verdict, rule=request.rule_id)
+    say_long(decided + (f" ({request.reason})" if request.reason else ""))
     _show_issued(view, zone)
 
 
 def _show_issued(view: RequestView, zone: ZoneInfo) -> None:
     if view.credential is not None:
         credential = view.credential
-        say(
-            "  "
-            + _("login {login}: {state}, valid until {until}").format(
-                login=credential.login, state=credential.state.value, until=local(credential.valid_until, zone)
-            )
-        )
+        told = _("login {login}: {state}, valid until {until}")
+        until = local(credential.valid_until, zone)
+        say_long(told.format(login=credential.login, state=credential.state.value, until=until))
     for reply in view.replies:
-        say(
-            "  "
-            + _("reply {name} to {address}: {state}, {attempts} attempts").format(
-                name=reply.name, address=safe_text(view.answer_to or "-"), state=reply.state, attempts=reply.attempts
-            )
-        )
+        told = _("reply {name} to {address}: {state}, {attempts} attempts")
+        address = safe_text(view.answer_to or "-")
+        say_long(told.format(name=reply.name, address=address, state=reply.state, attempts=reply.attempts))
     for repeat in view.repeated_by:
-        say("  " + _("repeated by request {id}: {state}").format(id=repeat.id, state=repeat.state.value))
+        say_long(_("repeated by request {id}: {state}").format(id=repeat.id, state=repeat.state.value))
 
 
 def _show_reading(reading: Reading | None) -> None:
@@ -130,22 +133,20 @@ def _show_reading(reading: Reading | None) -> None:
         said = told.format(
             reason=reading.reason.value if reading.reason else reading.kind.value, written=safe_text(reading.written)
         )
-    say("  " + said)
+    say_long(said)
     if reading.repairs:
-        say("  " + _("repairs: {repairs}").format(repairs=", ".join(repair.value for repair in reading.repairs)))
+        say_long(_("repairs: {repairs}").format(repairs=", ".join(repair.value for repair in reading.repairs)))
 
 
 def _show_why(found: Dossier) -> None:
     line = found.line
     if line.reason is not None:
-        say("  " + _("why: {why}").format(why=safe_text(why(line))))
+        say_long(_("why: {why}").format(why=safe_text(why(line))))
     if line.state == RequestState.HELD.value:
-        told = _("what to do: {to_do}").format(to_do=to_do(words(line.reason, line.standing), line.id))
-        for part in wrapped(told, indent="  "):
-            say(part)
+        say_long(_("what to do: {to_do}").format(to_do=to_do(words(line.reason, line.standing), line.id)))
     if found.also_open:
         numbers = ", ".join(f"№ {number}" for number in found.also_open)
-        say("! " + _("for the same person there are also open: {numbers}").format(numbers=numbers))
+        say_long("! " + _("for the same person there are also open: {numbers}").format(numbers=numbers), indent="")
 
 
 def _show_rules(asked: Sequence[Tried] | None) -> None:
@@ -156,11 +157,14 @@ def _show_rules(asked: Sequence[Tried] | None) -> None:
     for rule in asked:
         if rule.unmet is None:
             told = _("{name}: fits, hence {verdict}: {why}")
-            say("✓ " + safe_text(told.format(name=rule.name, verdict=rule.verdict.value, why=rule.why)))
+            say_long(
+                "✓ " + safe_text(told.format(name=rule.name, verdict=rule.verdict.value, why=rule.why)), indent="", then="    "
+            )
         elif rule.unmet == "any":
-            say("  " + _("{name}: no, none of its alternatives holds").format(name=rule.name))
+            say_long(_("{name}: no, none of its alternatives holds").format(name=rule.name))
         else:
-            say("  " + _("{name}: no, {fact} is {value}").format(name=rule.name, fact=rule.unmet, value=_value(rule.found)))
+            told = _("{name}: no, {fact} is {value}")
+            say_long(told.format(name=rule.name, fact=rule.unmet, value=_value(rule.found)))
 
 
 def _value(found: object) -> str:
@@ -185,7 +189,7 @@ def _show_beside(found: Dossier, zone: ZoneInfo, now: datetime) -> None:
     if found.namesakes:
         say()
         say(_("! the same surname and initials under other senders:"))
-        rows = ((one.person, one.sender_code or "—", one.organisation, one.request) for one in found.namesakes)
+        rows = ((one.person, one.sender_code or "—", one.organisation, one.request_id) for one in found.namesakes)
         table([_("person"), _("sender"), _("organisation"), _("newest request")], rows, empty="")
 
 
@@ -194,7 +198,7 @@ def _show_timeline(timeline: Sequence[Entry], zone: ZoneInfo) -> None:
     say()
     for entry in timeline:
         if entry.event != "request.shown":
-            say(f"  {local(entry.at, zone)}  {entry.event:<22} {safe_text(brief(entry.details))}")
+            show_entry(entry, zone)
     looked = [entry for entry in timeline if entry.event == "request.shown"]
     if looked:
         told = _("shown: {count} times, last at {at} to {actor}")

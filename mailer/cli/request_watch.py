@@ -15,7 +15,7 @@ from mailer.errors import RefusedError
 from mailer.states import RequestState
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from mailer.service.office import Office
 
@@ -42,13 +42,13 @@ def _watch(
         try:
             with Live(console=console, auto_refresh=False, screen=True) as live:
                 while True:
-                    live.update(_picture(office, held=held, rows=max(1, min(ROWS, console.height - AROUND))), refresh=True)
+                    live.update(_picture(office, console, held=held), refresh=True)
                     sleep(SECONDS)
         except KeyboardInterrupt:
             return
 
 
-def _picture(office: Office, *, held: bool, rows: int) -> RenderableType:
+def _picture(office: Office, console: Console, *, held: bool) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
@@ -56,6 +56,7 @@ def _picture(office: Office, *, held: bool, rows: int) -> RenderableType:
     from mailer.service.office import clock
     from mailer.store.worklist import Page, Wanted
 
+    rows = max(1, min(ROWS, console.height - AROUND))
     wanted = Wanted(states=(RequestState.HELD,) if held else (), strangers_in_one=held)
     with office.database.reading() as tx:
         found = listed(tx, wanted, Page(limit=rows, oldest_first=held))
@@ -63,5 +64,5 @@ def _picture(office: Office, *, held: bool, rows: int) -> RenderableType:
     lines = [[safe_text(cell) for cell in line] for line in cells(found.lines, zone, now, held=held)]
     more = _("and more") if found.more else ""
     below = _("as of {at}; Ctrl+C ends").format(at=minute(now, zone))
-    body = drawn(headings(held=held), lines) if lines else Text(_("there are no requests"))
+    body = drawn(headings(held=held), lines, width=console.width) if lines else Text(_("there are no requests"))
     return Group(body, Text(more), Text(below))

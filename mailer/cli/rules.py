@@ -11,7 +11,7 @@ import typer
 
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, OnlyTry
-from mailer.cli.show import print_json, safe_text, say, table
+from mailer.cli.show import print_json, safe_text, say, say_long, table
 from mailer.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _test(context: typer.Context, as_json: AsLines = False) -> int:
         for outcome in outcomes:
             print_json(_outcome_as_object(ruleset, outcome))
         for place in untested:
-            print_json({"place": place + 1, "rule": ruleset.rules[place].id, "file": ruleset.rules[place].file, "example": None})
+            print_json(_untested_as_object(ruleset, place))
         return 1 if failed else 0
     for outcome in failed:
         _tell_failed(ruleset, outcome)
@@ -105,22 +105,32 @@ def _tell_failed(ruleset: Ruleset, outcome: Outcome) -> None:
 
 def _outcome_as_object(ruleset: Ruleset, outcome: Outcome) -> Mapping[str, Any]:
     decision = outcome.decision
+    came_out = {"verdict": decision.verdict, "reason": decision.reason, "place": outcome.by + 1, "rule_id": decision.rule_id}
     return {
-        "place": outcome.place + 1,
-        "rule": ruleset.rules[outcome.place].id,
-        "file": ruleset.rules[outcome.place].file,
-        "example": outcome.number,
+        **_place_as_object(ruleset, outcome.place),
+        "number": outcome.number,
+        "example": _example_as_object(outcome.example),
         "passed": outcome.passed,
-        **_example_as_object(outcome.example),
-        "came_out": {"verdict": decision.verdict, "reason": decision.reason, "place": outcome.by + 1, "rule": decision.rule_id},
+        "came_out": came_out,
         "trace": decision.trace,
     }
+
+
+def _untested_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:
+    """A rule without an example: the same fields, and nothing in them."""
+    nothing = dict.fromkeys(("number", "example", "passed", "came_out"))
+    return {**_place_as_object(ruleset, place), **nothing, "trace": []}
+
+
+def _place_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:
+    rule = ruleset.rules[place]
+    return {"place": place + 1, "rule_id": rule.id, "file": rule.file}
 
 
 def _example_as_object(example: Example) -> Mapping[str, Any]:
     return {
         "subject": example.subject,
-        "sender": example.sender,
+        "standing": example.sender,
         "facts": dict(example.facts),
         "expected": {"verdict": example.verdict, "reason": example.reason},
     }
@@ -138,7 +148,7 @@ def _show(
         differ = rules.digest(office.rule_texts()) != ruleset.hash
     places = [place for place, rule in enumerate(ruleset.rules) if rule_id in {"", rule.id}]
     if not places:
-        raise NotFoundError("there is no rule {id} in force", id=safe_text(rule_id))
+        raise NotFoundError("there is no rule {id} in force: `mailer rules show` shows those there are", id=safe_text(rule_id))
     if as_json:
         for place in places:
             print_json(_rule_as_object(ruleset, place))
@@ -166,21 +176,19 @@ def _tell_rules(ruleset: Ruleset) -> None:
 def _tell_rule(ruleset: Ruleset, place: int) -> None:
     rule = ruleset.rules[place]
     say(f"{ruleset.name(place)} → {rule.verdict.value}" + (f": {safe_text(rule.reply)}" if rule.reply else ""))
-    say("  " + _("why: {why} [{rule}]").format(why=safe_text(rule.why), rule=safe_text(rule.file)))
+    say_long(_("why: {why} [{rule}]").format(why=safe_text(rule.why), rule=safe_text(rule.file)))
     for condition in _readable(rule) or [_("every letter")]:
-        say("  " + _("condition: {condition}").format(condition=condition))
+        say_long(_("condition: {condition}").format(condition=condition))
     for number, example in enumerate(rule.examples, 1):
         said = _("example {number}: {letter} → {verdict}")
         reason = f" ({safe_text(example.reason)})" if example.reason else ""
-        say("  " + said.format(number=number, letter=_letter(example), verdict=example.verdict.value + reason))
+        say_long(said.format(number=number, letter=_letter(example), verdict=example.verdict.value + reason))
 
 
 def _rule_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:
     rule = ruleset.rules[place]
     return {
-        "place": place + 1,
-        "rule": rule.id,
-        "file": rule.file,
+        **_place_as_object(ruleset, place),
         "when": _as_written(rule.conditions),
         "any": [_as_written(one) for one in rule.alternatives],
         "verdict": rule.verdict,

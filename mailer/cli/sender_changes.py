@@ -12,9 +12,9 @@ import typer
 
 from mailer.cli.opened import officer_of
 from mailer.cli.options import AsObject, Because, OnlyTry, given
-from mailer.cli.show import LARGEST, local, print_json, safe_text, say
+from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long
 from mailer.errors import RefusedError, SetupError, SetupErrors
-from mailer.states import LoginEffect, RequestState
+from mailer.states import CredentialState, LoginEffect, RequestState
 
 if TYPE_CHECKING:
     from mailer.core.registerplan import Change
@@ -181,7 +181,7 @@ def _block(
             change, reached = override.block(worker, hands(office), code, until=end, effect=effect, reason=why)
             after = change.after
     if as_json:
-        print_json({"sender": after, "logins": reached.logins, "requests": reached.requests, "changed": not dry_run})
+        print_json({"sender": after, "reached": reached, "changed": not dry_run})
         return
     say(_("{code}: blocked, until {until}").format(code=safe_text(code), until=local(end, zone) or _("a person lifts it")))
     _say_reached(reached, changed=not dry_run)
@@ -189,6 +189,7 @@ def _block(
 
 def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: OnlyTry = False, as_json: AsObject = False) -> None:
     from mailer.flow.override import register as override
+    from mailer.store import credentials
 
     why = given(reason)
     with officer_of(context, "senders unblock", about=[code], dry_run=dry_run) as (office, worker):
@@ -197,10 +198,18 @@ def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: On
                 after = override.unblocked(override.believed(tx, code, worker.pen.key))
         else:
             after = override.unblock(worker, hands(office), code, reason=why).after
+        with office.database.reading() as tx:
+            suspended = len(credentials.of_sender(tx, code, (CredentialState.SUSPENDED,)))
     if as_json:
         print_json({"sender": after, "changed": not dry_run})
         return
-    say(_("{code}: no longer blocked; logins that were suspended stay so").format(code=safe_text(code)))
+    say(_("{code}: no longer blocked").format(code=safe_text(code)))
+    if suspended:
+        said = _(
+            "logins that stay suspended: {count}; `mailer credentials list --state suspended` shows them, "
+            "`mailer credentials reissue LOGIN --reason …` has a new one issued in place of one"
+        )
+        say_long(said.format(count=suspended), indent="")
     _say_dry(changed=not dry_run)
 
 
@@ -230,12 +239,12 @@ def _merge(
                     say("    " + line)
             _say_reached(reached, changed=not dry_run)
         if not dry_run:
-            if not agreed(yes=yes, needed=True):
+            if not agreed(yes=yes, needed=True, as_json=as_json):
                 return
             reached = override.merge(worker, hands(office), code, into, effect=effect, reason=why)
     if as_json:
         after = [change.after for change in changes]
-        print_json({"senders": after, "logins": reached.logins, "requests": reached.requests, "changed": not dry_run})
+        print_json({"senders": after, "reached": reached, "changed": not dry_run})
 
 
 def hands(office: Office) -> Hands:
@@ -245,13 +254,13 @@ def hands(office: Office) -> Hands:
     return Hands(stationery=office.stationery(office.active_rules()), accounts=places)
 
 
-def agreed(*, yes: bool, needed: bool) -> bool:
-    """Whether what was shown may be done. RefusedError where nobody can be asked."""
+def agreed(*, yes: bool, needed: bool, as_json: bool = False) -> bool:
+    """Whether what was shown may be done. RefusedError where nobody can be asked: a program reads, or nobody sits there."""
     if yes or not needed:
         return True
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was changed: look at the changes, then run the command again with --yes")
-    return typer.confirm(_("Carry this out?"))
+    if as_json or not sys.stdin.isatty():
+        raise RefusedError("nothing was changed: look at the changes with --dry-run, then run the command again with --yes")
+    return typer.confirm(_("Carry this out?"), err=True)
 
 
 def difference_lines(change: Change) -> Iterator[str]:
@@ -270,6 +279,10 @@ def difference_lines(change: Change) -> Iterator[str]:
 def reached_lines(reached: Reach) -> Iterator[str]:
     if reached.logins:
         yield _("living logins that end or are suspended: {count}").format(count=reached.logins)
+    if reached.kept:
+        yield _("logins that stay valid: {count}; `mailer credentials revoke --sender CODE --reason …` ends them").format(
+            count=reached.kept
+        )
     if reached.requests:
         yield _("approved requests that wait for a person again: {count}").format(count=reached.requests)
 

@@ -9,23 +9,28 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
 from gettext import gettext as _
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
 
+from mailer.cli.termwords import term_words
 from mailer.core.legible import harmless
 from mailer.core.legible import safe_text as safe_text  # noqa: PLC0414  commands take it from here
 from mailer.errors import MailerError, SetupErrors
+from mailer.model import PersonName
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WIDEST: Final = 100  # columns
 WIDEST_CELL: Final = 48
+NARROWEST: Final = 14  # what a column of a table is folded to at most
+GAP: Final = 2  # between the columns of a table
 LARGEST: Final = 2**53  # of the numbers a command takes: no database counts further
 
 
@@ -52,57 +57,82 @@ def print_json(value: object) -> None:
     sys.stdout.write("".join(one if harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
 
 
-def hint(line: str) -> None:
-    """What can be done next: beside the output, where that goes to a file or another program."""
-    typer.echo(line, err=not sys.stdout.isatty())
+def hint(line: str, *, as_json: bool) -> None:
+    """What can be done next: beside the output, where that is for a file or another program."""
+    typer.echo(line, err=as_json or not sys.stdout.isatty())
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """On a terminal a table as wide as it is; elsewhere a row a line, no boxes, no colour. `empty` is said when there is no row."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, beneath: bool = False) -> None:
+    """On a terminal a table as wide as it is; elsewhere a row a line, no boxes, no colour. `empty` is said when there is no row.
+
+    `beneath`: the last column is long, and on a terminal stands under its row.
+    """
     from rich.console import Console
 
     cells = [["" if cell is None else safe_text(cell) for cell in row] for row in rows]
     console = Console(highlight=False)
     if not cells:
         say(empty)
+    elif console.is_terminal and beneath:
+        for line, last in zip(_aligned([row[:-1] for row in (columns, *cells)]), ("", *(row[-1] for row in cells)), strict=True):
+            say_long(line, indent="")
+            say_long(last, indent="    ")
     elif console.is_terminal:
-        console.print(drawn(columns, cells))
+        console.print(drawn(columns, cells, width=console.width))
     else:
         for line in _aligned([columns, *cells]):
             say(line)
 
 
-def drawn(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Table:
-    """Cells as a table for a terminal: text, never markup; they must have gone through `safe_text`."""
+def drawn(columns: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> Table:
+    """Cells as a table for a terminal of this width: text, never markup; they must have gone through `safe_text`."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(Text(column), overflow="fold")
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    whole = _whole([max(map(_width, column)) for column in zip(columns, *cells, strict=True)], width)
+    for place, column in enumerate(columns):
+        made.add_column(Text(column), overflow="fold", no_wrap=place in whole)
     for row in cells:
         made.add_row(*(Text(cell) for cell in row))
     return made
 
 
+def _whole(widths: Sequence[int], room: int) -> set[int]:
+    """The columns that are not folded: the narrowest, as long as the others still get NARROWEST each."""
+    left = room - GAP * (len(widths) - 1)
+    found: set[int] = set()
+    for place in sorted(range(len(widths)), key=widths.__getitem__):
+        left -= widths[place]
+        if left < NARROWEST * (len(widths) - len(found) - 1):
+            break
+        found.add(place)
+    return found
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Columns side by side; a cell longer than WIDEST_CELL stands out of its column, so that the others stay narrow."""
-    from rich.cells import cell_len, set_cell_size
+    from rich.cells import set_cell_size
 
     widths = [
-        max((width for cell in column if (width := cell_len(cell)) <= WIDEST_CELL), default=0) for column in zip(*rows, strict=True)
+        max((width for cell in column if (width := _width(cell)) <= WIDEST_CELL), default=0) for column in zip(*rows, strict=True)
     ]
     for row in rows:
-        padded = (cell if cell_len(cell) > width else set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
+        padded = (cell if _width(cell) > width else set_cell_size(cell, width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
 
 
-def wrapped(text: str, *, indent: str) -> Iterator[str]:
-    """A long sentence on lines of WIDEST columns at most; a command in it may be parted at its spaces."""
-    return iter(
-        textwrap.wrap(text, WIDEST, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    )
+def _width(cell: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(cell)
+
+
+def say_long(text: str, *, indent: str = "  ", then: str = "    ") -> None:
+    """Text on lines of WIDEST columns at most, indented, from the second one on by `then`; it may be parted at its spaces."""
+    for line in textwrap.wrap(text, WIDEST, initial_indent=indent, subsequent_indent=then, break_on_hyphens=False):
+        say(line)
 
 
 def minute(at: datetime | None, zone: ZoneInfo) -> str:
@@ -128,6 +158,8 @@ def brief(details: Mapping[str, Any]) -> str:
                 parts.append(f"{key}=({brief(value)})")
             case list():
                 parts.append(f"{key}={','.join(str(one) for one in value)}")
+            case str() if key == "term_rule":
+                parts.append(f"{key}={term_words(value)}")
             case str() if len(value) in {32, 64} and value.isalnum():
                 parts.append(f"{key}={value[:8]}…")
             case _:
@@ -136,15 +168,22 @@ def brief(details: Mapping[str, Any]) -> str:
 
 
 def plain(value: object) -> Any:
-    """As JSON has it."""
+    """As JSON has it, in the form that docs/json.md promises."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        told = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return told | {"canonical": value.canonical} if isinstance(value, PersonName) else told
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(one) for one in value]
-    if isinstance(value, (datetime, date)):
+    return _plain_one(value)
+
+
+def _plain_one(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
-    return value
+    return str(value) if isinstance(value, (Path, MailerError)) else value

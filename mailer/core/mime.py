@@ -24,7 +24,7 @@ from typing import Final
 from mailer.core import addresses, contenttype, encodedwords
 from mailer.core.addresses import Mailbox
 from mailer.core.encodedwords import Decoded
-from mailer.model import LOOP_HEADER, Form, Letter
+from mailer.model import LOOP_HEADER, Answerable, Form, Letter
 
 BLOCK_MAX: Final = 256 * 1024
 HEADERS_MAX: Final = 1_000
@@ -101,8 +101,8 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
         subject_cut=subject_cut or block.cut,
         sender=None if mailbox is None else mailbox.address,
         display_name="" if mailbox is None else shown(encodedwords.decode(mailbox.name, phrase).text),
-        message_ids=tuple(islice(_ids(block.texts("message-id")), MESSAGE_IDS_MAX)),
-        answers=tuple(dict.fromkeys(islice(_ids(block.texts("in-reply-to") + block.texts("references")), ANSWERS_MAX))),
+        message_ids=_message_ids(block),
+        answers=_answers(block),
         null_return_path=any(_NULL_PATH.fullmatch(path) for path in block.values("return-path")[:1]),
         machine_mark=next(_machine_marks(block), None),
         delivery_report=DELIVERY_STATUS in _reports(block),
@@ -113,6 +113,12 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
         digest=hashlib.sha256(content).hexdigest(),
         fingerprint=_fingerprint(block),
     )
+
+
+def answerable(content: bytes) -> Answerable | None:
+    """What `read` finds of it, for a letter that was judged already and is only to be answered."""
+    block = _scan(content)
+    return Answerable(message_ids=_message_ids(block), answers=_answers(block)) if block.headers else None
 
 
 def headers(content: bytes) -> Mapping[str, list[bytes]]:
@@ -172,6 +178,14 @@ def _mailbox(block: _Block) -> Mailbox | None:
     """Of a cut block nobody can say whether there is a second From, nor of one whose lines can be told apart in two ways."""
     written = block.values("from")
     return addresses.only(written[0]) if len(written) == 1 and not (block.cut or block.two_ways) else None
+
+
+def _message_ids(block: _Block) -> tuple[str, ...]:
+    return tuple(islice(_ids(block.texts("message-id")), MESSAGE_IDS_MAX))
+
+
+def _answers(block: _Block) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(islice(_ids(block.texts("in-reply-to") + block.texts("references")), ANSWERS_MAX)))
 
 
 def _ids(texts: list[str]) -> Iterator[str]:

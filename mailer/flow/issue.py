@@ -284,7 +284,7 @@ class Issue:
             recipient=docket.people[credential.answer_to_id],
             name="issued",
             values=values,
-            answered=mime.read(answered.content, whole=answered.whole, size_bytes=answered.size_bytes) if answered else None,
+            answered=mime.answerable(answered.content) if answered else None,
             key_epoch=key_epoch,
             credential_id=credential.id,
         )

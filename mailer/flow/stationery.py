@@ -18,7 +18,7 @@ from mailer.core.reply import Templates
 from mailer.core.replyvalues import LetterValues
 from mailer.edge.keys import Binding
 from mailer.errors import SetupError
-from mailer.model import Envelope, Letter
+from mailer.model import Answerable, Envelope
 from mailer.store import outbox
 from mailer.store.outbox import NewReply
 from mailer.store.personal import SALT_BYTES, Personal
@@ -80,7 +80,7 @@ class Stationery:
         recipient: Personal,
         name: str,
         values: LetterValues,
-        answered: Letter | None,
+        answered: Answerable | None,
     ) -> None:
         """Render template `name`, seal it and queue it in this transaction. Without a request it is a notice to the officer."""
         draft = self.draft(
@@ -108,7 +108,7 @@ class Stationery:
         recipient: Personal,
         name: str,
         values: LetterValues,
-        answered: Letter | None,
+        answered: Answerable | None,
         key_epoch: str,
         credential_id: str | None = None,
     ) -> Draft:
@@ -168,7 +168,7 @@ class Stationery:
             )
 
     def _letterhead(
-        self, at: datetime, reply_id: str, envelope: Envelope, answered: Letter | None, *, asked_for: bool
+        self, at: datetime, reply_id: str, envelope: Envelope, answered: Answerable | None, *, asked_for: bool
     ) -> Letterhead:
         return Letterhead(
             envelope=envelope,

@@ -166,7 +166,7 @@ def faults(tx: Tx, key: bytes) -> dict[str, str]:
 
 
 def _missing(code: str) -> NotFoundError:
-    return NotFoundError("there is no sender {code}", code=code)
+    return NotFoundError("there is no sender {code}: `mailer senders list` shows those there are", code=code)
 
 
 def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) -> str | None:

@@ -101,7 +101,7 @@ def _stages(desk: Desk) -> list[Figure]:
     letter = request(f"{SURNAME} И.И.", CLINIC.answer_to, 1)
     stages: dict[str, Callable[[], object]] = {
         "a password": lambda: secret.password(PROFILES["default"], chance.randrange),
-        "the request's letter read": lambda: mime.read(letter),
+        "the request's letter read for its answer": lambda: mime.answerable(letter),
         "the answer rendered": lambda: reply.compose(desk.stationery.templates, "issued", values, head),
         "a record sealed": lambda: evidence.seal(record, seq=1, at=desk.trial.clock(), nonce=b"n" * 16, key=b"r" * 32),
     }

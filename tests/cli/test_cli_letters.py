@@ -55,7 +55,7 @@ def test_several_letters_change_with_one_command_and_its_reason(shell: Shell, co
 @pytest.mark.parametrize("command", ["retry", "drop"])
 def test_the_change_can_be_read_by_machines(shell: Shell, command: str) -> None:
     objects = shell("letters", command, "4", "--reason", "x", "--json").objects
-    assert objects == [{"letter": 4, "state": "kept" if command == "retry" else "dropped", "changed": True}]
+    assert objects == [{"letter_id": 4, "state": "kept" if command == "retry" else "dropped", "changed": True}]
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])
@@ -128,6 +128,15 @@ def test_standard_output_gets_the_bytes_and_nothing_else(founded: Path, capfdbin
     assert capfdbinary.readouterr() == (kept, b"")
 
 
+def test_a_letter_that_is_put_back_leaves_its_request_open_and_this_is_said(shell: Shell) -> None:
+    said = shell("letters", "forward", "3", "--reason", "отвечу сам")
+    assert " ".join(said.out.split()) == (
+        "letter 3: the service puts it back into uc request 3 is still held: if people answer it themselves, "
+        "`mailer requests withdraw 3 --reason …` closes it"
+    )
+    assert shell("requests", "withdraw", "3", "--reason", "отвечено").code == 0
+
+
 def test_letters_are_put_back_and_looked_at_again_by_the_service(shell: Shell) -> None:
     before = int(str(last_record(shell)["seq"]))
     assert shell("letters", "forward", "1", "--reason", "x", "--dry-run").out == (
@@ -140,7 +149,7 @@ def test_letters_are_put_back_and_looked_at_again_by_the_service(shell: Shell) -
     assert (said.code, said.err) == (3, "letter 1 is being put back already; nothing was changed\n")
     assert last_record(shell)["event"] == "command.refused"
     assert shell("letters", "rescan", "--since", "01.11.2026", "--reason", "новая тема", "--json").objects == [
-        {"mailbox": "uc", "since": "2026-11-01", "letters": None, "changed": True}
+        {"mailbox": "uc", "since": "2026-11-01", "left": None, "changed": True}
     ]
     assert last_record(shell)["event"] == "rescan.asked"
     assert shell("letters", "rescan", "--since", "вчера", "--reason", "x").code == 2

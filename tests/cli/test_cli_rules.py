@@ -59,7 +59,7 @@ def test_one_rule_is_shown_with_its_lines_and_examples(shell: Shell) -> None:
 def test_a_rule_that_is_not_there_is_a_negative_answer(shell: Shell) -> None:
     said = shell("rules", "show", "nosuch\x1b[31m")
     assert (said.code, said.out) == (1, "")
-    assert said.err == "there is no rule nosuch\\x1b[31m in force\n"
+    assert said.err == "there is no rule nosuch\\x1b[31m in force: `mailer rules show` shows those there are\n"
 
 
 def test_machines_get_the_rules_one_object_a_line(shell: Shell) -> None:
@@ -105,9 +105,11 @@ def test_machines_get_each_example_and_each_rule_without_one(shell: Shell) -> No
     said = shell("rules", "test", "--json")
     assert said.code == 1
     failed = [one for one in said.objects if one["example"] and not one["passed"]]
-    assert [(one["rule"], one["expected"]["verdict"], one["came_out"]["rule"]) for one in failed] == [("issue", "issue", "ours")]
+    assert [(one["rule_id"], one["example"]["expected"]["verdict"], one["came_out"]["rule_id"]) for one in failed] == [
+        ("issue", "issue", "ours")
+    ]
     assert failed[0]["trace"][-1] == "ours: hold"
-    assert [one["rule"] for one in said.objects if one["example"] is None] == ["ours"]
+    assert [one["rule_id"] for one in said.objects if one["example"] is None] == ["ours"]
     assert "without an example: ours\n" in shell("rules", "test").out
 
 

@@ -72,6 +72,34 @@ def test_a_long_cell_is_folded_not_cut(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.count("ы") == 1000
 
 
+def test_a_narrow_column_is_whole_where_a_wide_one_is_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TTY_COMPATIBLE": "1", "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "40"}.items():
+        monkeypatch.setenv(name, value)
+    table(["логин", "тема"], [("tmp-29-sb3j7v3f", "слово " * 10)], empty="")
+    heading, _rule, first, *more = capsys.readouterr().out.splitlines()
+    assert "логин" in heading
+    assert first.startswith("tmp-29-sb3j7v3f  слово слово")
+    assert [line.split()[0] for line in more] == ["слово"] * 3
+
+
+def test_a_column_beneath_has_lines_of_its_own(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(1, "letter.kept", "слово " * 20), (2, "letter.shown", "")]
+    table(["№", "событие", "сведения"], rows, empty="", beneath=True)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    table(["№", "событие", "сведения"], rows, empty="", beneath=True)
+    words = ("слово " * 20).split()
+    assert capsys.readouterr().out.splitlines() == [
+        "№  событие",
+        "1  letter.kept",
+        "    " + " ".join(words[:16]),
+        "    " + " ".join(words[16:]),
+        "2  letter.shown",
+    ]
+
+
 class Colour(StrEnum):
     RED = "red"
 
@@ -91,11 +119,11 @@ def test_nouns_become_json(capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime(2026, 11, 23, 9, tzinfo=UTC)
     print_json(Thing(at=at, day=at.date(), colour=Colour.RED, content=b"\xff", parts=(1, at, True), counts={Colour.RED: 2}))
     assert json.loads(capsys.readouterr().out) == {
-        "at": "2026-11-23T09:00:00+00:00",
+        "at": "2026-11-23T09:00:00.000000+00:00",
         "day": "2026-11-23",
         "colour": "red",
         "content": "ff",
-        "parts": [1, "2026-11-23T09:00:00+00:00", True],
+        "parts": [1, "2026-11-23T09:00:00.000000+00:00", True],
         "counts": {"red": 2},
         "nothing": None,
     }

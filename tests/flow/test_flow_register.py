@@ -109,7 +109,7 @@ def test_blocking_does_to_living_logins_what_was_chosen(
     with desk.trial.database.reading() as tx:
         wanted = override.closing.reach(tx, CLINIC.code, effect)
     _change, reached = override.block(desk.trial.worker(), hands(desk), CLINIC.code, until=None, effect=effect, reason=WHY)
-    assert reached == wanted == Reach(logins=0 if effect is LoginEffect.KEEP else 1)
+    assert reached == wanted == (Reach(kept=1) if effect is LoginEffect.KEEP else Reach(logins=1))
     assert logins(desk) == [expected]
     assert ask(desk, "Ли К.", 2).reason == "blocked-sender"
 
@@ -266,7 +266,7 @@ def test_a_list_loses_only_whom_a_whole_file_leaves_out(desk: Desk) -> None:
     assert [one.value for one in shown or ()] == ["Ли К.", "Пришва А.А."]
     take_in(desk, li, replaces=True)
     with desk.trial.database.reading() as tx:
-        assert [(one.sender_code, one.persons) for one in persons.lists(tx)] == [(CLINIC.code, 1)]
+        assert [(one.sender_code, one.listed_persons) for one in persons.lists(tx)] == [(CLINIC.code, 1)]
     assert persons_override.show(desk.trial.worker(), DENTIST.code) is None
     assert desk.events().count("persons.shown") == 2
 

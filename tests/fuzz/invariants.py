@@ -16,7 +16,21 @@ from mailer.core.decide import NEVER_ANSWERED, decide
 from mailer.core.namewords import folded
 from mailer.core.rules import Ruleset
 from mailer.edge import office
-from mailer.model import Facts, Form, Kind, Letter, NameStanding, Own, PersonName, Reading, Repair, SenderStanding, Trust, Verdict
+from mailer.model import (
+    Answerable,
+    Facts,
+    Form,
+    Kind,
+    Letter,
+    NameStanding,
+    Own,
+    PersonName,
+    Reading,
+    Repair,
+    SenderStanding,
+    Trust,
+    Verdict,
+)
 
 FORM = Form()
 OWN = Own(message_id_domain="fond.example", reply_subjects=("Логин и пароль", "Отказ:"))
@@ -43,6 +57,7 @@ def check(content: bytes, known: Known = Known()) -> None:
     letter = mime.read(content, phrase=FORM.phrase)
     reading = kinds.judge(letter, FORM, OWN)
     _check_letter(letter, content)
+    _check_answerable(letter, content)
     _check_reading(letter, reading)
     _check_trust(letter)
     _check_headers_alone(content, letter, reading)
@@ -124,6 +139,12 @@ def _check_trust(letter: Letter | None) -> None:
     assert not by_results[0], "without a name of our server nothing is proven"
     assert by_results[2] or not by_results[1], "a shared domain proves less, never more"
     assert network or not any(by_results), "nobody's address is proven only if there is one"
+
+
+def _check_answerable(letter: Letter | None, content: bytes) -> None:
+    found = mime.answerable(content)
+    ids = None if letter is None else Answerable(message_ids=letter.message_ids, answers=letter.answers)
+    assert found == ids, "a letter is answered by the ids that reading it gave"
 
 
 def _check_headers_alone(content: bytes, letter: Letter | None, reading: Reading) -> None:

@@ -26,20 +26,27 @@ TOUCHED = {  # which logins an effect reaches
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reach:
-    """How many logins and how many approved requests a closing reaches."""
+    """How many logins and how many approved requests a closing reaches, and how many logins stay valid."""
 
     logins: int = 0
     requests: int = 0
+    kept: int = 0
 
     def __add__(self, other: Reach) -> Reach:
-        return Reach(logins=self.logins + other.logins, requests=self.requests + other.requests)
+        return Reach(logins=self.logins + other.logins, requests=self.requests + other.requests, kept=self.kept + other.kept)
 
 
 def reach(tx: Tx, sender_code: str, effect: LoginEffect) -> Reach:
     """What `close` would reach now."""
     return Reach(
-        logins=len(credentials.of_sender(tx, sender_code, TOUCHED[effect])), requests=len(requests.approved_of(tx, sender_code))
+        logins=len(credentials.of_sender(tx, sender_code, TOUCHED[effect])),
+        requests=len(requests.approved_of(tx, sender_code)),
+        kept=_kept(tx, sender_code, effect),
     )
+
+
+def _kept(tx: Tx, sender_code: str, effect: LoginEffect) -> int:
+    return len(credentials.of_sender(tx, sender_code, (CredentialState.ACTIVE,))) if effect is LoginEffect.KEEP else 0
 
 
 def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect, *, key: bytes, reason: str) -> Reach:
@@ -60,7 +67,7 @@ def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect,
             valid_until=evidence.instant(credential.valid_until),
         )
     held = [request for request in requests.approved_of(unit.tx, sender_code, to_move=True) if _hold(unit, key, request, reason)]
-    return Reach(logins=len(touched), requests=len(held))
+    return Reach(logins=len(touched), requests=len(held), kept=_kept(unit.tx, sender_code, effect))
 
 
 def _hold(unit: Unit, key: bytes, request: Request, reason: str) -> bool:

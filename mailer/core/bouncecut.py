@@ -33,13 +33,12 @@ def without_answer(content: bytes) -> bytes:
     letter = parts.whole(content)
     boundary = letter.boundary
     if boundary is None:
-        said = _silent(_text(letter.content)) if letter.content_type.name in TEXT else b""
-        kept = b"%b\n%b" % (letter.head, letter.encoded(said))
+        body = letter.encoded(_silent(_text(letter.content))) if letter.content_type.name in TEXT else b""
     else:
         delimiter = b"--" + boundary
         leaves = (b"%b\n%b\n%b\n" % (delimiter, leaf.head, leaf.encoded(_silent(said))) for leaf, said in _leaves(letter))
-        kept = b"%b\n%b%b--\n" % (letter.head, b"".join(leaves), delimiter)
-    return letter.head if leak.is_in(kept) else kept
+        body = b"%b%b--\n" % (b"".join(leaves), delimiter)
+    return letter.head + b"\n" + (b"" if leak.is_in(body) else body)
 
 
 def _leaves(letter: Part) -> Iterator[tuple[Part, bytes]]:

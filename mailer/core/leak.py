@@ -17,6 +17,7 @@ import binascii
 import html
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from mailer.core.secret import PROFILES
@@ -92,7 +93,7 @@ def _undone(content: bytes, depth: int) -> Iterator[bytes]:
     plain = _QUOTE.sub(b"", lines) if b">" in lines else lines
     yield plain
     if b"&" in plain or b"<" in plain:
-        yield _TAG.sub(b"", _ENTITY.sub(_as_utf8, plain))
+        yield _TAG.sub(b"", _ENTITY.sub(lambda entity: _as_utf8(entity[0]), plain))
     if depth == 0:
         return
     if _ESCAPED.search(plain):
@@ -106,8 +107,9 @@ def _undone(content: bytes, depth: int) -> Iterator[bytes]:
         yield from _undone(b"".join(map(_from_uu, block[1].splitlines())), depth - 1)
 
 
-def _as_utf8(entity: re.Match[bytes]) -> bytes:
-    return html.unescape(entity[0].decode("ascii")).encode("utf-8", "ignore")
+@lru_cache(maxsize=1000)
+def _as_utf8(entity: bytes) -> bytes:
+    return html.unescape(entity.decode("ascii")).encode("utf-8", "ignore")
 
 
 def _from_uu(line: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """What of a bounce may be kept? What its server says of the delivery, and not the answer that came back with its password.
 
-It is written anew from the parts that `core.parts` sees, its own headers as they came:
+It is written anew from the parts that `core.parts` sees, its own headers as they came but for those in which a password shows:
 
     delivery status                  as it stands
     text/plain                       the paragraphs that tell `core.bouncetext` of recipients, and the headers of a letter that is
@@ -38,7 +38,7 @@ def without_answer(content: bytes) -> bytes:
         delimiter = b"--" + boundary
         leaves = (b"%b\n%b\n%b\n" % (delimiter, leaf.head, leaf.encoded(_silent(said))) for leaf, said in _leaves(letter))
         body = b"%b%b--\n" % (b"".join(leaves), delimiter)
-    return letter.head + b"\n" + (b"" if leak.is_in(body) else body)
+    return leak.silent(letter.head) + b"\n" + (b"" if leak.is_in(body) else body)
 
 
 def _leaves(letter: Part) -> Iterator[tuple[Part, bytes]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from typer.exceptions import Abort
 from typer.main import get_command
 
 from mailer.cli.app import build, run, speak
+from mailer.cli.options import confirmed
 from mailer.cli.usage import in_words
 from tests.cli.test_cli_dry_runs import commands
 
@@ -98,6 +102,28 @@ def test_a_help_page_is_in_the_readers_language(
     assert [
         word for word in ("Usage", "OPTIONS", "COMMAND", "ARGS", "Options", "Commands", "Show", "required") if word in said
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        pytest.param("y\n", True, id="yes"),
+        pytest.param("Да\n", True, id="russian-yes"),
+        pytest.param("нет\n", False, id="russian-no"),
+        pytest.param("\n", False, id="nothing"),
+        pytest.param("может быть\nд\n", True, id="asked-again"),
+    ],
+)
+def test_a_question_is_answered_in_both_languages(written: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak()
+    monkeypatch.setattr("sys.stdin", io.StringIO(written))
+    assert confirmed("Carry this out?") is expected
+
+
+def test_a_question_that_nobody_answers_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(Abort):
+        confirmed("Carry this out?")
 
 
 def test_a_noun_alone_gets_its_help_in_the_readers_language(

@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,7 @@ import typer
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsObject, Because, OnlyTry, given
-from mailer.cli.show import local, print_json, safe_text, say, table
+from mailer.cli.show import local, plain, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def _list(context: typer.Context, as_json: AsObject = False) -> None:
     with office_of(context) as office, office.database.reading() as tx:
         found = house.account_counts(tx, clock())
     if as_json:
-        print_json({"kind": office.config.accounts.kind, **{"local": found.local, "pool": found.pool}})
+        print_json({"kind": office.config.accounts.kind, **plain(found)})
         return
     say(_("new logins are of kind {kind}").format(kind=office.config.accounts.kind))
     say(_("in our own database: {enabled} enabled, {ended} ended").format(enabled=found.local.enabled, ended=found.local.ended))
@@ -147,7 +146,7 @@ def _reconcile(
             with office.database.reading() as tx:
                 found = places.reconcile(tx, office.places(), clock(), key=office.pen().key)
     if as_json:
-        print_json({**asdict(found), "changed": disable and not dry_run and bool(found.without_credential)})
+        print_json({**plain(found), "changed": disable and not dry_run and bool(found.without_credential)})
     else:
         _show(found, office, disable=disable, dry_run=dry_run)
     return 1 if found else 0

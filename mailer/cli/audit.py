@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,7 +60,7 @@ def _list(
     table(
         ["№", _("at"), _("event"), _("sender"), _("request"), _("who"), _("details")],
         (
-            (entry.seq, local(entry.at, zone), entry.event, entry.sender, entry.request, entry.actor, brief(entry.details))
+            (entry.seq, local(entry.at, zone), entry.event, entry.sender_code, entry.request_id, entry.actor, brief(entry.details))
             for entry in entries
         ),
         empty=_("there are no records yet"),
@@ -109,11 +108,11 @@ def _shown(verdict: Verdict) -> dict[str, object]:
         "verdict": verdict.outcome.value,
         "records": verdict.checked,
         "signed": verdict.signed,
-        "restored": [asdict(one) for one in verdict.restored],
+        "restored": verdict.restored,
         "lost_keys": [lostkey.as_object(one) for one in verdict.lost],
         "pruned": verdict.pruned.edge.size if verdict.pruned else None,
-        "seq": fault and fault.seq,
-        "why": fault and str(fault.why),
+        "record_seq": fault and fault.seq,
+        "why": fault and fault.why,
     }
 
 
@@ -169,7 +168,7 @@ def _verify_letter(
             raise SetupError("CANNOT VERIFY: {why}", why=error) from error
         proof = oldletters.prove(office.database, key, history, content)
     if as_json:
-        print_json({**asdict(proof), "found": proof.found.value, "why": proof.why and str(proof.why)})
+        print_json(proof)
     else:
         say(_of_letter(proof))
     if proof.found is Found.ERASED:
@@ -181,7 +180,8 @@ def _of_letter(proof: LetterProof) -> str:
     """As with `_sentence`, the first words are the same in every language."""
     from mailer.flow.report.oldletters import Found
 
-    values = {name: getattr(proof, name) for name in ("request", "seq", "size", "named", "pruned", "erasure")}
+    values = {name: getattr(proof, name) for name in ("size", "named", "pruned", "erasure")}
+    values |= {"request": proof.request_id, "seq": proof.record_seq}
     said = {
         Found.GENUINE: _("GENUINE: our answer to request {request}, byte for byte; record {seq}, checkpoint of {size} records"),
         Found.UNSIGNED: _("NOT YET SIGNED: our answer to request {request}, byte for byte; record {seq}, no checkpoint since"),

@@ -13,7 +13,7 @@ from mailer.cli.decisions import show
 from mailer.cli.opened import officer_of
 from mailer.cli.options import AsLines, Because, OnlyTry, confirmed, given
 from mailer.cli.show import LARGEST, print_json, say, table
-from mailer.errors import SetupError
+from mailer.errors import RefusedError, SetupError
 
 if TYPE_CHECKING:
     from mailer.flow.override.corrections import Rejudged
@@ -80,6 +80,10 @@ def _reprocess(
             _show(preview, as_json=as_json)
             return
         if not yes:
+            if as_json:
+                raise RefusedError(
+                    "nothing was changed: look at what changes with --dry-run, then name those requests and say --yes"
+                )
             _show(preview, as_json=False)
             if not confirmed(_("Change {count} requests?").format(count=len(changing))):
                 raise typer.Abort
@@ -91,13 +95,14 @@ def _show(found: Sequence[Rejudged], *, as_json: bool) -> None:
         for one in found:
             print_json(
                 {
-                    "request": one.request,
-                    "old": {"rule": one.old_rule, "reason": one.old_reason},
-                    "new": {"rule": one.rule, "reason": one.reason},
+                    "request_id": one.request,
+                    "old": {"rule_id": one.old_rule, "reason": one.old_reason},
+                    "new": {"rule_id": one.rule, "reason": one.reason},
                     "state": one.state.value,
-                    "changes": one.changes,
+                    "differs": one.changes,
                     "stays": one.stays,
-                    "record": one.record or None,
+                    "changed": one.record > 0,
+                    "record_seq": one.record or None,
                 }
             )
         return

@@ -72,7 +72,7 @@ def _show(
     credential: Annotated[str, typer.Argument(metavar="LOGIN")],
     as_json: AsObject = False,
 ) -> None:
-    from mailer.cli.request_show import show_request
+    from mailer.cli.request_show import request_as_object, show_request
     from mailer.flow.override import credentials as override
     from mailer.flow.report import requests as report
 
@@ -81,7 +81,7 @@ def _show(
         with office.database.reading() as tx:
             view = report.show_request(tx, found.request_id)
     if as_json:
-        print_json({"credential": found, "request": view})
+        print_json({"credential": found, "request": request_as_object(view)})
         return
     zone = office.config.zone
     say(_("credential {id}").format(id=found.id))

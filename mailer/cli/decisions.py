@@ -97,10 +97,10 @@ def show(decided: Sequence[Decided], zone: ZoneInfo, *, as_json: bool) -> None:
         if as_json:
             print_json(
                 {
-                    "request": one.request,
+                    "request_id": one.request,
                     "state": one.state.value,
                     "changed": one.record > 0,
-                    "record": one.record or None,
+                    "record_seq": one.record or None,
                     "issue_after": one.issue_after,
                     "answer_to": one.answer_to,
                 }

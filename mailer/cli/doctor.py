@@ -45,7 +45,7 @@ def add_to(app: typer.Typer) -> None:
         with office_of(context) as office:
             chosen = _chosen(office.config, mailbox)
             plans = _plans(office, chosen, _address("--to", to) or office.config.fund.sender, _address("--as", spoofed), seconds)
-            if not _agreed(plans, made_up=not spoofed, yes=yes):
+            if not _agreed(plans, made_up=not spoofed, yes=yes, as_json=as_json):
                 return 1
             good = [_examined(office, one, made_up=not spoofed, as_json=as_json) for one in plans]
         return 0 if all(good) else 1
@@ -79,7 +79,7 @@ def _plans(office: Office, chosen: list[Mailbox], recipient: str, spoofed: str, 
     return [doctor.plan(office, mailbox, recipient=recipient, spoofed=spoofed, seconds=seconds) for mailbox in chosen]
 
 
-def _agreed(plans: list[Plan], *, made_up: bool, yes: bool) -> bool:
+def _agreed(plans: list[Plan], *, made_up: bool, yes: bool, as_json: bool) -> bool:
     """Say on standard error what will be done; whether it may be."""
     for plan in plans:
         count = len(plan.accounts)
@@ -106,7 +106,7 @@ def _agreed(plans: list[Plan], *, made_up: bool, yes: bool) -> bool:
     )
     if yes:
         return True
-    if not sys.stdin.isatty():
+    if as_json or not sys.stdin.isatty():
         raise SetupError("nothing was sent: say --yes if these letters may go out")
     typer.echo(_("Send them? (yes/no)") + " ", nl=False, err=True)
     if sys.stdin.readline().strip().casefold() in YES:
@@ -126,7 +126,7 @@ def _examined(office: Office, plan: Plan, *, made_up: bool, as_json: bool) -> bo
         return False
     verdict = spoof.verdict(outcomes)
     if as_json:
-        print_json(_as_object(plan, outcomes, verdict))
+        print_json({**_as_object(plan, outcomes, verdict), "error": None})
     else:
         _tell(plan, outcomes, verdict, made_up=made_up)
     return verdict is spoof.Verdict.STOOD
@@ -134,18 +134,18 @@ def _examined(office: Office, plan: Plan, *, made_up: bool, as_json: bool) -> bo
 
 def _tell_failure(plan: Plan, error: EdgeError, *, as_json: bool) -> None:
     if as_json:
-        print_json({"mailbox": plan.settings.name, "verdict": None, "error": str(error)})
+        print_json({**_as_object(plan, [], None), "error": str(error)})
     else:
         say(f"✗ {plan.settings.name}: {safe_text(translated(error))}. " + _("Nothing is known of this mailbox."))
 
 
-def _as_object(plan: Plan, outcomes: list[Outcome], verdict: Verdict) -> dict[str, Any]:
+def _as_object(plan: Plan, outcomes: list[Outcome], verdict: Verdict | None) -> dict[str, Any]:
     return {
         "mailbox": plan.settings.name,
         "trust": plan.settings.trust,
-        "to": plan.recipient,
-        "from": plan.spoofed,
-        "verdict": verdict.value,
+        "to_address": plan.recipient,
+        "from_address": plan.spoofed,
+        "verdict": verdict,
         "left": sum(outcome.arrived for outcome in outcomes),
         "ways": outcomes,
     }
@@ -197,14 +197,14 @@ def _fate(outcome: Outcome) -> str:
     text = {
         "refused": _("refused at {command}: {detail}"),
         "closed": _("nobody takes letters there"),
-        "rewritten": _("arrived with another From: {sender}") if outcome.sender else _("arrived without a readable From"),
+        "rewritten": _("arrived with another From: {sender}") if outcome.from_address else _("arrived without a readable From"),
         "unproven": _("arrived as written and is not believed"),
         "believed": _("arrived as written and would be believed"),
         "unseen": _("taken, and not found in the folder in time: {detail}"),
         "put-off": _("put off at {command}, try again later: {detail}"),
         "untried": _("could not be tried: {detail}"),
     }[outcome.fate.value]
-    told = text.format(command=outcome.command, detail=safe_text(outcome.detail), sender=safe_text(outcome.sender or ""))
+    told = text.format(command=outcome.command, detail=safe_text(outcome.detail), sender=safe_text(outcome.from_address or ""))
     return f"{told} ({_results(outcome)})" if outcome.fate.value in {"unproven", "believed"} else told
 
 

@@ -55,7 +55,7 @@ def add_to(app: typer.Typer) -> None:
                     bounce_address=address,
                 )
                 if as_json:
-                    print_json({"file": file, **_as_object(found)})
+                    print_json({"file": file, **_as_object(found), "error": None})
                 else:
                     _show(file, found)
         return 1 if unread else 0
@@ -83,17 +83,16 @@ def _content(file: str) -> bytes:
 
 
 def _as_object(found: Explanation) -> Mapping[str, Any]:
-    person, sender, decision = found.reading.person, found.sender, found.decision
+    sender, decision = found.sender, found.decision
     return {
         "kind": found.reading.kind.value,
         "verdict": decision.verdict.value,
         "reason": decision.reason,
-        "person": None
-        if person is None
-        else {"surname": person.surname, "initials": person.initials, "canonical": person.canonical},
+        "person": found.reading.person,
         "repairs": [repair.value for repair in found.reading.repairs],
-        "sender": None if sender is None else {"code": sender.code, "organisation": sender.organisation},
-        "rule": decision.rule_id,
+        "sender_code": None if sender is None else sender.code,
+        "organisation": None if sender is None else sender.organisation,
+        "rule_id": decision.rule_id,
         "trace": list(decision.trace),
         "bounce": _bounce_as_object(found.bounce),
     }
@@ -120,8 +119,8 @@ def _bounce_as_object(said: Bounce | NoReport | None) -> Mapping[str, Any] | Non
 
 def _tell_unread(file: str, why: str, *, as_json: bool) -> None:
     if as_json:
-        empty = dict.fromkeys(("kind", "verdict", "reason", "person"))
-        print_json({"file": file, **empty, "repairs": [], "sender": None, "rule": None, "trace": [], "bounce": None, "error": why})
+        empty = dict.fromkeys(("kind", "verdict", "reason", "person", "sender_code", "organisation", "rule_id", "bounce"))
+        print_json({"file": file, **empty, "repairs": [], "trace": [], "error": why})
     else:
         say(_("{file}: cannot be read: {why}").format(file=safe_text(file), why=why))
 

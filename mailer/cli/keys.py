@@ -12,7 +12,7 @@ import typer
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, OnlyTry
-from mailer.cli.show import print_json, safe_text, say, table, translated
+from mailer.cli.show import plain, print_json, safe_text, say, table, translated
 from mailer.core.custody import KeyKind, loss
 from mailer.errors import N_, SetupErrors
 
@@ -45,7 +45,7 @@ def _list(context: typer.Context, as_json: AsLines = False) -> int:
     missing = [one.key for one in found if not one.key.there]
     if as_json:
         for one in found:
-            print_json({"holder": one.holder, "backup": one.backup.value, "waiting": one.waiting, **_plain(one.key)})
+            print_json({**plain(one.key), "holder": one.holder, "backup": one.backup, "waiting": one.waiting})
         return 1 if missing else 0
     table(
         [_("kind"), _("name"), _("file"), _("who holds it"), _("age in days"), _("replies that need it"), _("backup")],
@@ -66,12 +66,6 @@ def _list(context: typer.Context, as_json: AsLines = False) -> int:
     for key in missing:
         say(_("{path} is missing: {loss}").format(path=safe_text(key.path), loss=translated(loss(key.kind))))
     return 1 if missing else 0
-
-
-def _plain(key: object) -> dict[str, object]:
-    from dataclasses import asdict
-
-    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(key).items()}  # type: ignore[call-overload]
 
 
 def _new(context: typer.Context, dry_run: OnlyTry = False) -> None:

@@ -60,7 +60,7 @@ def _list(
     zone = office.config.zone
     table(
         ["№", _("received"), _("from"), _("subject"), _("decision")],
-        ((view.id, minute(view.received_at, zone), view.sender, view.subject, _decision(view)) for view in views),
+        ((view.id, minute(view.received_at, zone), view.from_address, view.subject, _decision(view)) for view in views),
         empty=_("there are no letters"),
     )
 
@@ -94,7 +94,7 @@ def _show(
     say(_("letter {id}, {kind}, {state}").format(id=view.id, kind=view.kind, state=view.state))
     said = _("received: {at}; {size} bytes; {mailbox}")
     say_long(said.format(at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox))
-    say_long(_("from: {sender}").format(sender=safe_text(view.sender or "?")))
+    say_long(_("from: {sender}").format(sender=safe_text(view.from_address or "?")))
     say_long(_("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
         say_long(_("person: {person}").format(person=safe_text(reading.person.canonical)))
@@ -150,7 +150,7 @@ def _forward(
             opened = {kept.id: requests.of_letter(tx, kept.id) for kept in found}
     for kept in found:
         if as_json:
-            print_json({"letter": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
+            print_json({"letter_id": kept.id, "mailbox": kept.mailbox, "changed": not dry_run})
         elif dry_run:
             say(_("letter {id} would be put back into {mailbox}; nothing was changed").format(id=kept.id, mailbox=kept.mailbox))
         else:
@@ -184,7 +184,7 @@ def _rescan(
         waiting = _left_in(office, since.date()) if dry_run else {}
     for mailbox in mailboxes:
         if as_json:
-            print_json({"mailbox": mailbox, "since": since.date(), "letters": waiting.get(mailbox), "changed": not dry_run})
+            print_json({"mailbox": mailbox, "since": since.date(), "left": waiting.get(mailbox), "changed": not dry_run})
         elif dry_run:
             said = _("{mailbox}: {count} letters would be looked at again; nothing was changed")
             say(said.format(mailbox=mailbox, count=waiting[mailbox]))
@@ -214,7 +214,7 @@ def _left_in(office: Office, since: date) -> dict[str, int]:
 def _show_changed(changed: Sequence[Kept], *, dry_run: bool, as_json: bool) -> None:
     for kept in changed:
         if as_json:
-            print_json({"letter": kept.id, "state": kept.state.value, "changed": not dry_run})
+            print_json({"letter_id": kept.id, "state": kept.state.value, "changed": not dry_run})
             continue
         said = _("letter {id} would be {state}; nothing was changed") if dry_run else _("letter {id}: {state}")
         say(said.format(id=kept.id, state=kept.state.value))

@@ -48,7 +48,7 @@ def lines(loss: Loss, zone: ZoneInfo) -> list[str]:
 def as_object(loss: Loss) -> dict[str, object]:
     said = loss.said
     return {
-        "seq": loss.seq,
+        "record_seq": loss.seq,
         "at": loss.at,
         "old": str(said.change.old),
         "new": str(said.change.new),

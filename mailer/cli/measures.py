@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime, time
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -70,7 +70,7 @@ def _revoke(
         if code is not None:
             at_most = office.config.limits.revoke_at_once
             ended = override.revoke_chosen(worker, places, choice, code=code, reason=why, at_most=at_most)
-            _show(ended, as_json=as_json, dry_run=False)
+            _show(ended, as_json=as_json, dry_run=False, code=code)
 
 
 def _previewed(office: Office, choice: Choice, confirm: str | None, *, dry_run: bool, as_json: bool) -> str | None:
@@ -82,16 +82,16 @@ def _previewed(office: Office, choice: Choice, confirm: str | None, *, dry_run: 
     with office.database.reading() as tx:
         found = override.choose(tx, choice, at_most=office.config.limits.revoke_at_once)
     code = override.code_of(found)
-    if as_json:
-        _show(found, as_json=True, dry_run=True, code=code)
-    else:
+    if not as_json:
         _list(found, office.config.zone)
         say(_("logins that would be ended: {count}; the code of this list: {code}").format(count=len(found), code=code))
+    elif dry_run:
+        _show(found, as_json=True, dry_run=True, code=code)
     if dry_run:
         return None
     if as_json or not sys.stdin.isatty():
         raise RefusedError("look at the list with --dry-run first, then give its code with --confirm; nothing was changed")
-    return str(typer.prompt(_("To end all of them, type the code of the list"))).strip()
+    return str(typer.prompt(_("To end all of them, type the code of the list"), err=True)).strip()
 
 
 def _list(found: Sequence[Credential], zone: ZoneInfo) -> None:
@@ -123,7 +123,7 @@ def _extend(
         found = override.extend(worker, office.places(), stationery, login, wanted, reason=why, caps=office.caps(), dry_run=dry_run)
         zone = office.config.zone
     if as_json:
-        print_json({"changed": not dry_run, "credential": found})
+        print_json({"credential": found, "changed": not dry_run})
         return
     said = _("{login} would be valid until {until}; nothing was changed") if dry_run else _("{login}: valid until {until}")
     say(said.format(login=safe_text(found.login), until=local(found.valid_until, zone)))
@@ -137,7 +137,7 @@ def _reissue(context: typer.Context, login: Login, *, reason: Because, dry_run: 
         delay = office.policy(office.active_rules()).delay
         number = again.reissue(worker, login, reason=why, delay=delay, caps=office.caps(), dry_run=dry_run)
     if as_json:
-        print_json({"changed": not dry_run, "request": None if dry_run else number})
+        print_json({"request_id": None if dry_run else number, "changed": not dry_run})
     elif dry_run:
         say(_("a new login would be issued in place of {login}; nothing was changed").format(login=safe_text(login)))
     else:
@@ -152,7 +152,7 @@ def _resend(context: typer.Context, login: Login, *, reason: Because, dry_run: O
     with officer_of(context, "credentials resend", about=[login], dry_run=dry_run) as (office, worker):
         reply = again.resend(worker, office.places(), login, reason=why, dry_run=dry_run)
     if as_json:
-        print_json({"changed": not dry_run, "reply": reply.id, "message_id": reply.message_id})
+        print_json({"reply_id": reply.id, "message_id": reply.message_id, "changed": not dry_run})
         return
     said = (
         _("the answer with {login} would be sent again; nothing was changed")
@@ -162,10 +162,10 @@ def _resend(context: typer.Context, login: Login, *, reason: Because, dry_run: O
     say(said.format(login=safe_text(login)))
 
 
-def _show(found: Sequence[Credential], *, as_json: bool, dry_run: bool, **more: Any) -> None:
+def _show(found: Sequence[Credential], *, as_json: bool, dry_run: bool, code: str | None = None) -> None:
     for one in found:
         if as_json:
-            print_json({"changed": not dry_run, "credential": one, **more})
+            print_json({"credential": one, "code": code, "changed": not dry_run})
             continue
         said = _("{login} would be {state}; nothing was changed") if dry_run else _("{login}: {state}")
         say(said.format(login=safe_text(one.login), state=one.state.value))

@@ -31,7 +31,7 @@ def show_observed(office: Office, limit: int, *, as_json: bool) -> None:
         [_("letter"), _("received"), _("sender"), _("person"), _("verdict"), _("rule"), _("reason"), _("what would follow")],
         (
             (
-                line.letter,
+                line.letter_id,
                 minute(line.received_at, zone),
                 line.sender_code,
                 line.person,
@@ -67,15 +67,15 @@ def _means(office: Office) -> Means:
 
 
 def _show_refusal(line: Would) -> None:
-    say(_("letter {id} would be answered so (the request number comes with the request):").format(id=line.letter))
+    say(_("letter {id} would be answered so (the request number comes with the request):").format(id=line.letter_id))
     for one in [line.subject or "", "", *(line.body or "").splitlines()]:
         say("  | " + safe_text(one))
     say()
 
 
 def _outcome(line: Would) -> str:
-    if line.request is not None:
-        return _("decided since: request {id}").format(id=line.request)
+    if line.request_id is not None:
+        return _("decided since: request {id}").format(id=line.request_id)
     if line.last_day is not None:
         return _("a login until {day}").format(day=_day(line.last_day))
     return _("a refusal: {subject}").format(subject=line.subject or "…") if line.verdict == "refuse" else _("a person decides")

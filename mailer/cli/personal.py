@@ -15,9 +15,9 @@ from mailer.cli import progress
 from mailer.cli.newfiles import new_file
 from mailer.cli.noun import Noun
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsObject, OnlyTry, given
+from mailer.cli.options import AsLines, AsObject, OnlyTry, given
 from mailer.cli.personal_show import show_cleared, show_erased, show_found
-from mailer.cli.show import plain, print_json, safe_text, say
+from mailer.cli.show import plain, safe_text, say
 from mailer.errors import EdgeError, SetupError
 
 if TYPE_CHECKING:
@@ -115,14 +115,16 @@ def _reapply(
         with worker.reading() as tx:
             order = destruction.returned(tx, bureau, reason=why)
             left = destruction.unfinished(tx, bureau.outside)
-        if not order.again and not left.uncompacted:
-            say(_("nothing that was destroyed stands here"))
-            return
         if order.again:
             _carry_out(office, worker, order, acts, dry_run=dry_run, as_json=as_json)
-        elif not dry_run:
+        elif not left.uncompacted:
+            _say_nothing(worker, order, _("nothing that was destroyed stands here"), as_json=as_json)
+        elif dry_run:
+            said = _("the files of the database would be written anew; nothing was changed")
+            _say_nothing(worker, order, said, as_json=as_json)
+        else:
             _compact(office, worker)
-            say(_("the files of the database were written anew"))
+            _say_nothing(worker, order, _("the files of the database were written anew"), as_json=as_json, changed=True)
 
 
 def _clear(
@@ -130,7 +132,7 @@ def _clear(
     reason: Because,
     acts: Acts = None,
     dry_run: OnlyTry = False,
-    as_json: AsObject = False,
+    as_json: AsLines = False,
 ) -> None:
     from datetime import timedelta
 
@@ -180,13 +182,10 @@ def _carry_out(office: Office, worker: Worker, order: Order, acts: Path | None, 
     if dry_run:
         with worker.reading() as tx:
             held, living = destruction.foresee(tx, order)
-        show_erased(held, [], living, as_json=as_json)
+        show_erased(held, [], living, as_json=as_json, changed=False)
         return
     if not (order.person_ids or order.letter_ids or order.again):
-        if as_json:
-            print_json({"erased": {}, "letters": [], "requests": [], "papers": [], "hindering": []})
-        else:
-            say(_("there is nothing to destroy"))
+        _say_nothing(worker, order, _("there is nothing to destroy"), as_json=as_json)
         return
     owner = db.Database(office.config.owner_url)
     try:
@@ -196,8 +195,20 @@ def _carry_out(office: Office, worker: Worker, order: Order, acts: Path | None, 
     with _papers(office, acts) as papers:
         held = destruction.destroy(worker, office.bureau(), papers, order)
         paths = papers.paths
-    show_erased(held, paths, [], as_json=as_json)
+    show_erased(held, paths, [], as_json=as_json, changed=True)
     _compact(office, worker)
+
+
+def _say_nothing(worker: Worker, order: Order, sentence: str, *, as_json: bool, changed: bool = False) -> None:
+    """Nothing was destroyed: a sentence, or the object with nothing in it."""
+    from mailer.flow.override import destruction
+
+    if not as_json:
+        say(sentence)
+        return
+    with worker.reading() as tx:
+        held, living = destruction.foresee(tx, order)
+    show_erased(held, [], living, as_json=True, changed=changed)
 
 
 def _compact(office: Office, worker: Worker) -> None:

@@ -8,17 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailer.cli.show import print_json, safe_text, say
+from mailer.errors import N_
 
 if TYPE_CHECKING:
     from mailer.core.erasing import Living
     from mailer.flow.override.personal import Found
     from mailer.store.erasure import Holdings
 
+LISTS = {
+    "letter_ids": N_("numbers of letters"),
+    "request_ids": N_("numbers of requests"),
+    "logins": N_("logins"),
+    "reply_ids": N_("ids of answers"),
+    "sender_codes": N_("codes of senders"),
+    "named_in_register": N_("named in the register under"),
+    "unread_letter_ids": N_("letters not looked into"),
+}
+
 
 def show_cleared(mailbox: str, found: Mapping[int, int], paths: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
-        letters = sorted(set(found.values()))
-        print_json({"mailbox": mailbox, "letters": letters, "papers": [str(path) for path in paths]})
+        print_json({"mailbox": mailbox, "letter_ids": sorted(set(found.values())), "papers": paths, "changed": bool(paths)})
         return
     say(_("{mailbox}: letters in the done folder to be removed: {count}").format(mailbox=mailbox, count=len(found)))
     for path in paths:
@@ -41,45 +51,37 @@ def _counted(counts: Mapping[str, int]) -> Iterator[str]:
 
 def show_found(found: Found, *, as_json: bool) -> None:
     held = found.held
-    numbers: dict[str, Sequence[object]] = {
-        "letters": [letter.id for letter in held.letters],
-        "requests": sorted(held.requests),
-        "credentials": [one.login for one in held.credentials],
-        "replies": sorted(held.replies),
-        "senders": found.codes,
-        "register": found.register,
-        "unread": found.unread,
+    lists: dict[str, Sequence[object]] = {
+        "letter_ids": [letter.id for letter in held.letters],
+        "request_ids": sorted(held.requests),
+        "logins": [one.login for one in held.credentials],
+        "reply_ids": sorted(held.replies),
+        "sender_codes": [code or None for code in found.codes],
+        "named_in_register": found.register,
+        "unread_letter_ids": found.unread,
     }
     if as_json:
-        print_json(
-            {"counts": found.counts(), "numbers": numbers, "named": {str(one): how.value for one, how in found.named.items()}}
-        )
+        mentions = [{"letter_id": number, "mention": how} for number, how in found.named.items()]
+        print_json({"counts": held.counts(), **lists, "mentions": mentions})
         return
-    for line in _counted(found.counts()):
+    for line in _counted(held.counts()):
         say(line)
-    for name, listed in numbers.items():
+    for name, listed in lists.items():
         if listed:
-            say(f"  {name}: {safe_text(', '.join(str(one) or '-' for one in listed))}")
+            say(f"  {_(LISTS[name])}: {safe_text(', '.join('-' if one is None else str(one) for one in listed))}")
     if found.unread:
         say(_("letters that no command reads were not looked into: {count}").format(count=len(found.unread)))
 
 
-def show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living], *, as_json: bool) -> None:
+def show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living], *, as_json: bool, changed: bool) -> None:
     from mailer.flow.override.inventory import categories
 
-    counted = categories(held)
     if as_json:
-        print_json(
-            {
-                "erased": {one.what: one.count for one in counted},
-                "letters": [letter.id for letter in held.letters],
-                "requests": sorted(held.requests),
-                "papers": [str(path) for path in paths],
-                "hindering": living,
-            }
-        )
+        letters, requests = [letter.id for letter in held.letters], sorted(held.requests)
+        told = {"counts": held.counts(), "letter_ids": letters, "request_ids": requests, "hindering": living}
+        print_json({**told, "papers": paths, "changed": changed})
         return
-    for one in counted:
+    for one in categories(held):
         say(f"{_(one.what)}: {one.count}")
     for hindering in living:
         say("! " + safe_text(f"{hindering.kind} {hindering.name}: {hindering.state.value}"))

@@ -52,14 +52,16 @@ def _import(
         people = _checked(office, file, content)
         with office.database.reading() as tx:
             plan = override.planned(tx, people, replaces=replaces)
-        if as_json:
-            print_json({"lists": plan, "changed_anything": not dry_run})
-        else:
+        if not as_json:
             _preview(plan)
-        if dry_run or not agreed(yes=yes, needed=any(one.removed or one.is_new for one in plan)):
-            return
-        digest = hashlib.sha256(content).hexdigest()
-        override.import_file(worker, people, plan, replaces=replaces, reason=reason.strip(), file_digest=digest)
+        if not dry_run:
+            if not agreed(yes=yes, needed=any(one.removed or one.is_new for one in plan), as_json=as_json):
+                return
+            digest = hashlib.sha256(content).hexdigest()
+            override.import_file(worker, people, plan, replaces=replaces, reason=reason.strip(), file_digest=digest)
+    if as_json:
+        changed = not dry_run and any(one.added or one.removed or one.is_new for one in plan)
+        print_json({"lists": plan, "changed": changed})
 
 
 def _checked(office: Office, file: str, content: bytes) -> Mapping[str, Sequence[PersonName]]:
@@ -79,10 +81,14 @@ def _checked(office: Office, file: str, content: bytes) -> Mapping[str, Sequence
 def _preview(plan: Sequence[Listing]) -> None:
     for listing in plan:
         if listing.is_new:
-            say(_("{code}: the first list; letters for anybody else will wait for a person").format(code=safe_text(listing.code)))
+            say(
+                _("{code}: the first list; letters for anybody else will wait for a person").format(
+                    code=safe_text(listing.sender_code)
+                )
+            )
         for sign, people in (("+", listing.added), ("-", listing.removed)):
             for person in people:
-                say(safe_text(f"{sign} {listing.code}  {person.canonical}"))
+                say(safe_text(f"{sign} {listing.sender_code}  {person.canonical}"))
     say(
         _("{lists} lists: {added} persons new, {removed} taken off, {same} as before").format(
             lists=len(plan),
@@ -104,7 +110,7 @@ def _list(context: typer.Context, as_json: AsLines = False) -> None:
         return
     table(
         [_("code"), _("persons"), _("loaded")],
-        ((one.sender_code, one.persons, local(one.loaded_at, office.config.zone)) for one in found),
+        ((one.sender_code, one.listed_persons, local(one.loaded_at, office.config.zone)) for one in found),
         empty=_("there are no lists: any sender may ask for anybody"),
     )
 
@@ -116,7 +122,7 @@ def _show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="C
         found = override.show(worker, code)
     names = None if found is None else [one.value for one in found]
     if as_json:
-        print_json({"code": code, "persons": names})
+        print_json({"sender_code": code, "persons": names})
         return
     if names is None:
         say(_("{code} has no list: it may ask for anybody").format(code=safe_text(code)))

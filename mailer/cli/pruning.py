@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ import typer
 from mailer.cli import progress
 from mailer.cli.opened import officer_of
 from mailer.cli.options import AsObject, Because, OnlyTry, given
-from mailer.cli.show import print_json, safe_text, say
+from mailer.cli.show import plain, print_json, safe_text, say
 from mailer.errors import RefusedError, SetupError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _prune(
             )
         found = None if dry_run else office.record_signer(worker).publish()
     if as_json:
-        print_json(asdict(done))
+        print_json({**plain(done), "changed": not dry_run})
     else:
         said = _("would be pruned: {count} records, up to {upto}") if dry_run else _("pruned: {count} records, up to {upto}")
         say(said.format(count=done.count, upto=done.upto))

@@ -104,13 +104,14 @@ def _list(
     if as_json:
         for line in found.lines:
             print_json(line)
-        return
-    table(headings(held=held), cells(found.lines, zone, clock(), held=held), empty=_("there are no requests"))
-    if held:
-        show_to_do(found.lines)
-    elif undelivered and found.lines:
-        say_long(_(UNDELIVERED), indent="", then="")
-    _show_way_on(found, held=held, backwards=before is not None or not (held or after is not None))
+    else:
+        table(headings(held=held), cells(found.lines, zone, clock(), held=held), empty=_("there are no requests"))
+        if held:
+            show_to_do(found.lines)
+        elif undelivered and found.lines:
+            say_long(_(UNDELIVERED), indent="", then="")
+    backwards = before is not None or not (held or after is not None)
+    _show_way_on(found, held=held, backwards=backwards, as_json=as_json)
 
 
 def _terms(option: str, written: str | None) -> tuple[str, ...]:
@@ -179,14 +180,14 @@ def show_to_do(lines: Sequence[RequestLine]) -> None:
             say_long(to_do(said, line.id), then="  ")
 
 
-def _show_way_on(found: Listed, *, held: bool, backwards: bool) -> None:
+def _show_way_on(found: Listed, *, held: bool, backwards: bool, as_json: bool) -> None:
     """How to see more, in the direction in which the page was looked for."""
     if found.searched_to is not None:
         way = "--before" if backwards else "--after"
-        hint(_("looked through as far as № {id}; further: {way} {id}").format(id=found.searched_to, way=way))
+        hint(_("looked through as far as № {id}; further: {way} {id}").format(id=found.searched_to, way=way), as_json=as_json)
     elif found.more:
         oldest, newest = (found.lines[0], found.lines[-1]) if held else (found.lines[-1], found.lines[0])
         if backwards:
-            hint(_("there are older ones: --before {id}").format(id=oldest.id))
+            hint(_("there are older ones: --before {id}").format(id=oldest.id), as_json=as_json)
         else:
-            hint(_("there are newer ones: --after {id}").format(id=newest.id))
+            hint(_("there are newer ones: --after {id}").format(id=newest.id), as_json=as_json)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from enum import Enum
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ import typer
 from mailer.cli.opened import office_of, operator
 from mailer.cli.options import AsObject
 from mailer.cli.request_list import cells, headings, to_do, why
-from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long, table
+from mailer.cli.show import LARGEST, local, plain, print_json, safe_text, say, say_long, table
 from mailer.cli.timeline import show_entry
 from mailer.core.requestwords import words
 from mailer.states import RequestState
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailer.flow.report.records import Entry
     from mailer.flow.report.requests import RequestLine, RequestView
     from mailer.model import Reading
+    from mailer.store.requests import Request
 
 
 def add_to(noun: typer.Typer) -> None:
@@ -60,8 +61,22 @@ def _show(
 
 def _as_object(found: Dossier) -> dict[str, object]:
     """The fields of the request and, beside them, those of the dossier."""
-    beside = {name: value for name, value in asdict(found).items() if name not in {"view", "line"}}
-    return asdict(found.view) | beside
+    beside = plain(found)
+    del beside["view"], beside["line"]
+    return {**request_as_object(found.view), **beside}
+
+
+def request_as_object(view: RequestView) -> dict[str, object]:
+    """The facts of a request as they are, not as the text that the database keeps."""
+    return {
+        **plain(view),
+        "request": _with_facts(view.request),
+        "repeated_by": [_with_facts(one) for one in view.repeated_by],
+    }
+
+
+def _with_facts(request: Request) -> dict[str, object]:
+    return {**plain(request), "facts": json.loads(request.facts)}
 
 
 def show_request(view: RequestView, zone: ZoneInfo) -> None:
@@ -78,7 +93,7 @@ def _show_request(view: RequestView, zone: ZoneInfo) -> None:
     if view.letter is not None:
         letter = view.letter
         told = _("letter {id} of {at}, from {sender}")
-        say_long(told.format(id=letter.id, at=local(letter.received_at, zone), sender=safe_text(letter.sender or "?")))
+        say_long(told.format(id=letter.id, at=local(letter.received_at, zone), sender=safe_text(letter.from_address or "?")))
     say_long(_("subject: {subject}").format(subject=safe_text((view.letter.subject if view.letter else None) or "")))
     say_long(_("person: {person}").format(person=safe_text(view.person or "-")))
     if request.sender_code is not None or view.stranger is None:  # a stranger may have been registered since
@@ -174,7 +189,7 @@ def _show_beside(found: Dossier, zone: ZoneInfo, now: datetime) -> None:
     if found.namesakes:
         say()
         say(_("! the same surname and initials under other senders:"))
-        rows = ((one.person, one.sender_code or "—", one.organisation, one.request) for one in found.namesakes)
+        rows = ((one.person, one.sender_code or "—", one.organisation, one.request_id) for one in found.namesakes)
         table([_("person"), _("sender"), _("organisation"), _("newest request")], rows, empty="")
 
 

@@ -81,7 +81,7 @@ def _test(context: typer.Context, as_json: AsLines = False) -> int:
         for outcome in outcomes:
             print_json(_outcome_as_object(ruleset, outcome))
         for place in untested:
-            print_json({"place": place + 1, "rule": ruleset.rules[place].id, "file": ruleset.rules[place].file, "example": None})
+            print_json(_untested_as_object(ruleset, place))
         return 1 if failed else 0
     for outcome in failed:
         _tell_failed(ruleset, outcome)
@@ -106,22 +106,32 @@ def _tell_failed(ruleset: Ruleset, outcome: Outcome) -> None:
 
 def _outcome_as_object(ruleset: Ruleset, outcome: Outcome) -> Mapping[str, Any]:
     decision = outcome.decision
+    came_out = {"verdict": decision.verdict, "reason": decision.reason, "place": outcome.by + 1, "rule_id": decision.rule_id}
     return {
-        "place": outcome.place + 1,
-        "rule": ruleset.rules[outcome.place].id,
-        "file": ruleset.rules[outcome.place].file,
-        "example": outcome.number,
+        **_place_as_object(ruleset, outcome.place),
+        "number": outcome.number,
+        "example": _example_as_object(outcome.example),
         "passed": outcome.passed,
-        **_example_as_object(outcome.example),
-        "came_out": {"verdict": decision.verdict, "reason": decision.reason, "place": outcome.by + 1, "rule": decision.rule_id},
+        "came_out": came_out,
         "trace": decision.trace,
     }
+
+
+def _untested_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:
+    """A rule without an example: the same fields, and nothing in them."""
+    nothing = dict.fromkeys(("number", "example", "passed", "came_out"))
+    return {**_place_as_object(ruleset, place), **nothing, "trace": []}
+
+
+def _place_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:
+    rule = ruleset.rules[place]
+    return {"place": place + 1, "rule_id": rule.id, "file": rule.file}
 
 
 def _example_as_object(example: Example) -> Mapping[str, Any]:
     return {
         "subject": example.subject,
-        "sender": example.sender,
+        "standing": example.sender,
         "facts": dict(example.facts),
         "expected": {"verdict": example.verdict, "reason": example.reason},
     }
@@ -179,9 +189,7 @@ def _tell_rule(ruleset: Ruleset, place: int) -> None:
 def _rule_as_object(ruleset: Ruleset, place: int) -> Mapping[str, Any]:
     rule = ruleset.rules[place]
     return {
-        "place": place + 1,
-        "rule": rule.id,
-        "file": rule.file,
+        **_place_as_object(ruleset, place),
         "when": _as_written(rule.conditions),
         "any": [_as_written(one) for one in rule.alternatives],
         "verdict": rule.verdict,

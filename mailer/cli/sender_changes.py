@@ -181,7 +181,7 @@ def _block(
             change, reached = override.block(worker, hands(office), code, until=end, effect=effect, reason=why)
             after = change.after
     if as_json:
-        print_json({"sender": after, "logins": reached.logins, "requests": reached.requests, "changed": not dry_run})
+        print_json({"sender": after, "reached": reached, "changed": not dry_run})
         return
     say(_("{code}: blocked, until {until}").format(code=safe_text(code), until=local(end, zone) or _("a person lifts it")))
     _say_reached(reached, changed=not dry_run)
@@ -239,12 +239,12 @@ def _merge(
                     say("    " + line)
             _say_reached(reached, changed=not dry_run)
         if not dry_run:
-            if not agreed(yes=yes, needed=True):
+            if not agreed(yes=yes, needed=True, as_json=as_json):
                 return
             reached = override.merge(worker, hands(office), code, into, effect=effect, reason=why)
     if as_json:
         after = [change.after for change in changes]
-        print_json({"senders": after, "logins": reached.logins, "requests": reached.requests, "changed": not dry_run})
+        print_json({"senders": after, "reached": reached, "changed": not dry_run})
 
 
 def hands(office: Office) -> Hands:
@@ -254,12 +254,12 @@ def hands(office: Office) -> Hands:
     return Hands(stationery=office.stationery(office.active_rules()), accounts=places)
 
 
-def agreed(*, yes: bool, needed: bool) -> bool:
-    """Whether what was shown may be done. RefusedError where nobody can be asked."""
+def agreed(*, yes: bool, needed: bool, as_json: bool = False) -> bool:
+    """Whether what was shown may be done. RefusedError where nobody can be asked: a program reads, or nobody sits there."""
     if yes or not needed:
         return True
-    if not sys.stdin.isatty():
-        raise RefusedError("nothing was changed: look at the changes, then run the command again with --yes")
+    if as_json or not sys.stdin.isatty():
+        raise RefusedError("nothing was changed: look at the changes with --dry-run, then run the command again with --yes")
     return confirmed(_("Carry this out?"))
 
 

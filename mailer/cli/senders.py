@@ -73,22 +73,23 @@ def _import(
         with office.database.reading() as tx:
             plan = override.planned(tx, found, worker.pen.key, replaces=replaces)
             reached = _reach(tx, plan, effect)
-        if as_json:
-            print_json({**_told(plan), "logins": reached.logins, "requests": reached.requests, "changed_anything": not dry_run})
-        else:
+        if not as_json:
             _preview(plan, reached, len(found))
-        if dry_run or not agreed(yes=yes, needed=bool(plan.changed or plan.anew or plan.removed)):
-            return
-        override.import_file(
-            worker,
-            hands(office),
-            found,
-            plan,
-            replaces=replaces,
-            effect=effect or LoginEffect.KEEP,
-            reason=reason.strip(),
-            file_digest=hashlib.sha256(content).hexdigest(),
-        )
+        if not dry_run:
+            if not agreed(yes=yes, needed=bool(plan.changed or plan.anew or plan.removed), as_json=as_json):
+                return
+            override.import_file(
+                worker,
+                hands(office),
+                found,
+                plan,
+                replaces=replaces,
+                effect=effect or LoginEffect.KEEP,
+                reason=reason.strip(),
+                file_digest=hashlib.sha256(content).hexdigest(),
+            )
+    if as_json:
+        print_json({**_as_object(plan), "reached": reached, "changed": not dry_run and not plan.is_empty})
 
 
 def read_file(file: str) -> bytes:
@@ -147,16 +148,16 @@ def _row(sender: Sender) -> str:
     return safe_text(f"{sender.code}  {sender.organisation}  {', '.join(sender.addresses)} -> {sender.answer_to}")
 
 
-def _told(plan: Plan) -> dict[str, object]:
+def _as_object(plan: Plan) -> dict[str, object]:
     from mailer.core import registerplan
 
     return {
         "new": plan.new,
-        "changed": [
+        "edited": [
             {
-                "code": change.after.code,
+                "sender_code": change.after.code,
                 "changes": [
-                    {"column": column, "before": before, "after": after}
+                    {"column": column, "before": before or None, "after": after or None}
                     for column, before, after in registerplan.differences(change.before, change.after)
                 ],
             }
@@ -210,14 +211,14 @@ def _show(
     with officer_of(context, "senders show", about=[code]) as (office, worker):
         row = override.show(worker, code)
         with office.database.reading() as tx:
-            listed = {one.sender_code: one.persons for one in persons.lists(tx)}.get(code)
+            listed = {one.sender_code: one.listed_persons for one in persons.lists(tx)}.get(code)
     sender, zone = row.sender, office.config.zone
     blocked = sender.is_blocked(clock())
     if as_json:
         print_json({"sender": sender, "is_blocked": blocked, "fault": row.fault, "listed_persons": listed})
-        return
-    for name, said in _about(sender, blocked=blocked, listed=listed, zone=zone):
-        say_long(f"{name}: {safe_text(said)}", indent="")
+    else:
+        for name, said in _about(sender, blocked=blocked, listed=listed, zone=zone):
+            say_long(f"{name}: {safe_text(said)}", indent="")
     if row.fault is not None:
         raise RefusedError("nothing of this row is believed: {why}", why=MailerError(row.fault))
 

@@ -9,9 +9,10 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
-from datetime import date, datetime
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime
 from gettext import gettext as _
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from mailer.cli.termwords import term_words
 from mailer.core.legible import harmless
 from mailer.core.legible import safe_text as safe_text  # noqa: PLC0414  commands take it from here
 from mailer.errors import MailerError, SetupErrors
+from mailer.model import PersonName
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,9 +57,9 @@ def print_json(value: object) -> None:
     sys.stdout.write("".join(one if harmless(one) else json.dumps(one)[1:-1] for one in line) + "\n")
 
 
-def hint(line: str) -> None:
-    """What can be done next: beside the output, where that goes to a file or another program."""
-    typer.echo(line, err=not sys.stdout.isatty())
+def hint(line: str, *, as_json: bool) -> None:
+    """What can be done next: beside the output, where that is for a file or another program."""
+    typer.echo(line, err=as_json or not sys.stdout.isatty())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str, beneath: bool = False) -> None:
@@ -166,15 +168,22 @@ def brief(details: Mapping[str, Any]) -> str:
 
 
 def plain(value: object) -> Any:
-    """As JSON has it."""
+    """As JSON has it, in the form that docs/json.md promises."""
     if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
+        told = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return told | {"canonical": value.canonical} if isinstance(value, PersonName) else told
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(one) for one in value]
-    if isinstance(value, (datetime, date)):
+    return _plain_one(value)
+
+
+def _plain_one(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
-    return value
+    return str(value) if isinstance(value, (Path, MailerError)) else value

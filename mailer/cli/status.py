@@ -13,7 +13,7 @@ from mailer.cli.observed import observed_lines
 from mailer.cli.opened import office_of
 from mailer.cli.options import AsObject
 from mailer.cli.pause import pause_line
-from mailer.cli.show import local, print_json, safe_text, say
+from mailer.cli.show import local, plain, print_json, safe_text, say
 
 if TYPE_CHECKING:
     from mailer.core.alarms import Alarm
@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
             found = house.status(tx, now)
             wanting = [*needs(tx, office.alarm_limits(), now), *restored(tx, office.erased().marks, now)]
             if as_json:
-                print_json({"status": found, "needs_a_person": [_as_object(alarm) for alarm in wanting]})
+                print_json({"status": _status_as_object(found), "needs_a_person": [_as_object(alarm) for alarm in wanting]})
             else:
                 _show(found, office.config.zone, office.config.mode)
                 _show_needs(wanting, office.config.zone)
@@ -103,6 +103,11 @@ def _show_needs(wanting: Sequence[Alarm], zone: ZoneInfo) -> None:
         said = words(alarm, _)
         say("! " + safe_text(_("since {since}: {what}").format(since=local(alarm.since, zone), what=said.what)))
         say("  " + safe_text(said.to_do))
+
+
+def _status_as_object(found: Status) -> dict[str, object]:
+    """As `pause` has it: without a mailbox all of them are meant."""
+    return {**plain(found), "pauses": [{**plain(one), "mailbox": one.mailbox or None} for one in found.pauses]}
 
 
 def _as_object(alarm: Alarm) -> dict[str, object]:

@@ -26,7 +26,7 @@ SHOWN: Final = 100  # characters of a name that is shown in a complaint
 class Listing:
     """What a file changes in one sender's list, by name; `same` counts those that stand on it already."""
 
-    code: str
+    sender_code: str
     added: tuple[PersonName, ...]
     removed: tuple[PersonName, ...]
     same: int
@@ -63,4 +63,4 @@ def listing(code: str, people: Sequence[PersonName], listed: Mapping[str, Person
     named = {person.key for person in people}
     added = tuple(person for person in people if person.key not in (listed or {}))
     removed = tuple(person for key, person in (listed or {}).items() if replaces and key not in named)
-    return Listing(code=code, added=added, removed=removed, same=len(people) - len(added), is_new=listed is None)
+    return Listing(sender_code=code, added=added, removed=removed, same=len(people) - len(added), is_new=listed is None)

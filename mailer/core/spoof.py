@@ -65,14 +65,14 @@ _UNSURE: Final = frozenset({Fate.UNSEEN, Fate.PUT_OFF, Fate.UNTRIED})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """A trial letter and its fate. `sender` is the address in From as it arrived, `results` the topmost Authentication-Results."""
+    """A trial letter and its fate. `from_address` is that in From as it arrived, `results` the topmost Authentication-Results."""
 
     way: Way
     fate: Fate
     command: str
     detail: str
     arrived: bool = False
-    sender: str | None = None
+    from_address: str | None = None
     results: str | None = None
 
 
@@ -119,7 +119,7 @@ def judge(
         believed = trusted.standing(arrived, trust=trust, authserv_id=authserv_id, shared_domains=shared_domains)
         fate = Fate.BELIEVED if believed else Fate.UNPROVEN
     shown = None if results is None else results[:RESULTS_SHOWN]
-    return replace(said, fate=fate, arrived=True, sender=arrived.sender, results=shown)
+    return replace(said, fate=fate, arrived=True, from_address=arrived.sender, results=shown)
 
 
 def _without_trace(way: Way, handing: Handing) -> Fate:

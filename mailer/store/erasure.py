@@ -68,6 +68,18 @@ class Holdings:
     sealed: int  # replies whose sealed bytes are still there
     local_logins: int
 
+    def counts(self) -> dict[str, int]:
+        return {
+            "names": len(self.people),
+            "addresses": len(self.addresses),
+            "letters": len(self.letters),
+            "filed": sum(letter.filed for letter in self.letters),
+            "requests": len(self.requests),
+            "credentials": len(self.credentials),
+            "local_logins": self.local_logins,
+            "sealed": self.sealed,
+        }
+
 
 def named(tx: Tx, key: str) -> list[Personal]:
     """Every row of this name, whichever sender's."""

@@ -23,7 +23,7 @@ class PersonList:
     """That there is a list for this sender, and how many are on it."""
 
     sender_code: str
-    persons: int
+    listed_persons: int
     loaded_at: datetime
 
 
@@ -40,7 +40,7 @@ def allows(tx: Tx, sender_code: str, person_id: int) -> bool:
 def lists(tx: Tx) -> list[PersonList]:
     """All lists, by the codes of their senders."""
     query = (
-        select(person_lists.c.sender_code, person_lists.c.loaded_at, func.count(listed_persons.c.person_id).label("persons"))
+        select(person_lists.c.sender_code, person_lists.c.loaded_at, func.count(listed_persons.c.person_id).label("listed_persons"))
         .outerjoin(listed_persons, listed_persons.c.sender_code == person_lists.c.sender_code)
         .group_by(person_lists.c.sender_code, person_lists.c.loaded_at)
         .order_by(person_lists.c.sender_code)

@@ -22,6 +22,7 @@ from mailer.store import db
 from mailer.store.audit import Pen
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk
+from tests.promised import broken
 from tests.store.offices import Trial
 
 HOSTILE = Sender(
@@ -71,10 +72,14 @@ class Shell:
         return self.bare("--config", self.config, *arguments)
 
     def bare(self, *arguments: str) -> Said:
-        """Without `--config`."""
+        """Without `--config`. What is printed for programs must be as promised to them."""
         code = run(arguments)
         heard = self.capsys.readouterr()
-        return Said(code=code, out=heard.out, err=heard.err)
+        said = Said(code=code, out=heard.out, err=heard.err)
+        if "--json" in arguments:
+            faults = broken(arguments, said.objects)
+            assert not faults, faults
+        return said
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def test_an_old_letter_is_proved(answered: tuple[Shell, Path], ends: bytes) -> N
     assert (said.code, said.out.split(":")[0]) == (0, "GENUINE")
     assert "the code in it names the checkpoint of" in said.out
     (proof,) = shell("audit", "verify-letter", str(file), "--json").objects
-    assert proof["named"] < proof["seq"] <= proof["size"]
+    assert proof["named"] < proof["record_seq"] <= proof["size"]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_letter_whose_person_was_erased_can_no_longer_be_compared(answered: tu
     assert (said.code, said.out.split(":")[0]) == (2, "ERASED")
     (proof,) = shell("audit", "verify-letter", str(file), "--json").objects
     assert (proof["found"], proof["why"]) == ("ERASED", None)
-    assert proof["seq"] < proof["erasure"]
+    assert proof["record_seq"] < proof["erasure"]
 
 
 def test_a_refusal_carries_the_code_too(own_shell: Shell) -> None:

@@ -175,7 +175,7 @@ def test_letters_are_listed_and_shown(shell: Shell) -> None:
     ]
     assert shell("letters", "list", "--quarantined").out == "there are no letters\n"
     (view,) = shell("letters", "show", "2", "--json").objects
-    assert (view["reading"]["reason"], view["letter"]["sender"]) == ("initials-missing", CLINIC.answer_to)
+    assert (view["reading"]["reason"], view["letter"]["from_address"]) == ("initials-missing", CLINIC.answer_to)
     assert "person: Пришва А.А." in shell("letters", "show", "1").out
 
 
@@ -236,7 +236,7 @@ def test_an_untouched_record_is_verified(shell: Shell) -> None:
         "pruned": None,
         "restored": [],
         "lost_keys": [],
-        "seq": None,
+        "record_seq": None,
         "why": None,
     }
     assert said.objects == [whole]
@@ -251,7 +251,7 @@ def test_a_changed_record_is_found(own_shell: Shell) -> None:
     said = own_shell("audit", "verify")
     assert (said.code, said.out) == (1, "TAMPERED: record 2: the leaf is not the hash of header and details\n")
     (verdict,) = own_shell("audit", "verify", "--json").objects
-    assert (verdict["verdict"], verdict["seq"]) == ("TAMPERED", 2)
+    assert (verdict["verdict"], verdict["record_seq"]) == ("TAMPERED", 2)
 
 
 def test_without_its_key_nothing_is_verified_or_changed(own_shell: Shell) -> None:
@@ -286,7 +286,7 @@ def test_status_ends_with_one_when_somebody_must_look(own_shell: Shell) -> None:
         "  look at them: `mailer requests list --undelivered`",
     ]
     assert [list(need.items())[:5] for need in own_shell("status", "--json").objects[0]["needs_a_person"]] == [
-        [("kind", kind), ("place", ""), ("since", "2026-11-23T09:00:00+00:00"), ("count", 1), ("numbers", {})]
+        [("kind", kind), ("place", ""), ("since", "2026-11-23T09:00:00.000000+00:00"), ("count", 1), ("numbers", {})]
         for kind in ("letters-quarantined", "replies-undelivered")
     ]
     assert [line["id"] for line in own_shell("requests", "list", "--undelivered", "--json").objects] == [5]

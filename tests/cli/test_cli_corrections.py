@@ -29,7 +29,7 @@ def test_judging_anew_shows_old_and_new_and_asks(shell: Shell, monkeypatch: pyte
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     before = last_record(shell)["seq"]
     said = shell("requests", "reprocess", "4", "5", "6", "--reason", "x", "--dry-run", "--json")
-    assert [(one["request"], one["old"]["rule"], one["new"]["rule"], one["changes"]) for one in said.objects] == [
+    assert [(one["request_id"], one["old"]["rule_id"], one["new"]["rule_id"], one["differs"]) for one in said.objects] == [
         (4, "unknown-sender", "unknown-sender", False),
         (5, "too-old", "issue", True),
         (6, "too-old", "issue", True),
@@ -38,7 +38,7 @@ def test_judging_anew_shows_old_and_new_and_asks(shell: Shell, monkeypatch: pyte
     assert shell("requests", "reprocess", "5", "--reason", "x").code == 1, "nobody is there to say yes"
     assert last_record(shell)["seq"] == before
     said = shell("requests", "reprocess", "4", "5", "--reason", "новый срок", "--yes", "--json")
-    assert [(one["request"], one["state"], one["record"]) for one in said.objects] == [(5, "approved", before + 1)]
+    assert [(one["request_id"], one["state"], one["record_seq"]) for one in said.objects] == [(5, "approved", before + 1)]
     assert last_record(shell)["details"]["reprocessed"] == "новый срок"
     assert state_of(shell, 6) == "held"
     assert shell("requests", "reprocess", "4", "--reason", "x", "--yes").out.endswith("nothing changes\n")
@@ -69,9 +69,9 @@ def test_what_is_refused_leaves_only_its_record(shell: Shell, words: list[str], 
 
 def test_a_login_is_issued_without_a_letter(shell: Shell) -> None:
     (said,) = shell("issue", "Соколова С.С.", "--to", "290001", "--reason", "звонок", "--json").objects
-    assert (said["request"], said["state"], said["answer_to"]) == (7, "approved", "gb1@clinic.example")
+    assert (said["request_id"], said["state"], said["answer_to"]) == (7, "approved", "gb1@clinic.example")
     last = last_record(shell)
-    assert (last["event"], last["seq"], last["details"]["asked"]) == ("request.approved", said["record"], "звонок")
+    assert (last["event"], last["seq"], last["details"]["asked"]) == ("request.approved", said["record_seq"], "звонок")
     assert shell("requests", "show", "7").code == 0
     assert shell("issue", "Соколова С.С.", "--to", "290001", "--reason", "ещё раз").code == 3
     assert shell("issue", "Белов Б.Б.", "--to", "290001", "--reason", "x", "--dry-run").out == (

@@ -46,15 +46,15 @@ def test_an_approval_says_where_the_answer_goes_and_until_when_it_can_be_undone(
     last = last_record(shell)
     assert first.startswith(f"request 5: approved, record {last['seq'] - 1}; issued from ")
     assert second.endswith("the answer goes to gb1@clinic.example; until then: mailer requests undo 6")
-    assert (last["event"], last["request"], last["importance"]) == ("request.approved", 6, "notice")
+    assert (last["event"], last["request_id"], last["importance"]) == ("request.approved", 6, "notice")
     assert last["actor"].startswith("operator:")
     assert (last["details"]["rule"], last["details"]["reason"]) == ("person", "проверено")
     (undone,) = shell("requests", "undo", "6", "--reason", "не тот", "--json").objects
     assert undone == {
-        "request": 6,
+        "request_id": 6,
         "state": "held",
         "changed": True,
-        "record": last["seq"] + 1,
+        "record_seq": last["seq"] + 1,
         "issue_after": None,
         "answer_to": None,
     }

@@ -321,7 +321,7 @@ def test_what_the_command_is_refused_its_trial_is(shell: Shell, before: Callable
 def test_a_machine_is_told_that_nothing_changed(shell: Shell, command: str) -> None:
     quarantined(shell)
     (said,) = shell("letters", command, "3", "--reason", "x", "--json", "--dry-run").objects
-    assert said == {"letter": 3, "state": "kept" if command == "retry" else "dropped", "changed": False}
+    assert said == {"letter_id": 3, "state": "kept" if command == "retry" else "dropped", "changed": False}
 
 
 @pytest.mark.parametrize(("dry_run", "changed"), [(["--dry-run"], False), ([], True)], ids=["dry-run", "done"])

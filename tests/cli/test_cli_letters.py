@@ -55,7 +55,7 @@ def test_several_letters_change_with_one_command_and_its_reason(shell: Shell, co
 @pytest.mark.parametrize("command", ["retry", "drop"])
 def test_the_change_can_be_read_by_machines(shell: Shell, command: str) -> None:
     objects = shell("letters", command, "4", "--reason", "x", "--json").objects
-    assert objects == [{"letter": 4, "state": "kept" if command == "retry" else "dropped", "changed": True}]
+    assert objects == [{"letter_id": 4, "state": "kept" if command == "retry" else "dropped", "changed": True}]
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])
@@ -149,7 +149,7 @@ def test_letters_are_put_back_and_looked_at_again_by_the_service(shell: Shell) -
     assert (said.code, said.err) == (3, "letter 1 is being put back already; nothing was changed\n")
     assert last_record(shell)["event"] == "command.refused"
     assert shell("letters", "rescan", "--since", "01.11.2026", "--reason", "новая тема", "--json").objects == [
-        {"mailbox": "uc", "since": "2026-11-01", "letters": None, "changed": True}
+        {"mailbox": "uc", "since": "2026-11-01", "left": None, "changed": True}
     ]
     assert last_record(shell)["event"] == "rescan.asked"
     assert shell("letters", "rescan", "--since", "вчера", "--reason", "x").code == 2

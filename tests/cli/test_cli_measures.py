@@ -59,9 +59,9 @@ def test_a_login_is_extended_to_a_day(shell: Shell, founded: tuple[Path, str]) -
 def test_a_login_is_issued_anew(shell: Shell, founded: tuple[Path, str]) -> None:
     (said,) = shell("credentials", "reissue", founded[1], "--reason", "потерян", "--json").objects
     assert said["changed"]
-    heard = shell("requests", "show", str(said["request"]), "--json").objects[0]
+    heard = shell("requests", "show", str(said["request_id"]), "--json").objects[0]
     assert (heard["request"]["state"], heard["person"]) == ("approved", "Фомин Ф.Ф.")
-    assert shell("requests", "undo", str(said["request"]), "--reason", "нашёлся").code == 0
+    assert shell("requests", "undo", str(said["request_id"]), "--reason", "нашёлся").code == 0
 
 
 def test_an_answer_that_left_is_not_sent_again(shell: Shell, founded: tuple[Path, str]) -> None:

@@ -34,8 +34,8 @@ def test_what_would_follow_is_listed_with_the_words_of_the_refusal(shell: Shell)
     )
     assert "  | Организация: ГБУЗ «Больница»\n" in said.out
     refused, issued = shell("requests", "list", "--observed", "--json").objects
-    assert (refused["letter"], refused["verdict"], refused["reason"]) == (2, "refuse", "initials-missing")
-    assert (issued["letter"], issued["person"], issued["last_day"], issued["body"]) == (1, "Пришва А.А.", "2027-02-23", None)
+    assert (refused["letter_id"], refused["verdict"], refused["reason"]) == (2, "refuse", "initials-missing")
+    assert (issued["letter_id"], issued["person"], issued["last_day"], issued["body"]) == (1, "Пришва А.А.", "2027-02-23", None)
     assert len(shell("requests", "list", "--observed", "--limit", "1", "--json").objects) == 1
     assert shell("requests", "list").out == "there are no requests\n"
 

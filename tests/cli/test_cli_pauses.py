@@ -41,7 +41,7 @@ def test_a_pause_is_made_shown_and_ended(shell: Shell) -> None:
     assert "the step deliver was paused by a person; waiting for it: 0" in status.out
     found = shell("status", "--json").objects[0]
     assert [(one["step"], one["mailbox"], one["reason"]) for one in found["status"]["pauses"]] == [
-        ("deliver", "", "сервер\x1b чинят")
+        ("deliver", None, "сервер\x1b чинят")
     ]
     assert [(need["kind"], need["place"]) for need in found["needs_a_person"]] == [("step-paused", "deliver")]
     assert shell("resume", "deliver", "--reason", "починили").out == "resumed: deliver\n"

@@ -36,7 +36,7 @@ def test_what_stands_of_a_person_is_counted_once_told(shell: Shell) -> None:
     said = shell("personal", "find", WHO, "--json")
     (one,) = said.objects
     assert (one["counts"]["names"], one["counts"]["letters"], one["counts"]["filed"]) == (1, 1, 1)
-    assert one["numbers"]["requests"] == [1]
+    assert (one["request_ids"], one["mentions"]) == ([1], [{"letter_id": 1, "mention": "asked"}])
     assert events(shell, 1) == ["personal.found"]
     plain = shell("personal", "find", WHO)
     assert "requests: 1" in plain.out
@@ -118,5 +118,5 @@ def test_nothing_old_enough_writes_no_act(shell: Shell) -> None:
     config.write_text(config.read_text() + "\n[retention]\nnames_days = 1000\n")
     nothing = shell("personal", "erase", "--expired", *REASON)
     assert (nothing.code, nothing.out) == (0, "there is nothing to destroy\n")
-    assert shell("personal", "erase", "--expired", *REASON, "--json").objects[0]["erased"] == {}
+    assert shell("personal", "erase", "--expired", *REASON, "--json").objects[0]["changed"] is False
     assert not (shell.home / "acts").exists()

@@ -36,7 +36,11 @@ def test_looking_at_a_login_is_told_without_its_name(shell: Shell) -> None:
     (issued,) = shell("credentials", "list", "--state", "active", "--json").objects
     assert shell("credentials", "show", issued["credential"]["login"]).code == 0
     (told,) = newest(shell)
-    assert (told["event"], told["request"], told["details"]) == ("credential.shown", 1, {"credential": issued["credential"]["id"]})
+    assert (told["event"], told["request_id"], told["details"]) == (
+        "credential.shown",
+        1,
+        {"credential": issued["credential"]["id"]},
+    )
 
 
 @pytest.mark.parametrize("list_of", ["letters", "credentials", "requests", "senders"])

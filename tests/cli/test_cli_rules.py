@@ -105,9 +105,11 @@ def test_machines_get_each_example_and_each_rule_without_one(shell: Shell) -> No
     said = shell("rules", "test", "--json")
     assert said.code == 1
     failed = [one for one in said.objects if one["example"] and not one["passed"]]
-    assert [(one["rule"], one["expected"]["verdict"], one["came_out"]["rule"]) for one in failed] == [("issue", "issue", "ours")]
+    assert [(one["rule_id"], one["example"]["expected"]["verdict"], one["came_out"]["rule_id"]) for one in failed] == [
+        ("issue", "issue", "ours")
+    ]
     assert failed[0]["trace"][-1] == "ours: hold"
-    assert [one["rule"] for one in said.objects if one["example"] is None] == ["ours"]
+    assert [one["rule_id"] for one in said.objects if one["example"] is None] == ["ours"]
     assert "without an example: ours\n" in shell("rules", "test").out
 
 

@@ -25,6 +25,9 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Shell(home=tmp_path, capsys=capsys)
 
 
+SAY_YES = "nothing was changed: look at the changes with --dry-run, then run the command again with --yes\n"
+
+
 def file(shell: Shell, content: str | bytes, name: str = "list.csv") -> str:
     path = shell.home / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -46,7 +49,7 @@ def test_a_change_is_shown_and_done_only_when_agreed(shell: Shell) -> None:
     assert (shown.code, events(shell)) == (0, before)
     assert shown.out == "~ 290001\n    answer_to: gb1@clinic.example -> new@clinic.example\n1 senders read: 0 new, 1 changed\n"
     refused = shell("senders", "import", listed)
-    assert (refused.code, refused.err) == (3, "nothing was changed: look at the changes, then run the command again with --yes\n")
+    assert (refused.code, refused.err) == (3, SAY_YES)
     assert sender(shell)["answer_to"] == "gb1@clinic.example"
     assert events(shell) == [*before, "command.refused"]
     assert shell("senders", "import", listed, "--yes").code == 0
@@ -88,9 +91,9 @@ def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell:
     assert shell(*BLOCK[:-1]).code == 2, "the effect on logins has no default"
     before = events(shell)
     planned = shell(*BLOCK, effect, "--dry-run", "--json").objects[0]
-    assert (planned["logins"], planned["changed"], events(shell)) == (0 if effect == "keep" else 1, False, before)
+    assert (planned["reached"]["logins"], planned["changed"], events(shell)) == (0 if effect == "keep" else 1, False, before)
     assert shell(*BLOCK, effect, "--until", "31.12.2099").code == 0
-    assert sender(shell)["blocked_until"] == "2099-12-31T20:59:59+00:00", "to the end of that day in the fund's zone"
+    assert sender(shell)["blocked_until"] == "2099-12-31T20:59:59.000000+00:00", "to the end of that day in the fund's zone"
     issued = [one["credential"] for one in shell("credentials", "list", "--json").objects if one["credential"]["issued_at"]]
     assert [one["state"] for one in issued] == [state]
     assert shell("senders", "unblock", "290001", "--reason", "снято").code == 0
@@ -182,7 +185,7 @@ def test_lists_of_persons(shell: Shell) -> None:
     listed = file(shell, "code,person\n290001,Ли К.\n290001,Пришва Александр Андреевич\n")
     assert shell("persons", "import", listed).code == 3, "a first list changes what every other letter meets"
     assert shell("persons", "import", listed, "--yes").out.splitlines()[-1] == "1 lists: 2 persons new, 0 taken off, 0 as before"
-    assert [(one["sender_code"], one["persons"]) for one in shell("persons", "list", "--json").objects] == [("290001", 2)]
+    assert [(one["sender_code"], one["listed_persons"]) for one in shell("persons", "list", "--json").objects] == [("290001", 2)]
     assert shell("persons", "show", "290001").out == "Ли К.\nПришва А.А.\n"
     assert events(shell)[-1] == "persons.shown"
     record = json.dumps(shell("audit", "list", "--json").objects, ensure_ascii=False)

@@ -119,11 +119,11 @@ def test_nouns_become_json(capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime(2026, 11, 23, 9, tzinfo=UTC)
     print_json(Thing(at=at, day=at.date(), colour=Colour.RED, content=b"\xff", parts=(1, at, True), counts={Colour.RED: 2}))
     assert json.loads(capsys.readouterr().out) == {
-        "at": "2026-11-23T09:00:00+00:00",
+        "at": "2026-11-23T09:00:00.000000+00:00",
         "day": "2026-11-23",
         "colour": "red",
         "content": "ff",
-        "parts": [1, "2026-11-23T09:00:00+00:00", True],
+        "parts": [1, "2026-11-23T09:00:00.000000+00:00", True],
         "counts": {"red": 2},
         "nothing": None,
     }

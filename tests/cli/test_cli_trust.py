@@ -38,4 +38,4 @@ def test_a_public_mail_service_is_judged_as_configured(
     letter.write_bytes(f"Authentication-Results: mx.fond.example; {said}\r\n".encode() + request("Пришва А.А.", "dent@mail.ru"))
 
     (found,) = shell("explain", "--json", "--mailbox", "uc", str(letter)).objects
-    assert (found["kind"], found["verdict"], found["sender"] is None) == ("request", verdict, verdict == "hold")
+    assert (found["kind"], found["verdict"], found["sender_code"] is None) == ("request", verdict, verdict == "hold")

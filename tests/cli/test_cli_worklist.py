@@ -119,7 +119,8 @@ def test_who_waits_is_told_why_and_what_to_do(shell: Shell) -> None:
     ],
 )
 def test_how_to_see_more_is_said_beside_the_table(shell: Shell, options: list[str], way_on: str) -> None:
-    assert shell("requests", "list", *options).err.rstrip("\n") == way_on
+    for more in ([], ["--json"]):
+        assert shell("requests", "list", *options, *more).err.rstrip("\n") == way_on
 
 
 def test_a_table_in_a_file_is_a_line_a_row_and_nothing_but_text(shell: Shell) -> None:
@@ -172,7 +173,7 @@ def test_a_request_is_shown_with_what_is_needed_to_decide_it(shell: Shell) -> No
 def test_namesakes_and_open_requests_are_flagged(shell: Shell) -> None:
     assert "! the same surname and initials under other senders:" in shell("requests", "show", "6").out
     (view,) = shell("requests", "show", "6", "--json").objects
-    assert [(one["sender_code"], one["request"]) for one in view["namesakes"]] == [("290001", 3)]
+    assert [(one["sender_code"], one["request_id"]) for one in view["namesakes"]] == [("290001", 3)]
     (stranger,) = shell("requests", "show", "8", "--json").objects
     assert (stranger["stranger"], [one["id"] for one in stranger["earlier_of_sender"]]) == (STRANGER, [7])
 
@@ -180,7 +181,7 @@ def test_namesakes_and_open_requests_are_flagged(shell: Shell) -> None:
 def test_looking_at_somebody_is_recorded_once_and_listing_is_not(shell: Shell) -> None:
     def told() -> list[tuple[str, int | None]]:
         records = shell("audit", "list", "--limit", "1000", "--json").objects
-        return [(one["event"], one["request"]) for one in records if one["event"] in {"request.shown", "requests.searched"}]
+        return [(one["event"], one["request_id"]) for one in records if one["event"] in {"request.shown", "requests.searched"}]
 
     before = told()
     shell("requests", "list")

@@ -35,7 +35,7 @@ def arrived(sender: str | None = SPOOFED, results: str | None = None) -> Letter:
 )
 def test_a_letter_that_arrived_is_judged_as_intake_would(letter: Letter, trust: Trust, authserv_id: str | None, fate: Fate) -> None:
     outcome = judge(Way.HEADER, TAKEN, letter, spoofed=SPOOFED, trust=trust, authserv_id=authserv_id)
-    assert (outcome.fate, outcome.arrived, outcome.sender) == (fate, True, letter.sender)
+    assert (outcome.fate, outcome.arrived, outcome.from_address) == (fate, True, letter.sender)
 
 
 def test_the_results_of_the_server_are_shown_cut() -> None:

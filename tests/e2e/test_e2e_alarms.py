@@ -115,4 +115,4 @@ def test_a_service_that_does_not_run_is_missed(bureau: Bureau) -> None:
         ("service-stopped", "desk"),
         ("service-stopped", "courier"),
     ]
-    assert {one["since"] for one in needs(bureau)} == {"2026-01-01T00:00:00+00:00"}
+    assert {one["since"] for one in needs(bureau)} == {"2026-01-01T00:00:00.000000+00:00"}

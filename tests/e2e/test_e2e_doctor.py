@@ -256,12 +256,12 @@ def test_the_command_says_it_to_machines(dovecot: Dovecot, tmp_path: Path, capsy
         (told,) = shell("doctor", "--yes", "--json", "--to", "desk@fond.example", "--as", "gb1@clinic.example").objects
         (tmp_path / "imap.password").write_text("wrong")
         refused = shell("doctor", "--yes", "--json")
-    head = {key: told[key] for key in ("mailbox", "trust", "to", "from", "verdict", "left")}
+    head = {key: told[key] for key in ("mailbox", "trust", "to_address", "from_address", "verdict", "left")}
     assert head == {
         "mailbox": "uc",
         "trust": "authentication-results",
-        "to": "desk@fond.example",
-        "from": "gb1@clinic.example",
+        "to_address": "desk@fond.example",
+        "from_address": "gb1@clinic.example",
         "verdict": "believed",
         "left": 3,
     }

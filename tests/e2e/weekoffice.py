@@ -105,7 +105,7 @@ class WeekOffice(Bureau):
         self.arrive(*(letter(name) for name in names), at=self.now - ago)
         kept = [POST[name] for name in names if POST[name].kept]
         found = self.ask("letters", "list", "--limit", str(len(kept)))
-        assert [(one["sender"], one["verdict"], one["reason"]) for one in reversed(found)] == [
+        assert [(one["from_address"], one["verdict"], one["reason"]) for one in reversed(found)] == [
             (post.address, post.verdict, post.reason) for post in kept
         ]
 

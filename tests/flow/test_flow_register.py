@@ -266,7 +266,7 @@ def test_a_list_loses_only_whom_a_whole_file_leaves_out(desk: Desk) -> None:
     assert [one.value for one in shown or ()] == ["Ли К.", "Пришва А.А."]
     take_in(desk, li, replaces=True)
     with desk.trial.database.reading() as tx:
-        assert [(one.sender_code, one.persons) for one in persons.lists(tx)] == [(CLINIC.code, 1)]
+        assert [(one.sender_code, one.listed_persons) for one in persons.lists(tx)] == [(CLINIC.code, 1)]
     assert persons_override.show(desk.trial.worker(), DENTIST.code) is None
     assert desk.events().count("persons.shown") == 2
 

@@ -43,19 +43,6 @@ class Found:
     codes: list[str]  # senders at which the name stands; "": none in the register
     register: list[str]  # senders whose row of the register names the person: that is changed there
 
-    def counts(self) -> dict[str, int]:
-        held = self.held
-        return {
-            "names": len(held.people),
-            "addresses": len(held.addresses),
-            "letters": len(held.letters),
-            "filed": sum(letter.filed for letter in held.letters),
-            "requests": len(held.requests),
-            "credentials": len(held.credentials),
-            "local_logins": held.local_logins,
-            "sealed": held.sealed,
-        }
-
 
 def asked_for(written: str, codes: Collection[str] | None, form: Form, own: Own) -> Asked:
     """Whom the operator means; RefusedError when that is no «Фамилия И.О.»."""
@@ -167,7 +154,7 @@ def _tell(worker: Worker, event: str, found: Found) -> None:
             digest=evidence.personal_digest(worker.pen.key, found.asked.name.key),
             senders=sorted(found.asked.codes) if found.asked.codes is not None else None,
             refs=[row.id for row in found.held.people],
-            found=found.counts(),
+            found=found.held.counts(),
         )
 
 

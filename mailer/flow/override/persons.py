@@ -39,15 +39,15 @@ def import_file(
             raise RefusedError("the lists have changed meanwhile: look at the changes again")
         for listing in plan:
             added, removed = (
-                [personal.person(unit.tx, listing.code, name, worker.pen.randbytes) for name in names]
+                [personal.person(unit.tx, listing.sender_code, name, worker.pen.randbytes) for name in names]
                 for names in (listing.added, listing.removed)
             )
-            erased = [one.id for one in persons.of(unit.tx, listing.code) if one.name is None] if replaces else []
+            erased = [one.id for one in persons.of(unit.tx, listing.sender_code) if one.name is None] if replaces else []
             taken_off = [one.id for one in removed] + erased
-            persons.put(unit.tx, listing.code, added=[one.id for one in added], removed=taken_off, at=unit.at)
+            persons.put(unit.tx, listing.sender_code, added=[one.id for one in added], removed=taken_off, at=unit.at)
             unit.tell(
                 "persons.imported",
-                sender=listing.code,
+                sender=listing.sender_code,
                 importance="notice",
                 file_digest=file_digest,
                 added=[one.told() for one in added],

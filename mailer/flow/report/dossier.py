@@ -21,12 +21,12 @@ NAMESAKES: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Namesake:
-    """A person of the same surname and initials under another sender; `request`: the newest for them, if any."""
+    """A person of the same surname and initials under another sender; `request_id`: of the newest for them, if any."""
 
     person: str | None
     sender_code: str
     organisation: str | None
-    request: int | None
+    request_id: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +85,9 @@ def _namesakes(tx: Tx, request: Request) -> list[Namesake]:
             person=other.value,
             sender_code=other.sender_code,
             organisation=organisations.get(other.sender_code),
-            request=requests.newest_of_person(tx, other.id),
+            request_id=requests.newest_of_person(tx, other.id),
         )
         for other in found
     ]
     # What is left of a stranger whose request became that of a registered sender is this very person.
-    return [one for one in namesakes if one.sender_code or one.request is not None]
+    return [one for one in namesakes if one.sender_code or one.request_id is not None]

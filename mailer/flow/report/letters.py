@@ -12,13 +12,13 @@ from mailer.store.letters import Kept
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterView:
-    """A kept letter without its bytes; `sender` and `subject` are as strangers wrote them, None where it is suspect."""
+    """A kept letter without its bytes; `from_address` and `subject` are as strangers wrote them, None where it is suspect."""
 
     id: int
     mailbox: str
     received_at: datetime
     size_bytes: int
-    sender: str | None
+    from_address: str | None
     subject: str | None
     kind: str
     state: str
@@ -36,7 +36,7 @@ def letter_view(kept: Kept) -> LetterView:
         mailbox=kept.mailbox,
         received_at=kept.received_at,
         size_bytes=kept.size_bytes,
-        sender=letter.sender if letter else None,
+        from_address=letter.sender if letter else None,
         subject=letter.subject if letter else None,
         kind=kept.kind.value,
         state=kept.state.value,

@@ -36,10 +36,10 @@ class Means:
 class Would:
     """A letter with what would have become of it: a login to the end of `last_day`, or a refusal with these words.
 
-    `request`: the one that was opened when somebody had the letter decided anew.
+    `request_id`: of the one that was opened when somebody had the letter decided anew.
     """
 
-    letter: int
+    letter_id: int
     received_at: datetime
     observed_at: datetime
     sender_code: str | None
@@ -50,7 +50,7 @@ class Would:
     last_day: date | None
     subject: str | None
     body: str | None
-    request: int | None
+    request_id: int | None
 
 
 def lines(tx: Tx, limit: int, means: Means) -> list[Would]:
@@ -64,7 +64,7 @@ def _would(tx: Tx, one: Observed, means: Means) -> Would:
     term = terms.term(one.at, means.zone, means.months, means.max_days) if kept.verdict == Verdict.ISSUE.value else None
     subject, body = _refusal(tx, kept, one, reading, means) or (None, None)
     return Would(
-        letter=kept.id,
+        letter_id=kept.id,
         received_at=kept.received_at,
         observed_at=one.at,
         sender_code=kept.sender_code,
@@ -75,7 +75,7 @@ def _would(tx: Tx, one: Observed, means: Means) -> Would:
         last_day=term.last_day if term else None,
         subject=subject,
         body=body,
-        request=one.request,
+        request_id=one.request,
     )
 
 

@@ -35,13 +35,13 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterProof:
-    """`seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it holds.
-    `pruned`: up to which record none is left, where no record tells of it. `erasure`: the record of the erasure.
+    """`record_seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it
+    holds. `pruned`: up to which record none is left, where no record tells of it. `erasure`: the record of the erasure.
     """
 
     found: Found
-    request: int | None = None
-    seq: int | None = None
+    request_id: int | None = None
+    record_seq: int | None = None
     size: int | None = None
     named: int | None = None
     pruned: int | None = None
@@ -56,9 +56,9 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
         begin = pruning.anchor(tx, key) if told is None else None
     if reply is None or told is None:
         return LetterProof(found=Found.UNKNOWN, pruned=begin.edge.size if begin else None)
-    request = evidence.read_header(told)["request"]
+    request_id = evidence.read_header(told)["request"]
     if (why := evidence.fault(told, key)) is not None:
-        return LetterProof(found=Found.TAMPERED, request=request, seq=told.seq, why=why)
+        return LetterProof(found=Found.TAMPERED, request_id=request_id, record_seq=told.seq, why=why)
     if (otherwise := _compared(database, key, told, reply, content)) is not None:
         return otherwise
     published = history.valid if history else ()
@@ -67,10 +67,10 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
     signed = [one.checkpoint for one in published]
     proving = min((one for one in signed if one.size >= told.seq), key=lambda one: one.size, default=None)
     if proving is None:
-        return LetterProof(found=Found.UNSIGNED, request=request, seq=told.seq, named=named)
+        return LetterProof(found=Found.UNSIGNED, request_id=request_id, record_seq=told.seq, named=named)
     if (fault := _fault(database, key, signed, proving)) is not None:
-        return LetterProof(found=Found.TAMPERED, request=request, seq=fault.seq, why=fault.why)
-    return LetterProof(found=Found.GENUINE, request=request, seq=told.seq, size=proving.size, named=named)
+        return LetterProof(found=Found.TAMPERED, request_id=request_id, record_seq=fault.seq, why=fault.why)
+    return LetterProof(found=Found.GENUINE, request_id=request_id, record_seq=told.seq, size=proving.size, named=named)
 
 
 def _told(tx: Tx, content: bytes) -> tuple[Reply | None, Sealed | None]:
@@ -90,9 +90,9 @@ def _compared(database: Database, key: bytes, told: Sealed, reply: Reply, conten
     if known is not None and salt is None:
         return _without_salt(database, key, told, reply)
     if salt is not None and evidence.salt_digest(salt) != known:
-        return LetterProof(found=Found.TAMPERED, request=reply.request_id, seq=told.seq, why=TamperedError(ANOTHER_SALT))
+        return LetterProof(found=Found.TAMPERED, request_id=reply.request_id, record_seq=told.seq, why=TamperedError(ANOTHER_SALT))
     if not oldletter.is_as_written(content, details["content_digest"], salt):
-        return LetterProof(found=Found.CHANGED, request=reply.request_id, seq=told.seq)
+        return LetterProof(found=Found.CHANGED, request_id=reply.request_id, record_seq=told.seq)
     return None
 
 
@@ -105,8 +105,8 @@ def _without_salt(database: Database, key: bytes, told: Sealed, reply: Reply) ->
         if evidence.fault(one, key) is None:
             erased = evidence.read_details(one)
             if request.person_id in erased["refs"] or request.letter_id in erased["letters"]:
-                return LetterProof(found=Found.ERASED, request=reply.request_id, seq=told.seq, erasure=one.seq)
-    return LetterProof(found=Found.TAMPERED, request=reply.request_id, seq=told.seq, why=TamperedError(NO_SALT))
+                return LetterProof(found=Found.ERASED, request_id=reply.request_id, record_seq=told.seq, erasure=one.seq)
+    return LetterProof(found=Found.TAMPERED, request_id=reply.request_id, record_seq=told.seq, why=TamperedError(NO_SALT))
 
 
 def _fault(database: Database, key: bytes, signed: Sequence[Checkpoint], proving: Checkpoint) -> Fault | None:

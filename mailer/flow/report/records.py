@@ -23,8 +23,8 @@ class Entry:
     event: str
     importance: str
     actor: str
-    sender: str | None
-    request: int | None
+    sender_code: str | None
+    request_id: int | None
     outcome: str
     details: Mapping[str, Any]
 
@@ -49,8 +49,8 @@ def entry(sealed: Sealed) -> Entry:
         event=header["event"],
         importance=header["importance"],
         actor=header["actor"],
-        sender=header["sender"],
-        request=header["request"],
+        sender_code=header["sender"],
+        request_id=header["request"],
         outcome=header["outcome"],
         details=evidence.read_details(sealed),
     )

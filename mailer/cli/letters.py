@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.newfiles import new_file
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
 from mailer.cli.show import LARGEST, local, minute, print_json, safe_text, say, say_long, table
@@ -21,13 +22,14 @@ from mailer.states import LetterState, RequestState
 
 if TYPE_CHECKING:
     from mailer.flow.report.letters import LetterView
+    from mailer.flow.report.records import Entry
     from mailer.service.office import Office
     from mailer.store.letters import Kept
     from mailer.store.requests import Request
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The kept letters."), no_args_is_help=True)
+    noun = Noun(help=_("The kept letters."))
     noun.command("list", help=_("Show the newest letters."))(_list)
     noun.command("show", help=_("Show one letter, what was read in it, and its records."))(_show)
     noun.command("retry", help=_("Have quarantined letters read once more."))(_retry)
@@ -93,6 +95,7 @@ def _show(
     say(_("letter {id}, {kind}, {state}").format(id=view.id, kind=view.kind, state=view.state))
     said = _("received: {at}; {size} bytes; {mailbox}")
     say_long(said.format(at=local(view.received_at, zone), size=view.size_bytes, mailbox=view.mailbox))
+    say_long(_kept(view, timeline))
     say_long(_("from: {sender}").format(sender=safe_text(view.from_address or "?")))
     say_long(_("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
@@ -101,6 +104,24 @@ def _show(
     say_long(said.format(verdict=view.verdict or "-", rule=view.rule_id or "-", reason=view.reason or "-"))
     for entry in timeline:
         show_entry(entry, zone)
+
+
+def _kept(view: LetterView, timeline: Sequence[Entry]) -> str:
+    """How much of a letter is kept; why not all of it, its record tells."""
+    from mailer.core.keeping import LeftOut
+
+    if view.whole:
+        return _("kept: the whole letter")
+    match next((entry.details["note"] for entry in timeline if entry.event == "letter.kept"), None):
+        case LeftOut.TOO_LARGE:
+            return _("kept: the headers; the letter is too large, it lies on the mail server")
+        case LeftOut.ANSWERS_OURS:
+            return _("kept: the headers; the letter answers one of ours and may quote a password, it lies on the mail server")
+        case LeftOut.LEAK:
+            return _("kept: the headers; a password or a letter of ours stands in the letter, it lies on the mail server")
+        case LeftOut.RETURNED:
+            return _("kept: what the server reports; what came back may hold a password, it lies on the mail server")
+    return _("kept: the headers; the letter lies on the mail server")
 
 
 def _retry(
@@ -240,5 +261,7 @@ def _export(
         with new_file(file) as target:
             kept = override.export(worker, letter, reason=reason.strip() or None)
             target.write(kept.content)
-    said = _("{path}: the whole letter") if kept.whole else _("{path}: the headers alone; no more was kept")
+    said = (
+        _("{path}: the whole letter") if kept.whole else _("{path}: what was kept of the letter; it lies whole on the mail server")
+    )
     say(said.format(path=safe_text(file)))

@@ -17,7 +17,9 @@ from mailer.core.alarmwords import WORDS, Words
 STEP_FAILS_FOR: Final = timedelta(minutes=2)  # a broken connection mends itself sooner
 TROUBLE_IS_FRESH: Final = timedelta(minutes=5)  # a failing step tries again within a minute
 REPLY_WAITS_FOR: Final = timedelta(hours=1)
-SETTLED_AFTER: Final = timedelta(days=14)  # an undelivered letter without a login: nobody can send it again any more
+SETTLED_AFTER: Final = timedelta(
+    days=14
+)  # what no deed of a person ends: an undelivered letter without a login, a distrusted login
 KEY_IS_OLD: Final = timedelta(days=10)  # of the 14 that the key of a reply is kept (reliability.md, Secrets)
 FIGHT_WINDOW: Final = timedelta(minutes=10)
 FIGHT_LOSSES: Final = 3  # once is a process that was stopped for a while
@@ -45,6 +47,7 @@ class AlarmKind(StrEnum):
     REPLIES_UNDELIVERED = "replies-undelivered"
     NOTICES_UNDELIVERED = "notices-undelivered"
     ACCOUNTS_LINGERING = "accounts-lingering"
+    LOGINS_DISTRUSTED = "logins-distrusted"
     KEY_OLD = "key-old"
     KEY_MISSING = "key-missing"
     ERASURE_UNFINISHED = "erasure-unfinished"
@@ -122,6 +125,7 @@ class Signs:
     undelivered: Heap = NOTHING
     notices: Heap = NOTHING  # letters to the officer, undelivered or waiting as long
     lingering: Heap = NOTHING  # logins that are over, and whose accounts could not be disabled yet
+    distrusted: Heap = NOTHING  # logins found not to be as the record tells, within `SETTLED_AFTER`, and not ended since
     refused_since: datetime | None = None  # the record is not signed any more, since something in it is not as it was
     epochs: Mapping[str, int] = field(default_factory=dict)  # day of the key -> replies that may still need it
 
@@ -168,6 +172,7 @@ def watch(signs: Signs, limits: Limits, now: datetime) -> list[Alarm]:
         *_heaped(AlarmKind.REPLIES_UNDELIVERED, signs.undelivered, now),
         *_heaped(AlarmKind.NOTICES_UNDELIVERED, signs.notices, now),
         *_heaped(AlarmKind.ACCOUNTS_LINGERING, signs.lingering, now),
+        *_heaped(AlarmKind.LOGINS_DISTRUSTED, signs.distrusted, now),
         *_old_keys(signs, now),
         *_unfinished_erasure(signs, now),
         *_doubts(signs),

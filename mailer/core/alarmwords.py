@@ -89,6 +89,14 @@ WORDS: Final[Mapping[str, Words]] = MappingProxyType(
             what=N_("logins that are over and could not be disabled yet: {count}"),
             to_do=N_("disable them by hand where they are valid: `mailer accounts reconcile`; it is tried again every minute"),
         ),
+        "logins-distrusted": Words(
+            title=N_("logins are not as the record tells"),
+            what=N_("logins that are not as the record tells: {count}; somebody changed the database past this program"),
+            to_do=N_(
+                "see which: `mailer accounts reconcile`, `mailer audit list`; end them: `mailer credentials revoke`, or, if they "
+                "work although they are over, `mailer accounts reconcile --disable-orphans`; find out who can write the database"
+            ),
+        ),
         "key-old": Words(
             title=N_("the key of waiting replies is about to end"),
             what=N_("replies whose key is {days} days old: {count}; it is kept for 14 days"),

@@ -29,12 +29,12 @@ from mailer.model import LOOP_HEADER
 _IDS_MAX: Final = 10
 _HEADERS_MAX: Final = 50
 _VALUE_MAX: Final = 4_000  # bytes of a header in which addresses or ids are looked for
-_TEXTS_MAX: Final = 2
+TEXTS_MAX: Final = 2
 
 _SENT_TO: Final = ("to", "delivered-to", "x-original-to", "envelope-to")
-_TEXT: Final = frozenset({"text/plain"})
-_STATUS: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
-_RETURNED: Final = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"})
+TEXT: Final = frozenset({"text/plain"})
+STATUS: Final = frozenset({"message/delivery-status", "message/global-delivery-status"})
+RETURNED: Final = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"})
 _REPLY_ID: Final = re.compile(rb"[0-9a-f]{32}", re.IGNORECASE)
 _MESSAGE_ID: Final = re.compile(rb"<[!-;=?A-~]{1,250}@[!-;=?A-~]{1,250}>")
 _WITHIN: Final = rb"[!#-'*+\-./0-9=?A-Z^-~]"  # what an address may go on with, before or behind
@@ -66,10 +66,10 @@ def read(content: bytes, *, bounce_address: str | None) -> Bounce | NoReport:
     if kind not in {None, "", "delivery-status"}:
         return NoReport.READ_RECEIPT if kind == "disposition-notification" else NoReport.NOTHING_SAID
     leaves = list(parts.leaves(letter))
-    texts = [bouncetext.read(leaf.content) for leaf in islice(_of(leaves, _TEXT), _TEXTS_MAX)]
+    texts = [bouncetext.read(leaf.content) for leaf in islice(_of(leaves, TEXT), TEXTS_MAX)]
     returned = [
         mime.headers(part.lstrip())
-        for part in (*(leaf.content for leaf in _of(leaves, _RETURNED)), *(text.returned for text in texts))
+        for part in (*(leaf.content for leaf in _of(leaves, RETURNED)), *(text.returned for text in texts))
     ]
     marks = filter(_REPLY_ID.fullmatch, _values(returned, (LOOP_HEADER.lower(),)))
     said = Bounce(
@@ -83,7 +83,7 @@ def read(content: bytes, *, bounce_address: str | None) -> Bounce | NoReport:
 
 def _recipients(letter: Part, leaves: list[Part], texts: list[TextReport]) -> tuple[Recipient, ...]:
     """What a machine wrote for machines counts, and what it wrote for people only where there is nothing else."""
-    statuses = chain.from_iterable(deliverystatus.recipients(leaf.content) for leaf in _of(leaves, _STATUS))
+    statuses = chain.from_iterable(deliverystatus.recipients(leaf.content) for leaf in _of(leaves, STATUS))
     if reported := tuple(dict.fromkeys(islice(statuses, RECIPIENTS_MAX))):
         return reported
     telling = next((text for text in texts if text.outcome is not None), TextReport(outcome=None, reasons={}, returned=b""))

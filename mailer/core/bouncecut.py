@@ -1,49 +1,84 @@
-"""What of a bounce may be kept? Not the answer that came back in it: a password would stand there in the clear.
+"""What of a bounce may be kept? What its server says of the delivery, and not the answer that came back with its password.
 
-Every letter of ours carries its loop mark in the headers, and a bounce that returns the letter returns these first. What is kept
-ends with them: `core.bounce` reads the report before them and the ids in them, nobody needs more. A returned letter that was
-encoded once more is kept up to the end of its headers if it is base64, else it goes whole. One that is quoted without its headers
-is not recognised.
+It is written anew from the parts that `core.parts` sees, its own headers as they came:
+
+    delivery status                  as it stands
+    text/plain                       the paragraphs that tell `core.bouncetext` of recipients, and the headers of a letter that is
+                                     returned in the text; behind a delivery status these headers alone
+    returned letter, or its headers  its headers
+    anything else                    nothing
+
+Where a password shows all the same, the part ends with the paragraph before. `core.bounce` reads in what is kept what it reads in
+what came, unless that stood behind a password.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Final
 
-from mailer.core import parts
+from mailer.core import bouncetext, leak, parts
+from mailer.core.bounce import RETURNED, STATUS, TEXT, TEXTS_MAX
+from mailer.core.parts import Part
 from mailer.model import LOOP_HEADER
 
-_END: Final = re.compile(rb"(?>\r\n|\n|\r)[> \t]*+(?>\r\n|\n|\r)")  # a line that is empty, quoted or not
-_QUARTER: Final = re.compile(rb"(?:\s*+[A-Za-z0-9+/]){4}")
-_MARK: Final = re.compile(rb"(?:\A|[\r\n])[> \t]*+" + re.escape(LOOP_HEADER.encode()) + rb":", re.IGNORECASE)
+_EMPTY: Final = re.compile(rb"\n[> \t]*+(?=\n)")  # a line that is empty, quoted or not
+_MARK: Final = re.compile(rb"^[> \t]*+" + re.escape(LOOP_HEADER.encode()) + rb":", re.IGNORECASE | re.MULTILINE)
 
 
 def without_answer(content: bytes) -> bytes:
-    """The bytes of a bounce without what follows the headers of a returned letter of ours."""
-    own = _END.search(content)
-    if own is None:
-        return content
-    mark = _MARK.search(content, own.end() - 1)
-    if mark is not None:
-        end = _END.search(content, mark.end())
-        return content if end is None else content[: end.end()]
-    for leaf in parts.leaves(parts.whole(content)):
-        mark = _MARK.search(leaf.content) if leaf.content != leaf.body else None
-        if mark is not None:
-            first = leaf.body.lstrip().partition(b"\n")[0]
-            start = content.index(first, own.end())
-            end = _END.search(leaf.content, mark.end())
-            return content[: start + _encoded(content[start:], len(leaf.content) if end is None else end.end(), leaf.content)]
-    return content
+    """The bytes to keep of a bounce, lines ended by LF."""
+    letter = parts.whole(content)
+    boundary = letter.boundary
+    if boundary is None:
+        said = _silent(_text(letter.content)) if letter.content_type.name in TEXT else b""
+        kept = b"%b\n%b" % (letter.head, letter.encoded(said))
+    else:
+        delimiter = b"--" + boundary
+        leaves = (b"%b\n%b\n%b\n" % (delimiter, leaf.head, leaf.encoded(_silent(said))) for leaf, said in _leaves(letter))
+        kept = b"%b\n%b%b--\n" % (letter.head, b"".join(leaves), delimiter)
+    return letter.head if leak.is_in(kept) else kept
 
 
-def _encoded(written: bytes, size: int, decoded: bytes) -> int:
-    """How many of these bytes, if they are base64, stand for at most the first `size` of the decoded ones; 0 if they are not."""
-    ends = [0, *(found.end() for found in _QUARTER.finditer(written))]
-    kept = ends[min(size // 3, len(ends) - 1)]
-    try:
-        return kept if decoded.startswith(binascii.a2b_base64(written[:kept])) else 0
-    except binascii.Error:
-        return 0
+def _leaves(letter: Part) -> Iterator[tuple[Part, bytes]]:
+    """Each part with what somebody reads of its content."""
+    told, texts = False, 0
+    for leaf in parts.leaves(letter):
+        name, said = leaf.content_type.name, b""
+        if name in STATUS:
+            told, said = True, leaf.content
+        elif name in RETURNED:
+            said = leaf.content.lstrip().partition(b"\n\n")[0]
+        elif name in TEXT and texts < TEXTS_MAX:
+            texts, said = texts + 1, _returned(leaf.content) if told else _text(leaf.content)
+        yield leaf, said
+
+
+def _returned(content: bytes) -> bytes:
+    """The headers of a letter that a text returns."""
+    start, end = bouncetext.returned_headers(content)
+    return content[start:end]
+
+
+def _text(content: bytes) -> bytes:
+    """The paragraphs of a text that tell all it has to say."""
+    _, end = bouncetext.returned_headers(content)
+    mark = _MARK.search(content, 0, end)
+    over = None if mark is None else _EMPTY.search(content, mark.end(), end)
+    text = content[: end if over is None else over.end()]
+    said = bouncetext.read(text)
+    ends = _paragraphs(text)
+    return text[: ends[bisect_left(ends, True, key=lambda end: bouncetext.read(text[:end]) == said)]]
+
+
+def _silent(content: bytes) -> bytes:
+    """The paragraphs before the first in which a password shows."""
+    ends = _paragraphs(content)
+    return content[: ends[bisect_left(ends, True, key=lambda end: leak.is_in(content[:end])) - 1]]
+
+
+def _paragraphs(content: bytes) -> list[int]:
+    """Where each ends, and where the first begins."""
+    return [0, *(empty.end() for empty in _EMPTY.finditer(content)), len(content)]

@@ -50,6 +50,7 @@ _COPY: Final = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _DASHED: Final = re.compile(rb"\A(?:-[^\n]*+\n)++")  # Exim's next words on a long copy
+_BEFORE_HEADERS: Final = re.compile(rb"\n(?:-[^\n]*+\n)*+\s*+")
 _ADDRESS: Final = re.compile(
     r"^[ \t]*+(?:<([^\s<>@]++@[^\s<>@]++)>|([^\s<>@:]++@[^\s<>@:]++))"
     r"(?:[ \t]*+:?[ \t]*+|[ \t]++on [^\n]*+|(?<=>):[ \t]([^\n]*+))$",
@@ -86,6 +87,17 @@ def read(content: bytes) -> TextReport:
     rest = b"" if copy is None else content[copy.end() + 1 :]
     text, outcome = _understood(said)
     return TextReport(outcome=outcome, reasons=_reasons(text), returned=_DASHED.sub(b"", rest, count=1))
+
+
+def returned_headers(content: bytes) -> tuple[int, int]:
+    """Where the headers of the letter that a text returns begin, their heading included, and end; its end twice without one."""
+    content = content[:TEXT_MAX]
+    copy = _COPY.search(content)
+    if copy is None:
+        return len(content), len(content)
+    begin = _BEFORE_HEADERS.match(content, copy.end())
+    over = content.find(b"\n\n", copy.end() if begin is None else begin.end())
+    return copy.start(), len(content) if over < 0 else over + 1
 
 
 def _understood(said: bytes) -> tuple[str, Outcome | None]:

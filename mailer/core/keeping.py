@@ -2,6 +2,8 @@
 
 What strangers can send without end has a share of the disk for each day; beyond it their letters are only noted and stay where
 they are. Requests of the register's senders have none: the limits on answers bound those.
+
+Nor is a password kept that comes back to us: a letter that answers one of ours, or in which one shows, is kept as headers.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mailer.core import mime
+from mailer.core import bouncecut, leak, mime
 from mailer.model import Form, Head, Kind, Letter, Reading
 
 FETCH_BYTES: Final = 8 * 1024 * 1024  # one FETCH of whole letters
@@ -41,13 +43,22 @@ DAILY: Final[Mapping[Group, Amount]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Looked:
-    """A letter after the first look. `sender_code`: whose address the register holds and the mailbox proves."""
+    """A letter after the first look. `sender_code`: whose address the register holds and the mailbox proves.
+
+    `answers_ours`: it says that it answers a letter of ours.
+    """
 
     head: Head
     letter: Letter | None
     reading: Reading
     sender_code: str | None
     proven: bool
+    answers_ours: bool
+
+    @property
+    def may_quote(self) -> bool:
+        """Whether it would be kept whole, and a letter of ours is likely to stand in it."""
+        return self.answers_ours and self.reading.kind is Kind.REQUEST and self.sender_code is not None
 
     @property
     def group(self) -> Group | None:
@@ -72,13 +83,31 @@ class Arrival:
     over: Group | None
 
 
+class LeftOut(StrEnum):
+    """Why less was kept of a letter than others of its kind; the words in the record."""
+
+    TOO_LARGE = "too-large"
+    ANSWERS_OURS = "answers-ours"
+    LEAK = "password-shown"
+    RETURNED = "returned"  # of a bounce: what came back in it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Excerpt:
+    """What is kept of a letter: these bytes, all of it or less."""
+
+    content: bytes
+    whole: bool
+    left_out: LeftOut | None
+
+
 def read(head: Head, form: Form) -> Letter | None:
     return mime.read(head.header, whole=False, size_bytes=head.size_bytes, phrase=form.phrase)
 
 
 def unread(head: Head) -> Looked:
     """What is known of a letter whose headers could not be looked at without harm."""
-    return Looked(head=head, letter=None, reading=Reading(kind=Kind.UNREADABLE), sender_code=None, proven=False)
+    return Looked(head=head, letter=None, reading=Reading(kind=Kind.UNREADABLE), sender_code=None, proven=False, answers_ours=False)
 
 
 def sort_out(looked: Iterable[Looked], used: Mapping[Group, Amount], *, max_bytes: int) -> list[Arrival]:
@@ -95,8 +124,23 @@ def sort_out(looked: Iterable[Looked], used: Mapping[Group, Amount], *, max_byte
         if kept and group is not None:
             before = spent.get(group, Amount())
             spent[group] = Amount(letters=before.letters + 1, size_bytes=before.size_bytes + size_bytes)
-        arrivals.append(Arrival(looked=one, kept=kept, whole=kept and ours and fits, ours=kept and ours, over=over))
+        whole = kept and ours and fits and not one.may_quote
+        arrivals.append(Arrival(looked=one, kept=kept, whole=whole, ours=kept and ours, over=over))
     return arrivals
+
+
+def excerpt(looked: Looked, content: bytes | None, *, max_bytes: int) -> Excerpt:
+    """What is kept of a letter that was fetched whole, or None where only its headers were."""
+    header = looked.head.header
+    if content is None:
+        large = looked.head.size_bytes > max_bytes
+        left_out = LeftOut.TOO_LARGE if large else LeftOut.ANSWERS_OURS if looked.may_quote else None
+        return Excerpt(content=header, whole=False, left_out=left_out)
+    if looked.reading.kind is Kind.BOUNCE:
+        return Excerpt(content=bouncecut.without_answer(content), whole=False, left_out=LeftOut.RETURNED)
+    if leak.is_in_letter(content):
+        return Excerpt(content=header, whole=False, left_out=LeftOut.LEAK)
+    return Excerpt(content=content, whole=True, left_out=None)
 
 
 def by_size(arrivals: Sequence[Arrival], max_bytes: int) -> Iterator[list[Arrival]]:

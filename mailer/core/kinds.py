@@ -32,6 +32,11 @@ def is_own_id(message_id: str, own: Own) -> bool:
     return found is not None and found[1].casefold() == own.message_id_domain.casefold()
 
 
+def answers_ours(letter: Letter, own: Own) -> bool:
+    """Whether a letter says that it answers one of ours: its mailer keeps the thread."""
+    return any(is_own_id(answered, own) for answered in letter.answers)
+
+
 def _is_bounce(letter: Letter) -> bool:
     """RFC 3464; or the older custom of a null return path (RFC 5321, 4.5.5) and a daemon that writes."""
     return letter.delivery_report or (letter.null_return_path and letter.daemon)
@@ -39,7 +44,7 @@ def _is_bounce(letter: Letter) -> bool:
 
 def _by_subject(letter: Letter, said: SubjectReading, own: Own) -> Reading:
     person, reason = _named(letter, said)
-    answers_us = any(is_own_id(answered, own) for answered in letter.answers)
+    answers_us = answers_ours(letter, own)
     if not answers_us and said.fit != "request":
         answers_us = _is_reply_subject(letter.subject, own)
     if answers_us and person is None:

@@ -12,6 +12,7 @@ A returned letter (message/rfc822) is one part and is not taken apart: what stan
 
 from __future__ import annotations
 
+import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
@@ -33,19 +34,35 @@ _NOT_BASE64: Final = bytes(sorted(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUV
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One part, its lines ended by LF. `body` as it stands: `content` is the body decoded."""
+    """One part, its lines ended by LF. `head` (the lines of `headers`) and `body` as they stand: `content` is the body decoded."""
 
     content_type: ContentType
+    head: bytes
     headers: Mapping[str, list[bytes]]
     body: bytes
 
     @property
     def content(self) -> bytes:
-        encoding = next(iter(self.headers.get("content-transfer-encoding", [])), b"").partition(b"(")[0].strip().lower()
         body = self.body[:BODY_MAX]
-        if encoding == b"base64":
-            return _lines(_from_base64(body))
-        return _lines(binascii.a2b_qp(body)) if encoding == b"quoted-printable" else body
+        match self._encoding:
+            case b"base64":
+                return _lines(_from_base64(body))
+            case b"quoted-printable":
+                return _lines(binascii.a2b_qp(body))
+        return body
+
+    def encoded(self, content: bytes) -> bytes:
+        """Another content as it would stand in this part's body."""
+        match self._encoding:
+            case b"base64":
+                return base64.encodebytes(content)
+            case b"quoted-printable":
+                return binascii.b2a_qp(content)
+        return content
+
+    @property
+    def _encoding(self) -> bytes:
+        return next(iter(self.headers.get("content-transfer-encoding", [])), b"").partition(b"(")[0].strip().lower()
 
     @property
     def boundary(self) -> bytes | None:
@@ -89,7 +106,7 @@ def _part(content: bytes) -> Part:
     head, body = (b"", content[1:]) if content.startswith(b"\n") else _halves(content)
     headers = mime.headers(head)
     written = contenttype.read(next(iter(headers.get("content-type", [])), b""))
-    return Part(content_type=written, headers=headers, body=body)
+    return Part(content_type=written, head=head, headers=headers, body=body)
 
 
 def _halves(content: bytes) -> tuple[bytes, bytes]:

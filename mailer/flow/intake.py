@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
-from mailer.core import bouncecut, keeping, kinds, trust
+from mailer.core import keeping, kinds, trust
 from mailer.core.caution import Caution
 from mailer.core.keeping import Arrival, Group, Looked
 from mailer.errors import EdgeError, LeaseLostError, RecordError
@@ -269,7 +269,8 @@ class Intake:
                 letter, trust=settings.trust, authserv_id=settings.authserv_id, shared_domains=settings.shared_domains
             )
             code = codes.get(letter.sender or "") if letter is not None and proven else None
-            looked.append(Looked(head=head, letter=letter, reading=reading, sender_code=code, proven=proven))
+            answers = letter is not None and kinds.answers_ours(letter, settings.own)
+            looked.append(Looked(head=head, letter=letter, reading=reading, sender_code=code, proven=proven, answers_ours=answers))
         return keeping.sort_out(looked, used, max_bytes=settings.max_bytes)
 
     def _keep(self, epoch: int, arrivals: Sequence[Arrival], bodies: Mapping[int, bytes]) -> None:
@@ -315,19 +316,17 @@ class Intake:
 
     def _keep_one(self, unit: Unit, epoch: int, looked: Looked, body: bytes | None) -> int:
         head = looked.head
-        content = head.header if body is None else body
-        if looked.reading.kind is Kind.BOUNCE:
-            content = bouncecut.without_answer(content)
+        kept = keeping.excerpt(looked, body, max_bytes=self._settings.max_bytes)
         raw = RawLetter(
             mailbox=self._settings.mailbox,
             epoch=epoch,
             item=head.item,
             received_at=head.received_at,
             size_bytes=head.size_bytes,
-            content=content,
-            whole=body is not None,
+            content=kept.content,
+            whole=kept.whole,
         )
-        digest = hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(kept.content).hexdigest()
         kept_id = letters.keep(
             unit.tx,
             raw,
@@ -349,7 +348,7 @@ class Intake:
             size_bytes=head.size_bytes,
             whole=raw.whole,
             proven=looked.proven,
-            note="too-large" if head.size_bytes > self._settings.max_bytes else None,
+            note=None if kept.left_out is None else kept.left_out.value,
             digest=digest,
         )
         return kept_id

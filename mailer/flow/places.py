@@ -182,12 +182,15 @@ def disable_orphans(worker: Worker, places: Sequence[Place], *, reason: str, dry
     """End every account behind which nothing living stands; what was found, before it was mended."""
     with worker.writing(dry_run=dry_run) as unit:
         found = reconcile(unit.tx, places, unit.at, key=worker.pen.key)
+        known = {one.id: one for one in credentials.every(unit.tx)} if found.without_credential else {}
         for account in found.without_credential:
             for place in places:
                 place.disable(unit.tx, account.credential_id)
-            until = account.expires_at
+            until, ended = account.expires_at, known.get(account.credential_id)
             unit.tell(
                 "account.disabled",
+                sender=ended.sender_code if ended else None,
+                request=ended.request_id if ended else None,
                 importance="notice",
                 credential=account.credential_id,
                 reason=reason,

@@ -128,6 +128,16 @@ def newest_at(tx: Tx, event: str | None = None) -> datetime | None:
     return None if row is None else datetime.fromisoformat(evidence.read_header(_sealed(row))["at"])
 
 
+def unsettled(tx: Tx, event: str, *settling: str) -> list[Sealed]:
+    """The records of an event after which none of the others was told of the same request, oldest first."""
+    later = records.alias()
+    settled = select(later.c.seq).where(
+        later.c.request_id == records.c.request_id, later.c.event.in_(settling), later.c.seq > records.c.seq
+    )
+    query = select(*_BYTES).where(records.c.event == event, ~settled.exists()).order_by(records.c.seq)
+    return [_sealed(row) for row in tx.execute(query)]
+
+
 def of_event(tx: Tx, event: str, at: datetime) -> list[Sealed]:
     """The records of an event that were written at this very moment."""
     query = select(*_BYTES).where(records.c.event == event, records.c.at == at).order_by(records.c.seq)

@@ -244,8 +244,8 @@ def counts(tx: Tx) -> dict[LetterState, int]:
 
 
 def kept_since(tx: Tx, since: datetime) -> dict[Group, Amount]:
-    """How much was kept since then of what anybody can send. Requests that were not kept whole are taken for strangers'."""
-    stranger = (letters.c.kind == Kind.REQUEST.value) & letters.c.whole.is_(False)
+    """How much was kept since then of what anybody can send. Strangers' requests are those without a sender of the register."""
+    stranger = (letters.c.kind == Kind.REQUEST.value) & letters.c.sender_code.is_(None)
     other = letters.c.kind.in_([Kind.UNREADABLE.value, Kind.BOUNCE.value])
     amount = (func.count(), func.sum(func.length(letters.c.content)))
     query = select(letters.c.kind, *amount).where(letters.c.kept_at >= since, stranger | other).group_by(letters.c.kind)

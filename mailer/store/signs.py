@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, false, func, select
 
+from mailer.core import evidence
 from mailer.core.alarms import NOTHING, REPLY_WAITS_FOR, SETTLED_AFTER, Heap, Signs
 from mailer.states import CredentialState, LetterState, ReplyState
 from mailer.store import accounts_pool, audit, leases, pauses, requests
@@ -21,6 +22,7 @@ from mailer.store.schema import credentials, instance, letters, replies
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 ON_THE_WAY: Final = (ReplyState.QUEUED.value, ReplyState.SENDING.value)
 UNDELIVERED: Final = (ReplyState.UNKNOWN.value, ReplyState.FAILED.value, ReplyState.BOUNCED.value)
+ENDED_BY_HAND: Final = ("credential.revoked", "account.disabled")
 LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.SUSPENDED.value, CredentialState.IN_DOUBT.value)
 
 
@@ -45,6 +47,7 @@ def gather(tx: Tx, now: datetime, *, breaker: int) -> Signs:
         undelivered=_heap(tx, replies.c.finished_at, undelivered & answer & _unsettled(recent)),
         notices=_heap(tx, replies.c.created_at, notice & (waits | (undelivered & recent))),
         lingering=_heap(tx, credentials.c.disabling_since, credentials.c.disabling_since.is_not(None)),
+        distrusted=_distrusted(tx, now),
         epochs=_epochs(tx),
         refused_since=_since(tx, "checkpoint.refused", until="checkpoint.resumed"),
     )
@@ -75,6 +78,15 @@ def _since(tx: Tx, event: str, *, until: str) -> datetime | None:
     """When the record told it last, unless it told since then that it is over."""
     told = audit.latest(tx, event, until) == event
     return audit.newest_at(tx, event) if told else None
+
+
+def _distrusted(tx: Tx, now: datetime) -> Heap:
+    """How many requests' logins; those behind which nothing was issued at all count as one."""
+    told = [evidence.read_header(one) for one in audit.unsettled(tx, "credential.distrusted", *ENDED_BY_HAND)]
+    recent = [one for one in told if now - datetime.fromisoformat(one["at"]) < SETTLED_AFTER]
+    if not recent:
+        return NOTHING
+    return Heap(count=len({one["request"] for one in recent}), since=datetime.fromisoformat(recent[0]["at"]))
 
 
 def _epochs(tx: Tx) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import unicodedata
 
 ADDRESS = "gb1@clinic.example"
@@ -65,6 +66,20 @@ SLOW_WAYS = {
 def worst() -> dict[str, bytes]:
     """What costs most, as far as anybody has found; each is as large as a limit allows."""
     return _worst_blocks() | _worst_subjects() | _worst_names() | _worst_senders() | _worst_wholes()
+
+
+def searched() -> dict[str, bytes]:
+    """What costs most to look for a password in."""
+    picture = base64.encodebytes(random.Random(1).randbytes(2**20 * 3 // 4))
+    return {
+        "a picture of 1 MiB": _letter(b"Subject: x", body=picture),
+        "pictures of 25 MiB": _letter(b"Subject: x", body=(picture + b"--b\n\n") * 24),
+        "base64 thrice over": _letter(b"Subject: x", body=base64.encodebytes(base64.encodebytes(picture[: 2**19]))),
+        **{f"searched: 1 MiB of {unit.decode()!r}": _letter(b"S: x", body=_filled(unit, 2**20)) for unit in _SEARCHED},
+    }
+
+
+_SEARCHED = (b"&lt;", b">\n", b"<a>", b"password ", b"=3D", b"k ", b"k", b"abcdabcdabcdabcd\n!\n", b"begin 644 x\n", b"a", b"\0")
 
 
 def _letter(*headers: bytes, body: bytes = b"text\r\n") -> bytes:

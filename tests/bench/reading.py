@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
-from mailer.core import encodedwords, kinds, mime, rules, subject, trust
+from mailer.core import encodedwords, kinds, leak, mime, rules, subject, trust
 from mailer.core.decide import decide
 from mailer.edge import office
 from mailer.flow.explain import Channel, Explanation, explain
@@ -38,10 +38,11 @@ ORDINARY_GOAL = 0.25e-3
 SLOW_GOAL = 2 * ORDINARY_GOAL
 WORST_GOAL = 0.1
 WORST_GOAL_BYTES = 100_000_000
+SEARCHED_GOAL = 0.25  # a MiB
 
 
 def figures() -> list[Figure]:
-    return [*_stages(), *_slow_ways(), *_worst()]
+    return [*_stages(), *_slow_ways(), *_worst(), *_searched()]
 
 
 def _stages() -> list[Figure]:
@@ -59,11 +60,17 @@ def _stages() -> list[Figure]:
         "trust: network": lambda: trust.standing(letter, trust=Trust.NETWORK, authserv_id=None, shared_domains=frozenset()),
         "trust: authentication-results": lambda: _is_vouched_for(letter),
         "decision": lambda: decide(_facts(reading), RULES),
+        "whether a password shows": lambda: leak.is_in_letter(content),
     }
     return [
         *(timed(what, stage, times=2_000) for what, stage in stages.items()),
         *_with_facts(content, letter, reading),
-        timed(f"reading and deciding, {len(content)} bytes", lambda: _judged(content), times=4_000, goal=ORDINARY_GOAL),
+        timed(
+            f"reading, searching and deciding, {len(content)} bytes",
+            lambda: (leak.is_in_letter(content), _judged(content)),
+            times=4_000,
+            goal=ORDINARY_GOAL,
+        ),
     ]
 
 
@@ -124,6 +131,30 @@ def _worst() -> list[Figure]:
             )
         )
     return found
+
+
+def _searched() -> list[Figure]:
+    """Looking for a password in all of a letter."""
+    found = []
+    for what, content in letters.searched().items():
+        deed = _search(content)
+        goal = SEARCHED_GOAL * max(1, len(content) // 2**20)
+        figure = timed(what, deed, times=3, goal=goal)
+        found.append(
+            Figure(
+                what=what,
+                median=figure.median,
+                high=figure.high,
+                goal=goal,
+                memory_bytes=peak_bytes(deed),
+                memory_goal_bytes=WORST_GOAL_BYTES,
+            )
+        )
+    return found
+
+
+def _search(content: bytes) -> Callable[[], object]:
+    return lambda: leak.is_in_letter(content)
 
 
 def _in_every_way(content: bytes) -> Callable[[], object]:

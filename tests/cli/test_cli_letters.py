@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from mailer.cli.app import run
 from tests.cli.offices import Shell, desk_in, found
+from tests.e2e.bureau import request
+from tests.flow.desks import CLINIC
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +99,33 @@ def test_an_exported_letter_is_the_kept_bytes_for_its_owner_alone(shell: Shell) 
     last = last_record(shell)
     assert isinstance(last["details"], dict)
     assert (last["event"], last["details"]["letter"], last["details"]["reason"]) == ("letter.exported", 1, "жалоба")
-    assert shell("letters", "export", "4", str(shell.home / "head.eml")).out.endswith("the headers alone; no more was kept\n")
+    said = shell("letters", "export", "4", str(shell.home / "head.eml"))
+    assert said.out.endswith("head.eml: what was kept of the letter; it lies whole on the mail server\n")
+
+
+def test_how_much_of_a_letter_is_kept_and_why_not_more_is_shown(shell: Shell) -> None:
+    with desk_in(shell.home) as desk:
+        ours = f"In-Reply-To: <{'0' * 32}@{desk.own.message_id_domain}>\r\n".encode()
+        desk.mailbox.renumber(2)
+        desk.max_bytes = 2000
+        desk.take(
+            ours + request("Ли К.", CLINIC.answer_to, 11),
+            request("Ким А.", CLINIC.answer_to, 12) + "Пароль: zk7m3wdr8fhn4gtbsj".encode(),
+            request("Цой В.", CLINIC.answer_to, 13) + b"x" * 2000,
+            b"From: MAILER-DAEMON@x.example\r\nReturn-Path: <>\r\n\r\nsorry",
+        )
+    expected = {
+        1: "kept: the whole letter from:",
+        4: "kept: the headers; the letter lies on the mail server from:",
+        5: "kept: the headers; the letter answers one of ours and may quote a password, it lies on the mail server from:",
+        6: "kept: the headers; a password or a letter of ours stands in the letter, it lies on the mail server from:",
+        7: "kept: the headers; the letter is too large, it lies on the mail server from:",
+        8: "kept: what the server reports; what came back may hold a password, it lies on the mail server from:",
+    }
+    for number, said in expected.items():
+        assert said in " ".join(shell("letters", "show", str(number)).out.split())
+    (shown,) = shell("letters", "show", "6", "--json").objects
+    assert shown["letter"]["whole"] is False
 
 
 def test_an_export_overwrites_nothing(shell: Shell) -> None:

@@ -172,6 +172,7 @@ def test_a_lease_that_is_lost_again_and_again_is_a_fight(losses: int, lost_at: d
         pytest.param(replace(CALM, undelivered=Heap(count=1, since=ago(hours=3))), "replies-undelivered", 1, {}, id="undelivered"),
         pytest.param(replace(CALM, notices=Heap(count=3, since=ago(hours=3))), "notices-undelivered", 3, {}, id="notices"),
         pytest.param(replace(CALM, lingering=Heap(count=2, since=ago(hours=3))), "accounts-lingering", 2, {}, id="lingering"),
+        pytest.param(replace(CALM, distrusted=Heap(count=2, since=ago(hours=3))), "logins-distrusted", 2, {}, id="distrusted"),
     ],
 )
 def test_what_piles_up_is_an_alarm_since_its_oldest(signs: Signs, kind: str, count: int, numbers: dict[str, int]) -> None:
@@ -308,6 +309,7 @@ def test_every_kind_has_words_and_they_name_only_what_it_has() -> None:
         undelivered=Heap(count=1, since=NOW),
         notices=Heap(count=1, since=NOW),
         lingering=Heap(count=1, since=NOW),
+        distrusted=Heap(count=1, since=NOW),
         refused_since=NOW,
         epochs={"2026-01-01": 1},
         uncompacted_since=ago(hours=1),

@@ -13,7 +13,9 @@ HEADER = b"h" * 500
 MAX_BYTES = 1_000_000
 
 
-def looked(kind: Kind, *, known: bool = False, size_bytes: int = 2000, phrase_first: bool = False, item: int = 1) -> Looked:
+def looked(
+    kind: Kind, *, known: bool = False, size_bytes: int = 2000, phrase_first: bool = False, item: int = 1, answers: bool = False
+) -> Looked:
     person = PersonName(surname="Ли", initials="К.", suffix="") if kind is Kind.REQUEST else None
     return Looked(
         head=Head(item=item, received_at=datetime(2026, 11, 23, tzinfo=UTC), size_bytes=size_bytes, header=HEADER),
@@ -21,6 +23,7 @@ def looked(kind: Kind, *, known: bool = False, size_bytes: int = 2000, phrase_fi
         reading=Reading(kind=kind, person=person, phrase_first=phrase_first),
         sender_code="290001" if known else None,
         proven=known,
+        answers_ours=answers,
     )
 
 
@@ -30,8 +33,10 @@ def looked(kind: Kind, *, known: bool = False, size_bytes: int = 2000, phrase_fi
         pytest.param(looked(Kind.REQUEST, known=True), True, True, True, id="request"),
         pytest.param(looked(Kind.REQUEST, known=True, size_bytes=MAX_BYTES), True, True, True, id="just-fits"),
         pytest.param(looked(Kind.REQUEST, known=True, size_bytes=25_000_000), True, False, True, id="large-request"),
+        pytest.param(looked(Kind.REQUEST, known=True, answers=True), True, False, True, id="request-that-answers-ours"),
         pytest.param(looked(Kind.REQUEST), True, False, False, id="strangers-request"),
         pytest.param(looked(Kind.BOUNCE), True, True, True, id="bounce"),
+        pytest.param(looked(Kind.BOUNCE, answers=True), True, True, True, id="bounce-that-answers-ours"),
         pytest.param(looked(Kind.BOUNCE, size_bytes=25_000_000), True, False, True, id="large-bounce"),
         pytest.param(looked(Kind.UNREADABLE), True, False, False, id="unreadable"),
         pytest.param(looked(Kind.NEAR_SUBJECT, known=True), True, False, False, id="near"),

@@ -11,12 +11,14 @@ from sqlalchemy import text
 from mailer.core import evidence
 from mailer.core.accounts import Standing
 from mailer.flow import places
+from mailer.flow.alarm import AlarmStep
+from mailer.flow.needs import needs
 from mailer.flow.override import credentials as override
 from mailer.states import CredentialState, RequestState
 from mailer.store import audit, credentials, requests, standing
 from mailer.store import places as inside
-from tests.e2e.bureau import request
-from tests.flow.desks import CLINIC, DENTIST, Desk, password_in, until_done
+from tests.e2e.bureau import body, request
+from tests.flow.desks import CLINIC, DENTIST, OFFICER, Desk, password_in, until_done
 from tests.flow.test_flow_attacks import alarms, attack
 from tests.store.offices import Trial
 
@@ -123,6 +125,61 @@ def test_the_comparison_of_accounts_names_what_was_meddled_with(desk: Desk) -> N
         found = places.reconcile(tx, [desk.local, desk.pool], desk.trial.clock(), key=desk.trial.pen.key)
     assert [one.why for one in found.distrusted] == ["it ends at another time than the record tells"] * 2
     assert found.other_end == [], "the two tables agree with each other"
+
+
+def told_to_officer(desk: Desk, step: AlarmStep) -> list[str]:
+    """What the officer reads within the next minutes about logins that are not as the record tells."""
+    desk.postman.sent.clear()
+    desk.trial.clock.move(minutes=1)
+    step.step()
+    desk.send()
+    return [body(content) for envelope, content in desk.postman.sent if envelope.recipient == OFFICER]
+
+
+def standing_alarms(desk: Desk, step: AlarmStep) -> list[tuple[str, int]]:
+    with desk.trial.database.reading() as tx:
+        return [(alarm.kind.value, alarm.count) for alarm in needs(tx, step._settings.limits, desk.trial.clock())]
+
+
+def test_the_officer_is_told_until_the_login_is_ended(desk: Desk) -> None:
+    (login, password), (other, other_password) = pairs(desk)
+    step = desk.alarm()
+    attack(desk, "UPDATE accounts_local SET expires_at = :later", later=later(desk))
+    check(desk, login, password)
+    check(desk, login, password)
+    (said,) = told_to_officer(desk, step)
+    assert "Логины расходятся с журналом: 1" in said.replace("\r\n", "\n")
+    assert "mailer accounts reconcile" in said
+    assert (login in said, "Пришва" in said) == (False, False)
+    check(desk, other, other_password)
+    assert standing_alarms(desk, step) == [("logins-distrusted", 2)]
+    assert told_to_officer(desk, step) == [], "at most once an hour"
+    override.revoke(desk.trial.worker(), inside, login, reason="вмешательство")
+    assert standing_alarms(desk, step) == [("logins-distrusted", 1)]
+    override.revoke(desk.trial.worker(), inside, other, reason="вмешательство")
+    assert standing_alarms(desk, step) == []
+
+
+def test_the_alarm_of_an_account_that_works_although_it_is_over_ends_with_the_account(desk: Desk) -> None:
+    (login, password), _other = pairs(desk)
+    step = desk.alarm()
+    override.revoke(desk.trial.worker(), inside, login, reason="уволен")
+    attack(desk, "UPDATE accounts_local SET enabled = true")
+    check(desk, login, password)
+    assert standing_alarms(desk, step) == [("logins-distrusted", 1)]
+    places.disable_orphans(desk.trial.worker(), [desk.local, desk.pool], reason="сверка")
+    assert standing_alarms(desk, step) == []
+
+
+def test_what_nobody_ends_leaves_the_list_after_two_weeks(desk: Desk) -> None:
+    (login, password), _other = pairs(desk)
+    step = desk.alarm()
+    attack(desk, "UPDATE accounts_local SET expires_at = :later", later=later(desk))
+    check(desk, login, password)
+    desk.trial.clock.move(days=14, seconds=-1)
+    assert standing_alarms(desk, step) == [("logins-distrusted", 1)]
+    desk.trial.clock.move(seconds=1)
+    assert standing_alarms(desk, step) == []
 
 
 def test_what_could_not_be_issued_is_issued_once_it_is_approved_again(trial: Trial, tmp_path: Path) -> None:

@@ -77,12 +77,13 @@ def rescan(worker: Worker, mailboxes: Sequence[str], since: date, *, reason: str
 
 def _refuse_staying(tx: Tx, key: bytes, kept: Kept) -> None:
     """RefusedError for a letter that needs not or cannot be put back."""
-    if kept.kind is Kind.BOUNCE or not is_as_kept(tx, kept, key):
+    filed = ledger.filing(tx, kept.mailbox, kept.epoch, kept.item) is Filing.DONE
+    if kept.kind is Kind.BOUNCE or (filed and not kept.whole) or not is_as_kept(tx, kept, key):
         raise RefusedError(
             "letter {id} is not kept as it came, and cannot be put back: it lies in the done folder; nothing was changed",
             id=kept.id,
         )
-    if not kept.whole or ledger.filing(tx, kept.mailbox, kept.epoch, kept.item) is not Filing.DONE:
+    if not filed:
         raise RefusedError(
             "letter {id} still lies in the folder of {mailbox}; nothing was changed", id=kept.id, mailbox=kept.mailbox
         )

@@ -12,12 +12,16 @@ from mailer.store.letters import Kept
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterView:
-    """A kept letter without its bytes; `from_address` and `subject` are as strangers wrote them, None where it is suspect."""
+    """A kept letter without its bytes. `whole`: they are all that came.
+
+    `from_address` and `subject` are as strangers wrote them, None where it is suspect.
+    """
 
     id: int
     mailbox: str
     received_at: datetime
     size_bytes: int
+    whole: bool
     from_address: str | None
     subject: str | None
     kind: str
@@ -36,6 +40,7 @@ def letter_view(kept: Kept) -> LetterView:
         mailbox=kept.mailbox,
         received_at=kept.received_at,
         size_bytes=kept.size_bytes,
+        whole=kept.whole,
         from_address=letter.sender if letter else None,
         subject=letter.subject if letter else None,
         kind=kept.kind.value,

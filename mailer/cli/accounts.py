@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsObject, Because, OnlyTry, given
 from mailer.cli.show import local, plain, print_json, safe_text, say, table
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("Where logins are valid: the pool of ready pairs, and all accounts."), no_args_is_help=True)
+    noun = Noun(help=_("Where logins are valid: the pool of ready pairs, and all accounts."))
     noun.command("list", help=_("Count the accounts and the pairs of the pool."))(_list)
     noun.command("import", help=_("Fill the pool from a CSV file; a file with a bad row changes nothing."))(_import)
     noun.command("reconcile", help=_("Hold the accounts against the issued credentials; exit 1 when they differ."))(_reconcile)

@@ -16,7 +16,9 @@ from typer.core import TyperOption
 from typer.exceptions import Abort, Exit, TyperException
 from typer.main import get_command
 
+from mailer.cli.noun import Noun
 from mailer.cli.show import complain, safe_text
+from mailer.cli.usage import in_words
 from mailer.errors import (
     N_,
     EdgeError,
@@ -70,8 +72,6 @@ WORDS_OF_TYPER: Final = (
     N_("required"),
     N_("env var: {var}"),
     N_("(dynamic)"),
-    N_("Missing command."),
-    N_("No such command {name!r}."),
     N_("Aborted!"),
     N_("Show completion for the current shell, to copy it or customize the installation."),
 )
@@ -109,15 +109,15 @@ def _with_completion(app: typer.Typer) -> Callable[..., object]:
     command = get_command(app)
     command.params = [parameter for parameter in command.params if parameter.name != "install_completion"]
     for parameter in command.params:
-        if isinstance(parameter, TyperOption) and parameter.name == "show_completion":
-            parameter.help = _(parameter.help or "")
+        if isinstance(parameter, TyperOption) and parameter.name == "show_completion" and parameter.help:
+            parameter.help = _(parameter.help)
     return command
 
 
 def _complain_of_usage(error: TyperException) -> None:
     said = error.format_message()
     if type(error).__name__ != "NoArgsIsHelpError":  # that one's message is the help itself; typer keeps the class to itself
-        said = _("wrong usage: {why} (see --help)").format(why=safe_text(" ".join(said.split())))
+        said = _("wrong usage: {why} (see --help)").format(why=safe_text(in_words(" ".join(said.split()))))
     typer.echo(said, err=True)
 
 
@@ -129,10 +129,9 @@ def speak() -> None:
 
 def build(arguments: Sequence[str] = ()) -> typer.Typer:
     """The program with all its commands; with the one command alone that these arguments name, since making all takes time."""
-    app = typer.Typer(
+    app = Noun(
         name="mailer",
         help=_("The request desk: takes letters, decides by rules, issues portal access, answers and keeps the record."),
-        no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli import exporting, lostkey, pruning
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The record of every step."), no_args_is_help=True)
+    noun = Noun(help=_("The record of every step."))
     noun.command("list", help=_("Show the newest records."))(_list)
     noun.command(
         "verify",

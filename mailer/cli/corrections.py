@@ -11,7 +11,7 @@ import typer
 
 from mailer.cli.decisions import show
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsLines, Because, OnlyTry, given
+from mailer.cli.options import AsLines, Because, OnlyTry, confirmed, given
 from mailer.cli.show import LARGEST, print_json, say, table
 from mailer.errors import RefusedError, SetupError
 
@@ -85,7 +85,8 @@ def _reprocess(
                     "nothing was changed: look at what changes with --dry-run, then name those requests and say --yes"
                 )
             _show(preview, as_json=False)
-            typer.confirm(_("Change {count} requests?").format(count=len(changing)), abort=True, err=True)
+            if not confirmed(_("Change {count} requests?").format(count=len(changing))):
+                raise typer.Abort
         _show(override.reprocess(worker, policy, stationery, changing, reason=why), as_json=as_json)
 
 

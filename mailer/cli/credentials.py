@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli import measures
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject
 from mailer.cli.show import LARGEST, local, minute, print_json, say, table
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The issued credentials."), no_args_is_help=True)
+    noun = Noun(help=_("The issued credentials."))
     noun.command("list", help=_("Show the newest credentials."))(_list)
     noun.command("show", help=_("Show one credential, by id or login."))(_show)
     noun.command("check", help=_("Check a login; its password is asked for or read from standard input."))(_check)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli.noun import Noun
 from mailer.cli.show import say
 from mailer.errors import SetupError
 
@@ -35,7 +36,7 @@ Directory = Annotated[Path, typer.Option("--directory", help=_("The folder of th
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer()
+    noun = Noun(no_args_is_help=False)
     noun.callback(
         invoke_without_command=True, help=_("Show the work on this machine: four letters, their decisions, replies and records.")
     )(_demo)

@@ -9,6 +9,7 @@ from typing import Final
 
 import typer
 
+from mailer.cli.noun import Noun
 from mailer.cli.show import say
 from mailer.errors import N_
 
@@ -71,7 +72,7 @@ WORKFLOWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("How the usual tasks are done."), no_args_is_help=True)
+    noun = Noun(help=_("How the usual tasks are done."))
     noun.command("workflows", help=_("Show the ten usual tasks with their commands."))(_workflows)
     app.add_typer(noun, name="help")
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, OnlyTry
 from mailer.cli.show import plain, print_json, safe_text, say, table, translated
@@ -19,7 +20,7 @@ BACKUPS = {"must": N_("must have one"), "may": N_("may have one"), "never": N_("
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The keys outside the database."), no_args_is_help=True)
+    noun = Noun(help=_("The keys outside the database."))
     noun.command("list", help=_("Show every secret key; exit 1 if one is missing, with what is lost and what is not."))(_list)
     noun.command("new", help=_("Make what is missing of today's keys, as the courier does each day."))(_new)
     noun.command("rotate", help=_("Make a new key at once; what the older one sealed or checked it still opens or checks."))(

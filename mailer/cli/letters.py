@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.newfiles import new_file
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
 from mailer.cli.show import LARGEST, local, minute, print_json, safe_text, say, say_long, table
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The kept letters."), no_args_is_help=True)
+    noun = Noun(help=_("The kept letters."))
     noun.command("list", help=_("Show the newest letters."))(_list)
     noun.command("show", help=_("Show one letter, what was read in it, and its records."))(_show)
     noun.command("retry", help=_("Have quarantined letters read once more."))(_retry)

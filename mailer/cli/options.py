@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gettext import gettext as _
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,9 +15,20 @@ OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would 
 AsObject = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
 AsLines = Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))]
 
+ANSWERS: Final = {"": False, "n": False, "no": False, "н": False, "нет": False, "y": True, "yes": True, "д": True, "да": True}
+
 
 def given(reason: str) -> str:
     """The reason without the blanks around it; a wrong usage when nothing is left."""
     if not reason.strip():
         raise typer.BadParameter(_("a reason must be given"), param_hint="--reason")
     return reason.strip()
+
+
+def confirmed(question: str) -> bool:
+    """Ask the person at the terminal, again until the answer is one. Abort when he ends the input."""
+    while True:
+        said = typer.prompt(f"{question} " + _("[y/N]"), default="", show_default=False, err=True)
+        answer = ANSWERS.get(str(said).strip().lower())
+        if answer is not None:
+            return answer

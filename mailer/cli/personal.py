@@ -13,6 +13,7 @@ import typer
 
 from mailer.cli import progress
 from mailer.cli.newfiles import new_file
+from mailer.cli.noun import Noun
 from mailer.cli.opened import officer_of
 from mailer.cli.options import AsLines, AsObject, OnlyTry, given
 from mailer.cli.personal_show import show_cleared, show_erased, show_found
@@ -36,7 +37,7 @@ Acts = Annotated[Path | None, typer.Option("--acts", help=_("The folder for act 
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("Personal data: found, handed over, destroyed."), no_args_is_help=True)
+    noun = Noun(help=_("Personal data: found, handed over, destroyed."))
     noun.command("find", help=_("Show where the data of one person stands: numbers and counts."))(_find)
     noun.command("export", help=_("Write all that we hold of one person to a new JSON file, for that person."))(_export)
     noun.command("erase", help=_("Destroy the data of one person, or what was kept long enough; writes the act."))(_erase)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
 from mailer.cli.sender_changes import agreed
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(
+    noun = Noun(
         help=_("Lists of persons for whom organisations may ask; with a list, a letter for anybody else waits for a person."),
-        no_args_is_help=True,
     )
     noun.command("import", help=_("Take in lists from a CSV or XLSX file; a file with a bad row changes nothing."))(_import)
     noun.command("list", help=_("Show which senders have a list."))(_list)

@@ -8,11 +8,13 @@ from typing import Final
 
 import typer
 
+from mailer.cli.noun import Noun
+
 PARTS: Final = ("request_list", "request_show", "request_watch", "decisions", "corrections")
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The requests."), no_args_is_help=True)
+    noun = Noun(help=_("The requests."))
     for part in PARTS:
         import_module(f"mailer.cli.{part}").add_to(noun)
     app.add_typer(noun, name="requests")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, OnlyTry
 from mailer.cli.show import print_json, safe_text, say, say_long, table
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The office's rules."), no_args_is_help=True)
+    noun = Noun(help=_("The office's rules."))
     noun.command("show", help=_("Show the rules in force, in their order, or one of them with its examples."))(_show)
     noun.command("check", help=_("Check the rule files and say whether they are active."))(_check)
     noun.command("test", help=_("Decide the examples inside the rule files and compare."))(_test)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsObject, Because, OnlyTry, given
+from mailer.cli.options import AsObject, Because, OnlyTry, confirmed, given
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import CredentialState, LoginEffect, RequestState
@@ -260,7 +260,7 @@ def agreed(*, yes: bool, needed: bool, as_json: bool = False) -> bool:
         return True
     if as_json or not sys.stdin.isatty():
         raise RefusedError("nothing was changed: look at the changes with --dry-run, then run the command again with --yes")
-    return typer.confirm(_("Carry this out?"), err=True)
+    return confirmed(_("Carry this out?"))
 
 
 def difference_lines(change: Change) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli import sender_changes
+from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
 from mailer.cli.sender_changes import agreed, difference_lines, hands, reached_lines
@@ -36,7 +37,7 @@ EXAMPLE = (
 
 
 def add_to(app: typer.Typer) -> None:
-    noun = typer.Typer(help=_("The register of senders."), no_args_is_help=True)
+    noun = Noun(help=_("The register of senders."))
     noun.command("import", help=_("Fill the register from a CSV or XLSX file; a file with a bad row changes nothing."))(_import)
     noun.command("list", help=_("Show the register."))(_list)
     noun.command("show", help=_("Show one sender; that you looked is recorded."))(_show)

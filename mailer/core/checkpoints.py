@@ -219,23 +219,23 @@ def history(published: Sequence[Published], key: PublicKey, *, before: History =
 
     `before`: what was published before these, when that is known already and ends with the same key.
     """
-    turns = _turns(published, key)
+    turns, handovers = _turns(published, key)
     keys = before.keys or tuple(turns)
     valid, restored, lost, forged = list(before.valid), list(before.restored), list(before.lost), before.forged
-    for one in published:
+    for place, one in enumerate(published):
         checkpoint, change = one.checkpoint, one.checkpoint.change
         if not one.note.is_signed(*_signers(change, turns[0])):
             forged = forged or Forged(checkpoint=checkpoint, after=_size(valid))
             continue
-        is_loss = change is not None and change.lost and change.old == turns[0]
-        carried_out = change is not None and change.new in turns[1:2]  # else the old key goes on
-        if carried_out:
+        is_loss, carried_out = change is not None and change.lost, place in handovers
+        if carried_out:  # else the old key goes on
             turns = turns[1:]
         if checkpoint.restored is not None and (carried_out or not is_loss):
             restored.append(Restored(kept=checkpoint.restored, lost=_size(valid), size=checkpoint.size))
             valid = list(_up_to(valid, checkpoint.restored))
             lost = list(_given_up(lost, checkpoint.restored))
         if change is not None and is_loss:
+            lost = [other for other in lost if other.change != change]  # cut off by a crash, and declared again
             lost.append(Lost(change=change, proven=_size(valid), size=checkpoint.size, carried_out=carried_out))
         if carried_out or not is_loss:
             valid.append(one)
@@ -246,8 +246,7 @@ def _signers(change: KeyChange | None, turn: PublicKey) -> tuple[PublicKey, ...]
     """Whose signatures a checkpoint must have when it is this key's turn; none: nobody's would do."""
     if change is None:
         return (turn,)
-    concerned = (change.old, change.new) if change.lost else (change.old,)  # a loss may be declared once more, after a crash
-    return change.signers if turn in concerned else ()
+    return change.signers if turn == change.old else ()
 
 
 def _up_to(valid: Iterable[Published], size: int) -> tuple[Published, ...]:
@@ -262,14 +261,17 @@ def _size(valid: Sequence[Published]) -> int:
     return valid[-1].checkpoint.size if valid else 0
 
 
-def _turns(published: Iterable[Published], key: PublicKey) -> list[PublicKey]:
-    """The keys in their turns, `key` last: a change counts only when those signed it who must, and the new one leads to `key`."""
-    turns = [key]
-    for one in reversed(list(published)):
-        change = one.checkpoint.change
-        if change is not None and change.new == turns[0] and one.note.is_signed(*change.signers):
+def _turns(published: Sequence[Published], key: PublicKey) -> tuple[list[PublicKey], set[int]]:
+    """The keys in their turns, `key` last, and where one hands over to the next: a change counts only when those signed it who
+    must, and the new key leads to `key`; of several that say the same, the last.
+    """
+    turns, places = [key], set()
+    for place in range(len(published) - 1, -1, -1):
+        change = published[place].checkpoint.change
+        if change is not None and change.new == turns[0] and published[place].note.is_signed(*change.signers):
             turns.insert(0, change.old)
-    return turns
+            places.add(place)
+    return turns, places
 
 
 def _is_torn(parsed: Note, checkpoint: Checkpoint) -> bool:

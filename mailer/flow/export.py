@@ -163,11 +163,11 @@ def _step(worker: Worker, valid: Sequence[Published], size: int) -> dict[str, ob
     one, change = valid[-1], valid[-1].checkpoint.change
     if change is None or not change.lost:
         return bundle.handover(one.signed)
+    before = valid[-2] if len(valid) > 1 else None
     with worker.reading() as tx:
-        told = lostkeys.told(tx, worker.pen.key, change)
+        told = lostkeys.told(tx, worker.pen.key, change, after=before.checkpoint.size if before else 0)
         anchor = pruning.anchor(tx, worker.pen.key)
     begin = anchor.edge if anchor else Range()
-    before = valid[-2] if len(valid) > 1 else None
     if told is None or before is None or before.checkpoint.size < begin.size:
         return None
 

@@ -77,13 +77,15 @@ class Signer:
                 self._keys.renew(seed)
             return found
 
-    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Callable[[KeyChange, Range], object]) -> Published | Fault:
-        """The first checkpoint of a new key says that the old one is lost, after `tell` has told the record: the change, and the
-        edge of the tree as it was before. Whatever is cut off is finished by the next call. RefusedError while nothing is lost.
+    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Callable[[KeyChange, Range, int], object]) -> Published | Fault:
+        """The first checkpoint of a new key says that the old one is lost, after `tell` has told the record: the change, the edge
+        of the tree as it was before, and how many records the old key signed last. Whatever is cut off, the next call finishes.
+        RefusedError while nothing is lost.
         """
         with self._file.turn():
             old = self._lost_key()
-            edge = self._edge_to_sign(old)
+            said, declared = self._standing(old)
+            edge = self._checked(said, old, whole=declared is not None)
             if isinstance(edge, Fault):
                 return edge
             new = self._keys.successor(randbytes, like=self._file.path)
@@ -91,7 +93,7 @@ class Signer:
                 self._keys.succeed()
                 return self._publish(old, [new])
             change = KeyChange(old=old, new=new[0], lost=True)
-            tell(change, edge)
+            tell(change, edge, said.last.checkpoint.size if said.last else 0)
             found = self._publish(old, [new], change)
             if isinstance(found, Published):
                 self._keys.succeed()

@@ -33,9 +33,9 @@ class Loss:
     confirmed: bool
 
 
-def told(tx: Tx, key: bytes, change: KeyChange) -> Sealed | None:
-    """The record that declares this loss; `key`: the record key."""
-    for one in audit.of_events(tx, LOST, after=0):
+def told(tx: Tx, key: bytes, change: KeyChange, *, after: int) -> Sealed | None:
+    """The record that declares this loss after so many records; `key`: the record key."""
+    for one in audit.of_events(tx, LOST, after=after):
         if evidence.fault(one, key) is None:
             header, details = evidence.read_both(one)
             if header["event"] == LOST and (details["old"], details["new"]) == (str(change.old), str(change.new)):
@@ -48,7 +48,7 @@ def undeclared(tx: Tx, key: bytes, said: History) -> Lost | None:
     anchor = pruning.anchor(tx, key)
     begin = anchor.edge.size if anchor else 0
     for one in said.lost:
-        record = told(tx, key, one.change)
+        record = told(tx, key, one.change, after=one.proven)
         may_be_gone = one.given_up or one.proven < begin
         if not may_be_gone and (record is None or record.seq > one.size):
             return one
@@ -57,7 +57,7 @@ def undeclared(tx: Tx, key: bytes, said: History) -> Lost | None:
 
 def losses(tx: Tx, key: bytes, said: History, trusted: PublicKey | None) -> tuple[Loss, ...]:
     """Every loss that the checkpoints speak of. `trusted`: a key that a person named as the office's."""
-    return tuple(_loss(one, told(tx, key, one.change), _is_confirmed(one, said, trusted)) for one in said.lost)
+    return tuple(_loss(one, told(tx, key, one.change, after=one.proven), _is_confirmed(one, said, trusted)) for one in said.lost)
 
 
 def _loss(said: Lost, record: Sealed | None, confirmed: bool) -> Loss:

@@ -54,14 +54,14 @@ def test_the_configuration_is_named_anywhere(shell: Shell, arguments: list[str])
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        pytest.param(["nosuch"], "No such command 'nosuch'.", id="command"),
-        pytest.param(["requests", "nosuch"], "No such command 'nosuch'.", id="verb"),
+        pytest.param(["nosuch"], "there is no command 'nosuch'", id="command"),
+        pytest.param(["requests", "nosuch"], "there is no command 'nosuch'", id="verb"),
         pytest.param(["status", "--nosuch"], "--nosuch", id="option"),
-        pytest.param(["\x1b[31mred"], "No such command '\\x1b[31mred'.", id="hostile-command"),
+        pytest.param(["\x1b[31mred"], "there is no command '\\x1b[31mred'", id="hostile-command"),
         pytest.param(["requests", "show", "one"], "№", id="no-number"),
         pytest.param(["requests", "list", "--limit", "0"], "'--limit'", id="limit"),
         pytest.param(["requests", "list", "--state", "lost"], "lost", id="state"),
-        pytest.param(["credentials", "revoke", "tmp-29-x"], "Missing option '--reason'.", id="no-reason"),
+        pytest.param(["credentials", "revoke", "tmp-29-x"], "'--reason' is missing", id="no-reason"),
         pytest.param(["credentials", "revoke", "tmp-29-x", "--reason", " "], "a reason must be given", id="empty-reason"),
         pytest.param(["status", "--config"], "wrong usage", id="config-without-file"),
     ],

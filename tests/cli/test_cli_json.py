@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from sqlalchemy import update
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -20,11 +21,16 @@ from mailer.cli.app import build
 from mailer.config.sections import Accounts
 from mailer.core import alarms, bounce, custody, deliverystatus, mentions, spoof
 from mailer.flow.report.oldletters import Found
-from mailer.model import Kind, Reason, Repair, SenderStanding, Trust, Verdict
+from mailer.model import Delivery, Kind, Reason, Repair, SenderStanding, Trust, Verdict
 from mailer.states import CredentialState, LetterState, Pausable, ReplyState, RequestState
 from mailer.store import verification
+from mailer.store.schema import senders
 from tests import promised
-from tests.cli.offices import Shell, found
+from tests.cli.offices import Shell, desk_in, found
+from tests.cli.test_cli_accounts import desk_today
+from tests.e2e.bureau import request
+from tests.flow.desks import CLINIC
+from tests.servers.dovecot import Dovecot
 
 LISTS: dict[str, type[StrEnum]] = {
     "alarm-kind": alarms.AlarmKind,
@@ -146,3 +152,72 @@ def test_nobody_is_asked_and_nothing_is_said_to_have_changed(shell: Shell, words
     said = shell(*words, "--json")
     assert (said.code, said.out) == (3, "")
     assert "nothing was changed" in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(words, id="-".join(words.split()[:2]))
+        for words in (
+            "senders export",
+            "senders show 290001",
+            "senders edit 290001 --organisation Другая --reason x",
+            "senders unblock 290002 --reason x",
+            "persons show 290001",
+            "letters forward 1 --reason x",
+            "requests approve 3 --reason x",
+            "requests withdraw 4 --reason x",
+            "requests correct 4 --name Ли~К. --reason x",
+            "personal erase Пришва~А.А. --dry-run --reason x",
+            "personal reapply --reason x",
+        )
+    ],
+)
+def test_what_no_other_test_reads_is_as_promised(shell: Shell, words: str) -> None:
+    """The shell itself looks at each line."""
+    if "unblock" in words:
+        assert shell("senders", "block", "290002", "--credentials", "keep", "--reason", "x").code == 0
+    typed = [word.replace("~", " ") for word in words.split()]
+    said = shell(*typed, "--json")
+    assert (said.code, said.err) == (0, "")
+    assert said.objects
+    last = said.objects[-1]
+    assert last.get("changed", False) is ("--reason" in typed and typed[1] != "reapply" and "--dry-run" not in typed)
+
+
+def test_a_login_whose_answer_is_in_doubt_lives_longer_and_is_sent_again(shell: Shell) -> None:
+    with desk_today(shell.home, epoch=2) as desk:
+        desk.trial.clock.move(days=-2)
+        desk.postman.answers = [Delivery.UNKNOWN] * 3
+        desk.take(request("Фомин Ф.Ф.", CLINIC.answer_to, 50))
+        desk.run()
+    lines = shell("credentials", "list", "--state", "active", "--json").objects
+    (login,) = [one["credential"]["login"] for one in lines if one["person"] == "Фомин Ф.Ф."]
+    for words in (("extend", login, "--months", "3"), ("resend", login)):
+        said = shell("credentials", *words, "--reason", "x", "--json")
+        assert [one["changed"] for one in said.objects] == [True], said.err
+
+
+def test_a_row_that_is_not_believed_is_shown_and_refused(shell: Shell) -> None:
+    with desk_in(shell.home) as desk, desk.trial.database.writing() as tx:
+        tx.execute(update(senders).where(senders.c.code == "290001").values(organisation="Чужая"))
+    plain, said = shell("senders", "show", "290001"), shell("senders", "show", "290001", "--json")
+    assert (said.code, said.err) == (plain.code, plain.err) == (3, plain.err)
+    (shown,) = said.objects
+    assert (shown["sender"]["organisation"], shown["fault"] is None) == ("Чужая", False)
+
+
+def test_a_folder_of_a_mailbox_is_cleared(shell: Shell, dovecot: Dovecot) -> None:
+    written = Path(shell.config).read_text(encoding="utf-8")
+    ours = {
+        '"mail.fond.example"': '"127.0.0.1"',
+        "= 993": f"= {dovecot.port}",
+        '"implicit"': '"none"',
+        'user = "uc"': 'user = "desk"',
+    }
+    for theirs, mine in ours.items():
+        written = written.replace(theirs, mine)
+    Path(shell.config).write_text(written, encoding="utf-8")
+    (shell.home / "imap.password").write_text("desk-password")
+    said = shell("personal", "clear", "--reason", "срок", "--json")
+    assert (said.code, said.objects) == (0, [{"mailbox": "uc", "letter_ids": [], "papers": [], "changed": False}]), said.err

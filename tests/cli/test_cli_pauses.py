@@ -67,7 +67,7 @@ def test_one_mailbox_is_paused(shell: Shell) -> None:
     ("words", "code", "why"),
     [
         pytest.param(["resume", "issue", "--reason", "x"], 3, "issue is not paused: nothing was changed", id="not-paused"),
-        pytest.param(["pause", "issue"], 2, "Missing option '--reason'", id="no-reason"),
+        pytest.param(["pause", "issue"], 2, "'--reason' is missing", id="no-reason"),
         pytest.param(["pause", "issue", "--reason", " "], 2, "a reason must be given", id="empty-reason"),
         pytest.param(["pause", "answer", "--reason", "x"], 2, "'answer' is not one of", id="another-step"),
         pytest.param(

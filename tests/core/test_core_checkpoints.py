@@ -223,7 +223,11 @@ def test_a_loss_that_a_crash_broke_off_leaves_the_old_key_at_work_until_it_is_de
     found = history(BEFORE + LOSS + signed(7, FIRST), FIRST)
     assert (sizes(found), found.forged) == ([1, 5, 7], None), "its copy was found after all"
     again = history(BEFORE + LOSS + LOSS + signed(8, SECOND), SECOND)
-    assert (sizes(again), again.forged, losses(again)) == ([1, 5, 6, 6, 8], None, [(5, 6, True)])
+    assert (sizes(again), again.forged, losses(again)) == ([1, 5, 6, 8], None, [(5, 6, True)])
+    later = history(
+        BEFORE + LOSS + signed(7, FIRST) + signed(8, SECOND, change=(FIRST, SECOND), lost=True) + signed(9, SECOND), SECOND
+    )
+    assert (sizes(later), later.forged, losses(later)) == ([1, 5, 7, 8, 9], None, [(7, 8, True)])
 
 
 def test_keys_are_lost_and_changed_in_turns() -> None:

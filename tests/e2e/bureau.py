@@ -16,6 +16,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from tests.promised import broken
 from tests.servers.dovecot import Dovecot
 from tests.servers.smtp_sink import Received, letters_in
 
@@ -152,7 +153,10 @@ class Bureau:
         return said
 
     def json(self, *arguments: str) -> list[Any]:
-        return [json.loads(line) for line in self.mailer(*arguments, "--json").splitlines() if line.startswith("{")]
+        found = [json.loads(line) for line in self.mailer(*arguments, "--json").splitlines() if line.startswith("{")]
+        faults = broken(arguments, found)
+        assert not faults, faults
+        return found
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """The service in the background; its log goes to run.log."""

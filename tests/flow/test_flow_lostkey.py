@@ -23,6 +23,7 @@ from tests.store.test_store_verification import unguard
 
 RECORDS = 5  # with checkpoints of two, four and five
 REASON = "диск сгорел"
+LOST_SEED = bytes(range(32))  # of the private half that is lost
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def house(trial: Trial, tmp_path: Path) -> House:
     home = tmp_path / "keys"
     home.mkdir()
     office = House(trial=trial, home=home, troubles=[])
-    office.key.make(trial.randbytes)
+    office.key.make(lambda count: LOST_SEED[:count])
     for count in (2, 2, 1):
         office.tell(count)
         office.publish()
@@ -133,6 +134,25 @@ def test_a_key_is_lost_twice(house: House) -> None:
     verdict = verified(house, trusted=first)
     assert [(one.said.proven, one.confirmed) for one in verdict.lost] == [(RECORDS, True), (RECORDS + 1, False)]
     assert verdict.outcome is Outcome.KEY_LOST_ON_RECORD
+
+
+def test_a_key_that_was_found_again_and_is_lost_again(house: House) -> None:
+    """The first declaration was cut off before the new key was in its place; the old one signed on."""
+    lost = house.key.private_path
+    declare(house)
+    new, old = house.key.public(), next(house.home.glob("checkpoint-*.pub"))
+    lost.rename(lost.with_name("checkpoint.key.next"))
+    old.rename(house.key.public_path)
+    assert verified(house).outcome is Outcome.KEY_LOST_ON_RECORD
+    assert verified(house, trusted=house.key.public()).outcome is Outcome.TAIL_NOT_YET_SIGNED, "who knows the old key need not mind"
+    lost.write_text(LOST_SEED.hex(), encoding="ascii")
+    house.tell(1)
+    house.publish()
+    lost.unlink()
+    declare(house)
+    assert house.key.public() == new
+    verdict = verified(house, trusted=new)
+    assert (verdict.outcome, [(one.said.proven, one.seq) for one in verdict.lost]) == (Outcome.OK, [(RECORDS + 2, RECORDS + 3)])
 
 
 # ---- when it is refused

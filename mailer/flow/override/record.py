@@ -88,9 +88,9 @@ def declare_lost_key(worker: Worker, signer: Signer, *, reason: str) -> Publishe
     Done again after a crash, it goes on. RefusedError while the private half is there, or if the record cannot be signed as it is.
     """
 
-    def tell(change: KeyChange, edge: Range) -> None:
+    def tell(change: KeyChange, edge: Range, signed: int) -> None:
         with worker.reading() as tx:
-            if lostkeys.told(tx, worker.pen.key, change) is not None:
+            if lostkeys.told(tx, worker.pen.key, change, after=signed) is not None:
                 return
         with worker.writing() as unit:
             unit.tell(

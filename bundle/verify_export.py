@@ -4,9 +4,11 @@
 Stands alone: Python 3.8 or newer, and either the package `cryptography` or the program `openssl` (3.0 or newer). It believes
 nothing in the folder: it hashes every record anew (RFC 6962), joins them with the hashes of the manifest, and compares the root
 with the signed checkpoint. What it cannot know is whose key signed: without --key it shows the key, and you compare it with the one
-that the office gave you.
+that the office gave you. An older key of the office will do: keys.json shows how others came after it. Where one of them was only
+declared lost, nobody but you can say whether the next one is the office's: ask the office, and give that one.
 
-Exit code: 0 the bundle is whole, 1 it is not, 2 it cannot be verified.
+Exit code: 0 the bundle is whole, 1 it is not, 2 it cannot be verified, 3 it is whole, but a key was declared lost, and you did not
+name one that came after it.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from pathlib import Path
 FORMAT = "mailer-bundle-1"
 SUITE = "suite ed25519-rfc6962-sha256"
 DASH = "\u2014 "
+IN_KEYS = "a checkpoint in keys.json"
 # A DER header that turns 32 bytes of an Ed25519 public key into a SubjectPublicKeyInfo (RFC 8410).
 DER_HEADER = bytes.fromhex("302a300506032b6570032100")
 
@@ -41,48 +44,70 @@ def main():
     parser.add_argument("--key", help="the office's public key, name+id+base64, as `mailer check` or the officer's letters show it")
     asked = parser.parse_args()
     try:
-        said = verify(asked.folder, asked.key)
+        code, said = verify(asked.folder, asked.key)
     except Broken as why:
-        print("TAMPERED:", why)
-        return 1
+        code, said = 1, [f"TAMPERED: {why}"]
     except (Unable, OSError) as why:
-        print("CANNOT VERIFY:", why)
-        return 2
+        code, said = 2, [f"CANNOT VERIFY: {why}"]
     for line in said:
-        print(line)
-    return 0
+        print("".join(one if one.isprintable() else "?" for one in line))
+    return code
 
 
 def verify(folder, trusted=None):
+    """The exit code, and what is to be said."""
     manifest = read_manifest(folder)
-    key_text = trusted or manifest["public_key"]
-    size, root = read_checkpoint(folder, manifest, key_text)
+    key_text = manifest["public_key"]
+    size, root = read_note((folder / "checkpoint.note").read_bytes(), manifest, key_text)
+    steps = read_steps(folder, manifest, size, root)
+    doubted = doubts(steps, key_text, trusted)
     first, last = manifest["first"], manifest["last"]
     if not (isinstance(first, int) and isinstance(last, int) and 1 <= first <= last + 1 and last <= size == manifest["size"]):
         raise Broken("the manifest speaks of other records than the checkpoint")
     edge = left_edge(manifest["left"], first - 1)
-    shown = withheld = 0
-    digest = hashlib.sha256()
-    seq = first - 1
+    shown, digest = read_records(folder, edge, first, last)
+    lead_on(edge, manifest["right"], size, root, "the records do not lead to the root that was signed")
+    if digest != manifest["records_sha256"] or shown != manifest["shown"]:
+        raise Broken("records.jsonl is not the file that the manifest tells of")
+    verdict, withheld = "KEY LOST ON RECORD" if doubted else "OK", last - first + 1 - shown
+    said = [
+        f"{verdict}: records {first} to {last} of {size}, {shown} shown in full, {withheld} with their headers alone",
+        "signed by " + key_text + ("" if trusted else " (from the bundle itself: compare it with the key you were given)"),
+    ]
+    return (3 if doubted else 0), said + [line for one in steps if one["lost"] for line in of_loss(one, one in doubted)]
+
+
+def read_records(folder, edge, first, last):
+    """Carry the records into the edge; how many of them are shown in full, and the SHA-256 of the file."""
+    shown, seq, digest = 0, first - 1, hashlib.sha256()
     with (folder / "records.jsonl").open("rb") as lines:
         for line in lines:
             digest.update(line)
             seq += 1
             leaf, whole = read_record(line, seq)
             push(edge, 1, leaf)
-            shown, withheld = shown + whole, withheld + (not whole)
+            shown += whole
     if seq != last:
         raise Broken(f"record {seq + 1} is missing: the list ends before it" if seq < last else "there are records too many")
-    for one in manifest["right"]:
-        push(edge, one["leaves"], from_hex(one["root"]))
-    if sum(leaves for leaves, _ in edge) != size or joined(edge) != root:
-        raise Broken("the records do not lead to the root that was signed")
-    if digest.hexdigest() != manifest["records_sha256"] or shown != manifest["shown"]:
-        raise Broken("records.jsonl is not the file that the manifest tells of")
-    return [
-        f"OK: records {first} to {last} of {size}, {shown} shown in full, {withheld} with their headers alone",
-        "signed by " + key_text + ("" if trusted else " (from the bundle itself: compare it with the key you were given)"),
-    ]
+    return shown, digest.hexdigest()
+
+
+def doubts(steps, key_text, trusted):
+    """The losses that come after the key that was given: all of them, when none was."""
+    if not trusted:
+        return [one for one in steps if one["lost"]]
+    keys = [read_key(one["old"]) for one in steps] + [read_key(key_text)]
+    if read_key(trusted) not in keys:
+        raise Broken("checkpoint.note is not signed by " + trusted + ", nor by a key that came after it")
+    return [one for one in steps[keys.index(read_key(trusted)) :] if one["lost"]]
+
+
+def of_loss(step, doubted):
+    yield f"record {step['seq']} of {step['at']} declares a key lost: {step['old']}"
+    yield f"up to record {step['proven']} a checkpoint of that key proves what stands"
+    if doubted:
+        yield "what came after that, whoever has database and keys could have made:"
+        yield "compare the key that followed with the one that the office gave you, and give that by --key: " + step["new"]
 
 
 def read_manifest(folder):
@@ -139,6 +164,15 @@ def push(edge, leaves, subtree):
     edge.append((leaves, subtree))
 
 
+def lead_on(edge, right, size, root, otherwise):
+    """From an edge to the root that was signed, over the subtrees beside it."""
+    edge = list(edge)
+    for one in right:
+        push(edge, one["leaves"], from_hex(one["root"]))
+    if sum(leaves for leaves, _ in edge) != size or joined(edge) != root:
+        raise Broken(otherwise)
+
+
 def joined(edge):
     if not edge:
         return hashlib.sha256(b"").digest()
@@ -148,24 +182,63 @@ def joined(edge):
     return root
 
 
-def read_checkpoint(folder, manifest, key_text):
-    """Size and root of the checkpoint, once its signature holds (C2SP signed-note)."""
-    note = (folder / "checkpoint.note").read_bytes().decode("utf-8")
-    text, gap, below = note.rpartition("\n\n")
+def read_steps(folder, manifest, size, root):
+    """How the key that signed came after earlier ones, each step proved; none when there is no keys.json."""
+    path = folder / "keys.json"
+    if not path.exists():
+        return []
+    try:
+        steps = [read_step(one, manifest, size, root) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Broken("keys.json cannot be read") from None
+    following = [one["old"] for one in steps[1:]] + [manifest["public_key"]]
+    if [read_key(one["new"]) for one in steps] != [read_key(text) for text in following]:
+        raise Broken("the keys in keys.json do not come one after the other")
+    return steps
+
+
+def read_step(step, manifest, size, root):
+    """A change of key is signed by both; a loss by the new one alone, and a record tells it."""
+    said = dict(line.partition(" ")[::2] for line in step["note"].split("\n"))
+    lost, new = "lost-key" in said, said["next-key"]
+    old = said["lost-key" if lost else "key"]
+    read_note(step["note"].encode(), manifest, new, IN_KEYS)
+    if not lost:
+        read_note(step["note"].encode(), manifest, old, IN_KEYS)
+        return {"old": old, "new": new, "lost": False}
+    proven, last_root = read_note(step["last"].encode(), manifest, old, IN_KEYS)
+    edge = left_edge(step["last_left"], proven)
+    if joined(edge) != last_root:
+        raise Broken("the last checkpoint of the lost key is none of this record")
+    lead_on(edge, step["last_right"], size, root, "the last checkpoint of the lost key is none of this record")
+    record = step["record"]
+    header, details = json.loads(record["header"]), json.loads(record["details"])
+    leaf, _ = read_record(json.dumps(record), record["seq"])
+    edge = left_edge(step["record_left"], record["seq"] - 1)
+    push(edge, 1, leaf)
+    lead_on(edge, step["record_right"], size, root, "the record that declares a key lost is none of this record")
+    if header["event"] != "audit.key-lost" or [details["old"], details["new"]] != [old, new] or record["seq"] <= proven:
+        raise Broken("no record declares the key lost: " + old)
+    return {"old": old, "new": new, "lost": True, "proven": proven, "seq": record["seq"], "at": header["at"]}
+
+
+def read_note(content, manifest, key_text, name="checkpoint.note"):
+    """Size and root of a checkpoint, once the signature of this key holds (C2SP signed-note)."""
+    text, gap, below = content.decode("utf-8").rpartition("\n\n")
     lines = text.split("\n")
     if not gap or len(lines) < 4 or lines[0] != manifest["origin"] or SUITE not in lines:
-        raise Broken("checkpoint.note is no checkpoint of this office")
-    name, key_id, key = read_key(key_text)
+        raise Broken(name + " is no checkpoint of this office")
+    signer, key_id, key = read_key(key_text)
     for line in below.splitlines():
-        if line.startswith(DASH) and line[len(DASH) :].partition(" ")[0] == name:
+        if line.startswith(DASH) and line[len(DASH) :].partition(" ")[0] == signer:
             raw = decoded(line[len(DASH) :].partition(" ")[2])
             if raw[:4] == key_id:
                 if not holds(key, (text + "\n").encode("utf-8"), raw[4:]):
-                    raise Broken("the signature of checkpoint.note does not hold")
+                    raise Broken("the signature of " + name + " does not hold")
                 if not re.fullmatch("[0-9]{1,19}", lines[1]):
-                    raise Broken("checkpoint.note tells no size")
+                    raise Broken(name + " tells no size")
                 return int(lines[1]), decoded(lines[2])
-    raise Broken("checkpoint.note is not signed by " + key_text)
+    raise Broken(name + " is not signed by " + key_text)
 
 
 def read_key(text):

@@ -34,8 +34,8 @@ def add_to(app: typer.Typer) -> None:
     )(_verify_letter)
     noun.command("declare-restore", help=_("Say that the database was brought back from a backup."))(_declare_restore)
     noun.command("change-key", help=_("Give the checkpoints a new key, which the old one names."))(_change_key)
-    noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
     lostkey.add_to(noun)
+    noun.command("checkpoints", help=_("Write out the signed checkpoints that the database has."))(_checkpoints)
     exporting.add_to(noun)
     pruning.add_to(noun)
     app.add_typer(noun, name="audit")
@@ -195,8 +195,9 @@ def _of_letter(proof: LetterProof) -> str:
         Found.TAMPERED: _("TAMPERED: record {seq}: {why}"),
     }[proof.found]
     named = _("the code in it names the checkpoint of {named} records") if proof.named is not None else ""
+    lost = _("it was signed after a key was lost, see `mailer audit verify`") if proof.lost_key else ""
     why = translated(proof.why) if proof.why else ""
-    return "; ".join(part.format(**values, why=why) for part in (said, named) if part)
+    return "; ".join(part.format(**values, why=why) for part in (said, named, lost) if part)
 
 
 def _checkpoints(context: typer.Context) -> None:

@@ -150,13 +150,15 @@ def _workbook(office: Office, worker: Worker, selection: Selection, file: Path, 
 
 
 def _bundle(office: Office, worker: Worker, selection: Selection, file: Path, reason: str | None) -> None:
+    from mailer.core import bundle
     from mailer.edge.office import packaged
     from mailer.flow import export
     from mailer.store.verification import Fault
 
     with new_folder(file) as folder:
         export.announce(worker, selection, form=Form.BUNDLE.value, reason=reason)
-        published = office.record_signer(worker).publish()
+        signer = office.record_signer(worker)
+        published = signer.publish()
         if isinstance(published, Fault):
             raise RefusedError("record {seq}: {why}; nothing was signed", seq=published.seq, why=published.why)
         key = str(office.signing_key().signer()[0])
@@ -165,7 +167,12 @@ def _bundle(office: Office, worker: Worker, selection: Selection, file: Path, re
             progress.bar(_("records"), published.checkpoint.size) as advance,
         ):
             manifest = export.bundled(worker, selection, published, records.write, public_key=key, progress=advance)
-        for name, content in {"manifest.json": manifest, "checkpoint.note": published.signed.encode()}.items():
+        with signer.standing() as said:
+            steps = export.handovers(worker, said, published)
+        files = {"manifest.json": manifest, "checkpoint.note": published.signed.encode()}
+        if steps:
+            files["keys.json"] = bundle.keys(steps)
+        for name, content in files.items():
             with new_file(folder / name) as target:
                 target.write(content)
         for shipped in sorted(packaged("bundle").glob("*.*")):

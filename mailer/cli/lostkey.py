@@ -32,6 +32,7 @@ def lines(loss: Loss, zone: ZoneInfo) -> list[str]:
         told = [_("the key was declared lost; the record of it is gone, with those that were pruned or given up")]
     else:
         told = [_("the key was declared lost on {at} (record {seq})").format(at=local(loss.at, zone), seq=loss.seq)]
+    told.append(safe_text(said.change.old))
     if not said.carried_out:
         return [*told, _("no new one is in its place: run `mailer audit declare-lost-key` again, or bring the old one back")]
     told.append(_("up to record {proven}, checkpoints of the old key prove what stands").format(proven=said.proven))

@@ -10,16 +10,19 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from mailer.core import bundle, evidence, journal, recordforms
-from mailer.core.checkpoints import Published
+from mailer.core.bundle import Proof
+from mailer.core.checkpoints import History, Published
 from mailer.core.csvtext import written
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Range
+from mailer.core.note import PublicKey
 from mailer.store import journal as issued
-from mailer.store import pruning, recordpages
+from mailer.store import lostkeys, pruning, recordpages
 from mailer.store.recordpages import Selection
 from mailer.store.work import Worker
 
@@ -133,11 +136,57 @@ def bundled(
         last=last,
         size=size,
         left=left,
-        right=[(end - start, _grown(worker, Range(), end, after=start).root()) for start, end in bundle.right_spans(last, size)],
+        right=_beside(worker, last, size),
         asked=selection.told(),
         shown=shown,
         records_digest=digest.hexdigest(),
     )
+
+
+def handovers(worker: Worker, said: History, published: Published) -> list[dict[str, object]]:
+    """How the key that signed came after earlier ones, a step for each (`core.bundle`); no more of them than can still be shown."""
+    steps: list[dict[str, object]] = []
+    for pair in pairwise(said.keys):
+        at = next((place for place, one in enumerate(said.valid) if _is_handover(one, pair)), None)
+        step = None if at is None else _step(worker, said.valid[: at + 1], published.checkpoint.size)
+        steps = [] if step is None else [*steps, step]
+    return steps
+
+
+def _is_handover(one: Published, pair: tuple[PublicKey, PublicKey]) -> bool:
+    change = one.checkpoint.change
+    return change is not None and (change.old, change.new) == pair
+
+
+def _step(worker: Worker, valid: Sequence[Published], size: int) -> dict[str, object] | None:
+    """From the key before the last of these checkpoints to the one after it; None when what shows it was pruned or given up."""
+    one, change = valid[-1], valid[-1].checkpoint.change
+    if change is None or not change.lost:
+        return bundle.handover(one.signed)
+    with worker.reading() as tx:
+        told = lostkeys.told(tx, worker.pen.key, change)
+        anchor = pruning.anchor(tx, worker.pen.key)
+    begin = anchor.edge if anchor else Range()
+    before = valid[-2] if len(valid) > 1 else None
+    if told is None or before is None or before.checkpoint.size < begin.size:
+        return None
+
+    def proof(first: int, last: int) -> Proof:
+        left = _grown(worker, begin, first - 1, after=begin.size).hashes
+        return Proof(left=left, right=_beside(worker, last, size))
+
+    return bundle.loss(
+        note=one.signed,
+        last=before.signed,
+        last_proof=proof(before.checkpoint.size + 1, before.checkpoint.size),
+        told=told,
+        told_proof=proof(told.seq, told.seq),
+    )
+
+
+def _beside(worker: Worker, last: int, size: int) -> list[tuple[int, bytes]]:
+    """Number of leaves and root of the subtrees after record `last`."""
+    return [(end - start, _grown(worker, Range(), end, after=start).root()) for start, end in bundle.right_spans(last, size)]
 
 
 def _pages(worker: Worker, selection: Selection, upto: int) -> Iterator[list[Sealed]]:

@@ -17,7 +17,7 @@ def history(office: Office, file: Path | None = None) -> History | None:
     """From `file`, or from where the office publishes; None when nothing was published yet, so nothing can be compared.
 
     SetupError when what should be there is not. A copy may be older than the last change of key, or declared loss or restore:
-    these are taken from the database, where they are signed as well.
+    these are taken from the office's own file and from the database, where they are signed as well.
     """
     source = office.checkpoint_file() if file is None else CheckpointFile(path=file)
     own = checkpoints.origin(office.instance)
@@ -36,7 +36,10 @@ def history(office: Office, file: Path | None = None) -> History | None:
         if file is None and not known:
             return None
         raise SetupError("the file {path} holds no checkpoint of this office", path=source.path)
-    return checkpoints.history([*published, *_turning_points(published, known)], office.signing_key().public())
+    there = checkpoints.published_in(office.checkpoint_file().text(), own)
+    codes = {one.code for one in there}
+    turns = _turning_points(published, [*there, *(one for one in known if one.code not in codes)])
+    return checkpoints.history([*published, *turns], office.signing_key().public())
 
 
 def key_of(office: Office, written: str, published: History | None) -> PublicKey:

@@ -160,6 +160,15 @@ def test_an_old_letter_is_proved(answered: tuple[Shell, Path], ends: bytes) -> N
     assert proof["named"] < proof["record_seq"] <= proof["size"]
 
 
+def test_an_old_letter_that_a_lost_key_did_not_sign_says_so(answered: tuple[Shell, Path]) -> None:
+    shell, file = answered
+    (shell.home / "keys" / "checkpoint.key").unlink()
+    assert shell("audit", "declare-lost-key", "--reason", "диск", "--yes").code == 0
+    said = shell("audit", "verify-letter", str(file))
+    assert (said.code, said.out.split(":")[0]) == (0, "GENUINE")
+    assert said.out.endswith("it was signed after a key was lost, see `mailer audit verify`\n")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [

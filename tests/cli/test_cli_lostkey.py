@@ -110,3 +110,21 @@ def test_another_key_of_this_office_is_an_alarm(shell: Shell) -> None:
         assert one(*DECLARE, "--yes").code == 0
     said = shell("audit", "verify", "--key", public_key(other))
     assert (said.code, said.out.split(":")[0]) == (1, "TAMPERED")
+
+
+def test_a_copy_from_before_the_loss_verifies_a_database_from_before_it(shell: Shell, tmp_path: Path) -> None:
+    """The restored database knows nothing of the loss, nor does the copy; the office's own file does."""
+    outside = shutil.copy(shell.home / "keys" / "checkpoints.txt", tmp_path / "elsewhere.txt")
+    backup = shutil.copy(shell.home / "mailer.db", tmp_path / "backup.db")
+    assert shell(*DECLARE, "--yes").code == 0
+    for journal in shell.home.glob("mailer.db-*"):
+        journal.unlink()
+    shutil.copy(backup, shell.home / "mailer.db")
+    assert shell("audit", "verify").code == 1
+    assert shell("audit", "declare-restore", "--reason", "диск").code == 0
+    for words in ((), ("--checkpoints", str(outside))):
+        said = shell("audit", "verify", *words)
+        assert (said.code, said.out.split(":")[0]) == (3, "KEY LOST ON RECORD")
+        assert "the record of it is gone" in said.out
+        confirmed = shell("audit", "verify", *words, "--key", public_key(shell))
+        assert (confirmed.code, confirmed.out.split(":")[0]) == (0, "RESTORED ON RECORD")

@@ -211,7 +211,7 @@ def test_no_view_reads_a_letter_that_is_set_aside_or_suspect(desk: Desk) -> None
         with desk.trial.database.reading() as tx:
             kept = letters.get(tx, number)
         view = report.letter_view(kept)
-        assert (view.sender, view.subject, report.reread(kept, desk.ruleset.form, desk.own)) == (
+        assert (view.from_address, view.subject, report.reread(kept, desk.ruleset.form, desk.own)) == (
             None,
             None,
             None,

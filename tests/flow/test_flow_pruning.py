@@ -24,6 +24,7 @@ from mailer.errors import RefusedError, SetupError
 from mailer.flow import export
 from mailer.flow.checkpoint import CheckpointStep
 from mailer.flow.override import pruning as override
+from mailer.flow.override import record
 from mailer.flow.override.pruning import Bundle, Pruning
 from mailer.model import Sender
 from mailer.store import audit, db, pruning, recordpages, senders, verification
@@ -399,3 +400,20 @@ def test_the_desk_writes_meanwhile(house: Pruned) -> None:
     assert house.outcome() is Outcome.PRUNED_ON_RECORD
     with house.trial.database.reading() as tx:
         assert senders.faults(tx, house.trial.pen.key) == {}
+
+
+def test_a_key_that_was_lost_in_what_was_pruned_is_still_said(house: Pruned) -> None:
+    """Its record is in the bundle; the checkpoint that says so is still there, and a person may still confirm the key."""
+    house.key.private_path.unlink()
+    record.declare_lost_key(house.trial.worker(), house.signer(), reason="диск")
+    house.trial.clock.move(days=730)
+    house.tell(1)
+    house.prune(house.bundle())
+    verdict = house.verified()
+    assert (verdict.outcome, [one.seq for one in verdict.lost]) == (Outcome.KEY_LOST_ON_RECORD, [None])
+    house.publish()
+    key = house.key.public()
+    assert (
+        verification.verify(house.trial.database, house.trial.pen.key, house.history(), trusted=key).outcome
+        is Outcome.PRUNED_ON_RECORD
+    )

@@ -11,7 +11,7 @@ from mailer.core import evidence, oldletter
 from mailer.core.checkpoints import Checkpoint, History
 from mailer.core.evidence import Sealed
 from mailer.errors import N_, MailerError, TamperedError
-from mailer.store import audit, outbox, pruning, requests
+from mailer.store import audit, lostkeys, outbox, pruning, requests
 from mailer.store import checkpoints as kept
 from mailer.store.db import Database, Tx
 from mailer.store.outbox import Reply
@@ -36,7 +36,8 @@ class Found(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LetterProof:
     """`record_seq`: of the record that tells of it; `size`: of the checkpoint that proves it; `named`: of the one whose code it
-    holds. `pruned`: up to which record none is left, where no record tells of it. `erasure`: the record of the erasure.
+    holds. `pruned`: up to which record none is left, where no record tells of it. `erasure`: the record of the erasure. `lost_key`:
+    what proves it was signed by a key that came after a lost one.
     """
 
     found: Found
@@ -46,6 +47,7 @@ class LetterProof:
     named: int | None = None
     pruned: int | None = None
     erasure: int | None = None
+    lost_key: bool = False
     why: MailerError | None = None
 
 
@@ -61,7 +63,8 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
         return LetterProof(found=Found.TAMPERED, request_id=request_id, record_seq=told.seq, why=why)
     if (otherwise := _compared(database, key, told, reply, content)) is not None:
         return otherwise
-    published = history.valid if history else ()
+    said = _believed(database, key, history or History())
+    published = said.valid
     code = oldletter.code(content)
     named = next((one.checkpoint.size for one in published if one.code == code and one.checkpoint.size < told.seq), None)
     signed = [one.checkpoint for one in published]
@@ -70,7 +73,17 @@ def prove(database: Database, key: bytes, history: History | None, content: byte
         return LetterProof(found=Found.UNSIGNED, request_id=request_id, record_seq=told.seq, named=named)
     if (fault := _fault(database, key, signed, proving)) is not None:
         return LetterProof(found=Found.TAMPERED, request_id=request_id, record_seq=fault.seq, why=fault.why)
-    return LetterProof(found=Found.GENUINE, request_id=request_id, record_seq=told.seq, size=proving.size, named=named)
+    lost = any(one.carried_out and proving.size > one.proven for one in said.lost)
+    return LetterProof(
+        found=Found.GENUINE, request_id=request_id, record_seq=told.seq, size=proving.size, named=named, lost_key=lost
+    )
+
+
+def _believed(database: Database, key: bytes, said: History) -> History:
+    """What was published, up to a loss of the key that no record tells."""
+    with database.reading() as tx:
+        unsaid = lostkeys.undeclared(tx, key, said)
+    return said if unsaid is None else said.back_to(unsaid.proven)
 
 
 def _told(tx: Tx, content: bytes) -> tuple[Reply | None, Sealed | None]:

@@ -78,6 +78,17 @@ def test_a_request_under_which_our_answer_is_quoted_is_kept_as_headers(desk: Des
     assert len(desk.postman.sent) == 3
 
 
+def test_a_password_in_a_subject_is_not_kept_and_a_person_looks(desk: Desk) -> None:
+    _, password = password_in(answer(desk))
+    desk.take(request(f"Ли К., пароль {password} не подходит", ADDRESS, 2), request(f"Ким {password}", "x@elsewhere.example", 3))
+    desk.run()
+    assert kept(desk) == [(False, False, LeftOut.LEAK)] * 2
+    assert len(desk.postman.sent) == 1
+    with desk.trial.database.reading() as tx:
+        assert letters.get(tx, 2).verdict == "hold"
+    assert list(desk.mailbox.letters) == [3], "who is not in the register is people's to answer"
+
+
 def test_other_letters_are_kept_as_they_came(desk: Desk) -> None:
     below = "Прошу выдать логин и пароль. Тел. 12-34-56\r\n> Отказ: не указаны инициалы\r\n"
     desk.take(

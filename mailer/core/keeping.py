@@ -17,6 +17,7 @@ from mailer.core import bouncecut, leak, mime
 from mailer.model import Form, Head, Kind, Letter, Reading
 
 FETCH_BYTES: Final = 8 * 1024 * 1024  # one FETCH of whole letters
+_DECIDING: Final = frozenset({b"subject", b"from"})  # without them a request would be another letter, and nobody's
 
 
 class Group(StrEnum):
@@ -132,12 +133,12 @@ def sort_out(looked: Iterable[Looked], used: Mapping[Group, Amount], *, max_byte
 def excerpt(looked: Looked, content: bytes | None, *, max_bytes: int) -> Excerpt:
     """What is kept of a letter that was fetched whole, or None where only its headers were."""
     if content is None:
-        header = leak.silent(looked.head.header)
+        header = leak.silent(looked.head.header, but=_DECIDING)
         return Excerpt(content=header, whole=False, left_out=_left_out(looked, header, max_bytes))
     if looked.reading.kind is Kind.BOUNCE:
         return Excerpt(content=bouncecut.without_answer(content), whole=False, left_out=LeftOut.RETURNED)
-    if leak.is_in_letter(content) or (looked.letter is not None and leak.is_in(looked.letter.subject.encode())):
-        return Excerpt(content=leak.silent(looked.head.header), whole=False, left_out=LeftOut.LEAK)
+    if leak.is_in_letter(content):
+        return Excerpt(content=leak.silent(looked.head.header, but=_DECIDING), whole=False, left_out=LeftOut.LEAK)
     return Excerpt(content=content, whole=True, left_out=None)
 
 

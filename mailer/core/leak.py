@@ -16,7 +16,7 @@ from __future__ import annotations
 import binascii
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -74,12 +74,15 @@ def is_in_letter(content: bytes) -> bool:
     return _finds(content if start is None else content[start.end() :], lambda piece: _LOOP_MARK in piece.lower() or _shows(piece))
 
 
-def silent(headers: bytes) -> bytes:
-    """A header block; where a password shows in it, without the fields that show one and without all that is no field."""
+def silent(headers: bytes, *, but: Collection[bytes] = ()) -> bytes:
+    """A header block; where a password shows in it, without what is no field and without the fields that show one.
+
+    `but` are names of fields, in small letters, that stay whatever they show.
+    """
     if not is_in(headers):
         return headers
-    fields = b"".join(field[0] + b"\n" for field in mime.FIELD.finditer(headers) if not is_in(field[0]))
-    return b"" if is_in(fields) else fields
+    fields = (field for field in mime.FIELD.finditer(headers) if field[1].lower() in but or not is_in(field[0]))
+    return b"".join(field[0] + b"\n" for field in fields)
 
 
 def _finds(content: bytes, what: Callable[[bytes], bool]) -> bool:

@@ -226,6 +226,8 @@ def test_headers_lose_what_shows_a_password_and_nothing_else() -> None:
         for absorbed in (f"Subject: {shown}\r\n", f"X-Folded: a\r\n {shown}\r\n", f"Пароль\r\n{shown}\r\n", f"X: y\r\r{shown}\r\n"):
             kept = leak.silent(honest + absorbed.encode())
             assert [leak.is_in(kept), kept.replace(b"\r", b"")] == [False, honest.replace(b"\r", b"")], absorbed
+    shown = f"Subject: {PASSWORDS['default']}\n".encode()
+    assert leak.silent(shown, but={b"subject"}) == shown
 
 
 @given(st.binary(max_size=300) | st.text(alphabet="паролPassword:=\r\n >|<&#;zk7m3wdr+/\0", max_size=200).map(str.encode))

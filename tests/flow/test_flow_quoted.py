@@ -78,15 +78,14 @@ def test_a_request_under_which_our_answer_is_quoted_is_kept_as_headers(desk: Des
     assert len(desk.postman.sent) == 3
 
 
-def test_a_password_in_a_subject_is_not_kept_and_a_person_looks(desk: Desk) -> None:
-    _, password = password_in(answer(desk))
-    desk.take(request(f"Ли К., пароль {password} не подходит", ADDRESS, 2), request(f"Ким {password}", "x@elsewhere.example", 3))
+def test_a_body_that_stands_among_the_headers_is_not_kept_with_them(desk: Desk) -> None:
+    """No empty line comes before it: for mail servers all of it is headers."""
+    without = request("Ли К.", ADDRESS, 2).replace(b"\r\n\r\n", b"\r\n") + quoted(desk).encode()
+    desk.max_bytes = len(without) - 1
+    desk.take(without)
     desk.run()
-    assert kept(desk) == [(False, False, LeftOut.LEAK)] * 2
-    assert len(desk.postman.sent) == 1
-    with desk.trial.database.reading() as tx:
-        assert letters.get(tx, 2).verdict == "hold"
-    assert list(desk.mailbox.letters) == [3], "who is not in the register is people's to answer"
+    assert kept(desk) == [(False, False, LeftOut.LEAK)]
+    assert len(desk.postman.sent) == 2, "it is decided all the same"
 
 
 def test_other_letters_are_kept_as_they_came(desk: Desk) -> None:

@@ -228,6 +228,8 @@ def history(published: Sequence[Published], key: PublicKey, *, before: History =
             forged = forged or Forged(checkpoint=checkpoint, after=_size(valid))
             continue
         is_loss, carried_out = change is not None and change.lost, place in handovers
+        if not is_loss:  # who was declared lost signs: it was found again
+            lost = [other for other in lost if other.carried_out or other.change.old != turns[0]]
         if carried_out:  # else the old key goes on
             turns = turns[1:]
         if checkpoint.restored is not None and (carried_out or not is_loss):

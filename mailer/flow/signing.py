@@ -38,16 +38,19 @@ class Keys(Protocol):
         """Whether the private half is not there."""
 
     def successor(self, randbytes: Callable[[int], bytes], *, like: Path) -> KeyPair:
-        """The pair that follows a lost one: the same one again, until it is in place. It belongs to whom the file `like` does."""
+        """The pair that follows: the same one again, until it is in place. If the private half is lost, it belongs to whom the
+        file `like` does."""
 
     def succeed(self) -> None:
-        """Put the successor in the lost one's place."""
+        """Put the successor in the old one's place."""
 
-    def drawn(self, randbytes: Callable[[int], bytes]) -> tuple[KeyPair, bytes]:
-        """A new pair, in memory alone, and its private half."""
+    def is_half_succeeded(self) -> bool:
+        """Whether that was cut off: its public half is in place, its private one is not."""
 
-    def renew(self, seed: bytes) -> None:
-        """Put a drawn pair in the old one's place."""
+
+Tell = Callable[
+    [KeyChange, Range, int], object
+]  # the change, the edge of the tree as it was before, how many records were signed last
 
 
 class Signer:
@@ -67,37 +70,23 @@ class Signer:
             pair = self._keys.signer()
             return self._publish(pair[0], [pair])
 
-    def change_key(self, randbytes: Callable[[int], bytes]) -> Published | Fault:
-        """The last checkpoint of the old key names the new one, which signs it too and then lies in the old one's place."""
+    def change_key(self, randbytes: Callable[[int], bytes], tell: Tell) -> Published | Fault:
+        """The last checkpoint of the old key names the new one, which signs it too and then lies in the old one's place. Before,
+        `tell` tells the record. Whatever is cut off, the next call finishes."""
         with self._file.turn():
+            if self._keys.is_half_succeeded():
+                return self._finished()
             old = self._keys.signer()
-            new, seed = self._keys.drawn(randbytes)
-            found = self._publish(old[0], [old, new], KeyChange(old=old[0], new=new[0]))
-            if isinstance(found, Published):
-                self._keys.renew(seed)
-            return found
+            return self._hand_over(old[0], [old], randbytes, tell)
 
-    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Callable[[KeyChange, Range, int], object]) -> Published | Fault:
-        """The first checkpoint of a new key says that the old one is lost, after `tell` has told the record: the change, the edge
-        of the tree as it was before, and how many records the old key signed last. Whatever is cut off, the next call finishes.
-        RefusedError while nothing is lost.
-        """
+    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Tell) -> Published | Fault:
+        """The first checkpoint of a new key says that the old one is lost; else as `change_key`. RefusedError while nothing is
+        lost."""
         with self._file.turn():
             old = self._lost_key()
-            said, declared = self._standing(old)
-            edge = self._checked(said, old, whole=declared is not None)
-            if isinstance(edge, Fault):
-                return edge
-            new = self._keys.successor(randbytes, like=self._file.path)
-            if new[0] == old:  # only its private half was still to be put in place
-                self._keys.succeed()
-                return self._publish(old, [new])
-            change = KeyChange(old=old, new=new[0], lost=True)
-            tell(change, edge, said.last.checkpoint.size if said.last else 0)
-            found = self._publish(old, [new], change)
-            if isinstance(found, Published):
-                self._keys.succeed()
-            return found
+            if self._keys.is_half_succeeded():
+                return self._finished()
+            return self._hand_over(old, [], randbytes, tell)
 
     def looked_lost(self) -> tuple[PublicKey, Range] | Fault:
         """What `declare_loss` would declare: the key, and the edge of the record. RefusedError while nothing is lost."""
@@ -127,6 +116,26 @@ class Signer:
         if not self._keys.is_lost():
             raise RefusedError("the private half of the key is there: `mailer audit change-key` gives the checkpoints a new one")
         return old
+
+    def _hand_over(self, old: PublicKey, pairs: list[KeyPair], randbytes: Callable[[int], bytes], tell: Tell) -> Published | Fault:
+        """From the old key, whose `pairs` are none when it is lost, to its successor."""
+        said, declared = self._standing(old)
+        edge = self._checked(said, old, whole=declared is not None)
+        if isinstance(edge, Fault):
+            return edge
+        new = self._keys.successor(randbytes, like=self._file.path)
+        change = KeyChange(old=old, new=new[0], lost=not pairs)
+        tell(change, edge, said.last.checkpoint.size if said.last else 0)
+        found = self._publish(old, [*pairs, new], change)
+        if isinstance(found, Published):
+            self._keys.succeed()
+        return found
+
+    def _finished(self) -> Published | Fault:
+        """A change whose last file was still to be put in place; the new key signs."""
+        self._keys.succeed()
+        pair = self._keys.signer()
+        return self._publish(pair[0], [pair])
 
     def _edge_to_sign(self, key: PublicKey) -> Range | Fault:
         said, declared = self._standing(key)

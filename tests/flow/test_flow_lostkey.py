@@ -104,7 +104,7 @@ def test_it_is_no_silent_ok_until_a_person_names_the_new_key(house: House) -> No
 
 def test_a_key_that_never_was_ours_confirms_nothing(house: House) -> None:
     declare(house)
-    stranger = SigningKey(directory=house.home, origin=house.key.origin).drawn(house.trial.randbytes)[0][0]
+    stranger = PublicKey(name=house.key.origin, key=bytes(32))
     assert found(verified(house, trusted=stranger)) == (Outcome.TAMPERED, 1)
 
 
@@ -153,6 +153,23 @@ def test_a_key_that_was_found_again_and_is_lost_again(house: House) -> None:
     assert house.key.public() == new
     verdict = verified(house, trusted=new)
     assert (verdict.outcome, [(one.said.proven, one.seq) for one in verdict.lost]) == (Outcome.OK, [(RECORDS + 2, RECORDS + 3)])
+
+
+def test_a_key_that_was_found_again_can_name_the_new_one_itself(house: House) -> None:
+    """What was declared and not carried out is then no loss: each key named the next."""
+    lost = house.key.private_path
+    declare(house)
+    new = house.key.public()
+    lost.rename(lost.with_name("checkpoint.key.next"))
+    next(house.home.glob("checkpoint-*.pub")).rename(house.key.public_path)
+    lost.write_text(LOST_SEED.hex(), encoding="ascii")
+    house.tell(1)
+    house.publish()
+    assert (verified(house).outcome, verified(house).lost) == (Outcome.OK, ())
+    override.change_key(house.trial.worker(), house.signer(), reason="нашёлся")
+    house.publish()
+    verdict = verified(house)
+    assert (verdict.outcome, verdict.lost, house.key.public()) == (Outcome.OK, (), new)
 
 
 # ---- when it is refused

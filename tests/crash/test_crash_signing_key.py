@@ -1,6 +1,6 @@
-"""A command that gives the record another signing key, by the old one's word or because nobody has that any more, is killed at each of
-its moments: either key stands then, and the same command again finishes it. Never is anything called tampered, and the record tells
-it once.
+"""A command that gives the record another signing key, named by the old one or because that is lost, is killed at each of its
+moments: either key stands then, and the same command again finishes it. Never is anything called tampered, and the record tells it
+once.
 """
 
 from __future__ import annotations

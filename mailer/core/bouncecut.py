@@ -1,6 +1,6 @@
 """What of a bounce may be kept? What its server says of the delivery, and not the answer that came back with its password.
 
-It is written anew from the parts that `core.parts` sees, its own headers as they came:
+It is written anew from the parts that `core.parts` sees, its own headers as they came but for those in which a password shows:
 
     delivery status                  as it stands
     text/plain                       the paragraphs that tell `core.bouncetext` of recipients, and the headers of a letter that is
@@ -33,13 +33,12 @@ def without_answer(content: bytes) -> bytes:
     letter = parts.whole(content)
     boundary = letter.boundary
     if boundary is None:
-        said = _silent(_text(letter.content)) if letter.content_type.name in TEXT else b""
-        kept = b"%b\n%b" % (letter.head, letter.encoded(said))
+        body = letter.encoded(_silent(_text(letter.content))) if letter.content_type.name in TEXT else b""
     else:
         delimiter = b"--" + boundary
         leaves = (b"%b\n%b\n%b\n" % (delimiter, leaf.head, leaf.encoded(_silent(said))) for leaf, said in _leaves(letter))
-        kept = b"%b\n%b%b--\n" % (letter.head, b"".join(leaves), delimiter)
-    return letter.head if leak.is_in(kept) else kept
+        body = b"%b%b--\n" % (b"".join(leaves), delimiter)
+    return leak.silent(letter.head) + b"\n" + (b"" if leak.is_in(body) else body)
 
 
 def _leaves(letter: Part) -> Iterator[tuple[Part, bytes]]:

@@ -17,6 +17,7 @@ from mailer.core import bouncecut, leak, mime
 from mailer.model import Form, Head, Kind, Letter, Reading
 
 FETCH_BYTES: Final = 8 * 1024 * 1024  # one FETCH of whole letters
+_DECIDING: Final = frozenset({b"subject", b"from"})  # without them a request would be another letter, and nobody's
 
 
 class Group(StrEnum):
@@ -131,16 +132,23 @@ def sort_out(looked: Iterable[Looked], used: Mapping[Group, Amount], *, max_byte
 
 def excerpt(looked: Looked, content: bytes | None, *, max_bytes: int) -> Excerpt:
     """What is kept of a letter that was fetched whole, or None where only its headers were."""
-    header = looked.head.header
     if content is None:
-        large = looked.head.size_bytes > max_bytes
-        left_out = LeftOut.TOO_LARGE if large else LeftOut.ANSWERS_OURS if looked.may_quote else None
-        return Excerpt(content=header, whole=False, left_out=left_out)
+        header = leak.silent(looked.head.header, but=_DECIDING)
+        return Excerpt(content=header, whole=False, left_out=_left_out(looked, header, max_bytes))
     if looked.reading.kind is Kind.BOUNCE:
         return Excerpt(content=bouncecut.without_answer(content), whole=False, left_out=LeftOut.RETURNED)
     if leak.is_in_letter(content):
-        return Excerpt(content=header, whole=False, left_out=LeftOut.LEAK)
+        return Excerpt(content=leak.silent(looked.head.header, but=_DECIDING), whole=False, left_out=LeftOut.LEAK)
     return Excerpt(content=content, whole=True, left_out=None)
+
+
+def _left_out(looked: Looked, header: bytes, max_bytes: int) -> LeftOut | None:
+    """Why no more is kept of a letter than these headers."""
+    if header != looked.head.header:
+        return LeftOut.LEAK
+    if looked.head.size_bytes > max_bytes:
+        return LeftOut.TOO_LARGE
+    return LeftOut.ANSWERS_OURS if looked.may_quote else None
 
 
 def by_size(arrivals: Sequence[Arrival], max_bytes: int) -> Iterator[list[Arrival]]:

@@ -3,7 +3,7 @@
 Who answers a letter quotes it, who passes it on encloses it, and servers send back what they could not deliver. Structure is not
 relied on: whatever can be undone is undone, wherever it stands and within each other, and each result is searched.
 
-    undone       marks of quotation before lines, quoted-printable, base64, uuencode, HTML tags and entities, UTF-16
+    undone       marks of quotation before lines, quoted-printable, base64, uuencode, encoded words, HTML tags and entities, UTF-16
     found        what looks like a password of `secret.PROFILES`, also parted by spaces and hyphens;
                  the word «пароль», in the usual charsets, with the sign of Latin letters and digits that it announces
     not found    what stands in archives, office documents, PDF and pictures, or is encrypted
@@ -16,9 +16,11 @@ from __future__ import annotations
 import binascii
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import lru_cache
 from typing import Final
 
+from mailer.core import mime, parts
 from mailer.core.secret import PROFILES
 from mailer.model import LOOP_HEADER
 
@@ -33,7 +35,8 @@ _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n|\r\r(?!\r*+\n)")
 _QUOTE: Final = re.compile(rb"^[ \t]*+>[> \t]*+", re.MULTILINE)
 _ESCAPED: Final = re.compile(rb"=(?:[0-9A-Fa-f]{2}|\n)")
 _BASE64: Final = re.compile(rb"^[ \t]*+([A-Za-z0-9+/]{4,}+(?:\n[ \t]*+[A-Za-z0-9+/]++)*+)", re.MULTILINE)
-_BASE64_LEAST: Final = 16  # digits
+_BASE64_LEAST: Final = 16
+_ENCODED_WORD: Final = re.compile(rb"=\?[!->@-~]{1,40}\?([BbQq])\?([!->@-~]*+)\?=")
 _UUENCODED: Final = re.compile(rb"^begin [0-7]{3,4} [^\n]*+\n((?:[!-M`][ -`]*+\n)*+)", re.MULTILINE)
 _TAG: Final = re.compile(rb"</?[A-Za-z][^<>]{0,2000}+>|<!--")
 _ENTITY: Final = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|nbsp|lt|gt|quot|amp);")
@@ -71,6 +74,17 @@ def is_in_letter(content: bytes) -> bool:
     return _finds(content if start is None else content[start.end() :], lambda piece: _LOOP_MARK in piece.lower() or _shows(piece))
 
 
+def silent(headers: bytes, *, but: Collection[bytes] = ()) -> bytes:
+    """A header block; where a password shows in it, without what is no field and without the fields that show one.
+
+    `but` are names of fields, in small letters, that stay whatever they show.
+    """
+    if not is_in(headers):
+        return headers
+    fields = (field for field in mime.FIELD.finditer(headers) if field[1].lower() in but or not is_in(field[0]))
+    return b"".join(field[0] + b"\n" for field in fields)
+
+
 def _finds(content: bytes, what: Callable[[bytes], bool]) -> bool:
     return any(
         number == _PIECES_MAX or what(piece) for one in _slices(content) for number, piece in enumerate(_undone(one, _DEPTH_MAX))
@@ -92,22 +106,27 @@ def _undone(content: bytes, depth: int) -> Iterator[bytes]:
     plain = _QUOTE.sub(b"", lines) if b">" in lines else lines
     yield plain
     if b"&" in plain or b"<" in plain:
-        yield _TAG.sub(b"", _ENTITY.sub(_as_utf8, plain))
+        yield _TAG.sub(b"", _ENTITY.sub(lambda entity: _as_utf8(entity[0]), plain))
     if depth == 0:
         return
     if _ESCAPED.search(plain):
         yield from _undone(binascii.a2b_qp(plain), depth - 1)
+    if words := b"".join(map(_decoded, _ENCODED_WORD.finditer(plain))):
+        yield words
     for run in _BASE64.finditer(plain):
-        digits = run[1].translate(None, b" \t\n")
-        if len(digits) >= _BASE64_LEAST:
-            whole = digits[: len(digits) - (len(digits) % 4 == 1)]
-            yield from _undone(binascii.a2b_base64(whole + b"=" * (-len(whole) % 4)), depth - 1)
+        if len(run[1]) >= _BASE64_LEAST:
+            yield from _undone(parts.from_base64(run[1]), depth - 1)
     for block in _UUENCODED.finditer(plain):
         yield from _undone(b"".join(map(_from_uu, block[1].splitlines())), depth - 1)
 
 
-def _as_utf8(entity: re.Match[bytes]) -> bytes:
-    return html.unescape(entity[0].decode("ascii")).encode("utf-8", "ignore")
+def _decoded(word: re.Match[bytes]) -> bytes:
+    return binascii.a2b_qp(word[2], header=True) if word[1] in b"Qq" else parts.from_base64(word[2])
+
+
+@lru_cache(maxsize=1000)
+def _as_utf8(entity: bytes) -> bytes:
+    return html.unescape(entity.decode("ascii")).encode("utf-8", "ignore")
 
 
 def _from_uu(line: bytes) -> bytes:

@@ -42,7 +42,7 @@ _LONE_CR_FIRST: Final = re.compile(rb"[^\r\n]*+\r(?!\r*+\n)")
 _HIDDEN_FROM: Final = re.compile(rb"[\r\x00\x0b\x0c][ \t]*from[ \t\r\x00]*:", re.IGNORECASE)
 _EMPTY_FIRST: Final = re.compile(rb"\r*+\n")
 _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n")
-_HEADER: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+FIELD: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _ID: Final = re.compile(r"<[!-;=?-~]{3,898}>")
 _SUBJECTS_MAX: Final = 10  # different ones
 _DAEMON_MAX: Final = 300  # bytes of a From that may name a mail server's daemon
@@ -128,7 +128,7 @@ def headers(content: bytes) -> Mapping[str, list[bytes]]:
 
 def _scan(content: bytes) -> _Block:
     lines, ended = _header_lines(content)
-    found = [match.groups() for match in islice(_HEADER.finditer(lines), HEADERS_MAX + 1)]
+    found = [match.groups() for match in islice(FIELD.finditer(lines), HEADERS_MAX + 1)]
     headers = [(name.lower().decode("ascii"), _unfolded(value)) for name, value in found[:HEADERS_MAX]]
     by_name: dict[str, list[bytes]] = {}
     for name, value in headers:

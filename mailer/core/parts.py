@@ -46,7 +46,7 @@ class Part:
         body = self.body[:BODY_MAX]
         match self._encoding:
             case b"base64":
-                return _lines(_from_base64(body))
+                return _lines(from_base64(body))
             case b"quoted-printable":
                 return _lines(binascii.a2b_qp(body))
         return body
@@ -121,7 +121,7 @@ def _lines(content: bytes) -> bytes:
     return content.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n")
 
 
-def _from_base64(body: bytes) -> bytes:
+def from_base64(body: bytes) -> bytes:
     """What can be read of it: strange bytes are passed over, padding ends it, and what is cut within a group is dropped."""
     digits = body.partition(b"=")[0].translate(None, _NOT_BASE64)
     if len(digits) % 4 == 1:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from mailer.cli import init
 from mailer.cli.app import build
 from mailer.store import db, schema
 from mailer.store.migrate import upgrade
@@ -329,3 +330,14 @@ def test_a_machine_is_told_whether_accounts_changed(shell: Shell, dry_run: list[
     orphaned(shell)
     (said,) = shell("accounts", "reconcile", "--disable-orphans", "--reason", "x", "--json", *dry_run).objects
     assert (len(said["without_credential"]), said["changed"]) == (1, changed)
+
+
+def test_an_office_on_postgresql_is_tried_too(tmp_path: Path, capsys: pytest.CaptureFixture[str], postgres_url: str) -> None:
+    example = (Path(init.__file__).parent / "mailer.toml.example").read_text(encoding="utf-8")
+    shell = Shell(home=tmp_path, capsys=capsys)
+    for url, code in (("postgresql+psycopg://nobody@localhost:1/none", 2), (postgres_url, 0), (postgres_url, 2)):
+        Path(shell.config).write_text(example.replace("sqlite:///mailer.db", url), encoding="utf-8")
+        tried, done = shell("init", "--dry-run"), shell("init")
+        assert (tried.code, tried.err) == (done.code, done.err)
+        assert done.code == code
+        shutil.rmtree(tmp_path / "keys", ignore_errors=True)

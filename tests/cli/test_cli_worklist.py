@@ -199,7 +199,8 @@ def test_looking_at_somebody_is_recorded_once_and_listing_is_not(shell: Shell) -
 def on_a_terminal(config: str, *arguments: str, until: str | None = None) -> tuple[int, str]:
     """Exit code and everything that is drawn on 100 columns; it is interrupted as by Ctrl+C once `until` has been drawn."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "mailer", "--config", config, *arguments]
+    at_a_prompt = ["env", "--default-signal=INT"]  # tests may run where Ctrl+C is ignored, and a child inherits that
+    command = [*at_a_prompt, sys.executable, "-m", "mailer", "--config", config, *arguments]
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40", "LANGUAGE": "en", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
     os.close(theirs)

@@ -214,6 +214,22 @@ def test_the_headers_are_not_asked() -> None:
     assert not leak.is_in_letter(b"X-Mailer-Loop: 1\r\nSubject: zk7m3wdr8fhn4gtbsj\r\n\r\ntext")
 
 
+def test_headers_lose_what_shows_a_password_and_nothing_else() -> None:
+    fields = ["From: ib@clinic.example", f"Subject: {PHRASE} = Ли К.", "Message-ID: <a1b2c3d4@clinic.example>", "X-Folded: a\r\n b"]
+    honest = "".join(f"{field}\r\n" for field in fields).encode()
+    assert leak.silent(honest) == honest
+    for shown in (
+        PASSWORDS["default"],
+        "пароль Qx9mt2p7",
+        "=?utf-8?B?" + base64.b64encode("Пароль: Qx9!mt2p".encode()).decode() + "?=",
+    ):
+        for absorbed in (f"Subject: {shown}\r\n", f"X-Folded: a\r\n {shown}\r\n", f"Пароль\r\n{shown}\r\n", f"X: y\r\r{shown}\r\n"):
+            kept = leak.silent(honest + absorbed.encode())
+            assert [leak.is_in(kept), kept.replace(b"\r", b"")] == [False, honest.replace(b"\r", b"")], absorbed
+    shown = f"Subject: {PASSWORDS['default']}\n".encode()
+    assert leak.silent(shown, but={b"subject"}) == shown
+
+
 @given(st.binary(max_size=300) | st.text(alphabet="паролPassword:=\r\n >|<&#;zk7m3wdr+/\0", max_size=200).map(str.encode))
 def test_nothing_raises(content: bytes) -> None:
     leak.is_in_letter(content)

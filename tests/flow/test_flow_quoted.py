@@ -78,6 +78,16 @@ def test_a_request_under_which_our_answer_is_quoted_is_kept_as_headers(desk: Des
     assert len(desk.postman.sent) == 3
 
 
+def test_a_body_that_stands_among_the_headers_is_not_kept_with_them(desk: Desk) -> None:
+    """No empty line comes before it: for mail servers all of it is headers."""
+    without = request("Ли К.", ADDRESS, 2).replace(b"\r\n\r\n", b"\r\n") + quoted(desk).encode()
+    desk.max_bytes = len(without) - 1
+    desk.take(without)
+    desk.run()
+    assert kept(desk) == [(False, False, LeftOut.LEAK)]
+    assert len(desk.postman.sent) == 2, "it is decided all the same"
+
+
 def test_other_letters_are_kept_as_they_came(desk: Desk) -> None:
     below = "Прошу выдать логин и пароль. Тел. 12-34-56\r\n> Отказ: не указаны инициалы\r\n"
     desk.take(

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from mailer.core import kinds, mime, names, rules, subject, trust
+from mailer.core import bounce, bouncecut, kinds, leak, mime, names, rules, subject, trust
 from mailer.core.decide import NEVER_ANSWERED, decide
 from mailer.core.namewords import folded
 from mailer.core.rules import Ruleset
@@ -62,6 +62,7 @@ def check(content: bytes, known: Known = Known()) -> None:
     _check_trust(letter)
     _check_headers_alone(content, letter, reading)
     _check_decisions(reading)
+    _check_kept(content)
     if known.subject is not None:
         assert letter is not None, "a letter with a subject has headers"
         assert letter.subject == known.subject, "the subject is decoded as it was encoded"
@@ -69,6 +70,14 @@ def check(content: bytes, known: Known = Known()) -> None:
         assert reading.person.key == known.person, (
             f"nobody else is read than the one who was written ({', '.join(reading.repairs)})"
         )
+
+
+def _check_kept(content: bytes) -> None:
+    leak.is_in_letter(content)
+    cut = bouncecut.without_answer(content)
+    assert not leak.is_in(cut.partition(b"\n\n")[2]), "no password shows below the headers of a bounce that is kept"
+    again = bouncecut.without_answer(cut)
+    assert bounce.read(again, bounce_address=None) == bounce.read(cut, bounce_address=None), "what is kept can be cut again"
 
 
 def _check_letter(letter: Letter | None, content: bytes) -> None:

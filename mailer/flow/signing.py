@@ -48,9 +48,8 @@ class Keys(Protocol):
         """Whether that was cut off: its public half is in place, its private one is not."""
 
 
-Tell = Callable[
-    [KeyChange, Range, int], object
-]  # the change, the edge of the tree as it was before, how many records were signed last
+# The change, the edge of the tree as it was before, and how many records were signed last.
+Tell = Callable[[KeyChange, Range, int], object]
 
 
 class Signer:

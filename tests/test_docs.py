@@ -19,6 +19,7 @@ from typer.main import get_command
 from mailer.cli.app import build
 from mailer.config.sections import Config, Mailbox, Smtp
 from mailer.core import rules
+from mailer.core.alarms import AlarmKind
 from mailer.flow.answer import STATES
 from mailer.model import Facts
 
@@ -80,6 +81,12 @@ def test_the_flow_tells_of_no_other_event() -> None:
 def test_every_key_and_its_default_are_in_the_readme() -> None:
     written = {key: value for key, value, _meaning in rows("README.md", "Configuration")}
     assert written == {name: default(key) for name, key in keys()}
+
+
+def test_every_alarm_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| kind \| what it means \|\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert re.findall(r"^\| `([a-z-]+)` \| .+ \|$", table, re.MULTILINE) == [kind.value for kind in AlarmKind]
 
 
 def test_every_command_is_in_the_readme() -> None:

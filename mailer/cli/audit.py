@@ -228,6 +228,7 @@ def _declare_restore(
                 "nothing was changed"
             )
             say(said.format(kept=kept, lost=lost))
+            office.signing_key().signer()  # who signs next must be there
             return
         say(
             _("declared: checkpoints hold up to record {kept}, what was signed beyond, up to {lost}, is given up").format(

@@ -87,8 +87,11 @@ def _add(
         if not dry_run:
             override.add(worker, row, reason=why, request=request)
             decided = None if request is None else _judged(office, worker, request, reason=why)
-    _say_row(row, as_json=as_json, changed=not dry_run)
-    if decided is not None and not as_json:
+    if as_json:
+        print_json({"sender": row, "request_id": request, "request_state": decided, "changed": not dry_run})
+        return
+    _say_row(row, changed=not dry_run)
+    if decided is not None:
         if decided is RequestState.HELD:
             say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
         else:
@@ -201,7 +204,7 @@ def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: On
         with office.database.reading() as tx:
             suspended = len(credentials.of_sender(tx, code, (CredentialState.SUSPENDED,)))
     if as_json:
-        print_json({"sender": after, "changed": not dry_run})
+        print_json({"sender": after, "suspended": suspended, "changed": not dry_run})
         return
     say(_("{code}: no longer blocked").format(code=safe_text(code)))
     if suspended:
@@ -298,10 +301,7 @@ def _say_dry(*, changed: bool) -> None:
         say(_("nothing was changed"))
 
 
-def _say_row(row: Sender, *, as_json: bool, changed: bool) -> None:
-    if as_json:
-        print_json({"sender": row, "changed": changed})
-        return
+def _say_row(row: Sender, *, changed: bool) -> None:
     say(
         safe_text(
             _("{code}: {organisation}, {addresses}; answers go to {answer_to}").format(

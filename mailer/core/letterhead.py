@@ -81,9 +81,14 @@ def letter_bytes(letterhead: Letterhead, subject: str, body: str) -> bytes:
     return head.encode("ascii") + b"\r\n" + content.replace(b"\n", b"\r\n")
 
 
+def holds_controls(text: str) -> bool:
+    """Whether it holds a line break or another character that could end a header or not be encoded."""
+    return _CONTROL.search(text) is not None
+
+
 def refuse_controls(name: str, text: str) -> None:
-    """Raise ValueError if the text holds a line break or another character that could end a header or not be encoded."""
-    if _CONTROL.search(text):
+    """Raise ValueError if the text may not stand in a letter."""
+    if holds_controls(text):
         raise ValueError(f"{name} holds a line break or another control character")
 
 

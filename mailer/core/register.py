@@ -163,7 +163,7 @@ def _faults(cells: Mapping[str, str], line: int) -> list[SetupError]:
         if not (cells[name] or name in MAY_BE_EMPTY)
     ]
     bad += [
-        SetupError("line {line}: {name} holds a control character", line=line, name=name)
+        SetupError("line {line}: {name} holds a character that cannot be seen", line=line, name=name)
         for name in COLUMNS
         if not cells[name].isprintable()
     ]

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import ReplyValues, refusal
-from mailer.flow.stationery import Stationery
+from mailer.flow.stationery import Stationery, refuse_unwritable
 from mailer.model import Letter, Reading, Sender
 from mailer.store import checkpoints
 from mailer.store.personal import Personal
@@ -29,6 +29,7 @@ def write(
     answered: Letter | None,
 ) -> None:
     """Write and queue the letter `name` of this request. `reading`: what it explains; without a reason it asks to get in touch."""
+    refuse_unwritable(sender)
     fund = stationery.fund
     values = ReplyValues(
         fund_name=fund.name,

@@ -100,6 +100,13 @@ class Signer:
         with self._look():
             yield self._standing(self._keys.public())[0]
 
+    def fault_after_restore(self, said: History, kept: int) -> Fault | None:
+        """Why nothing could be signed once a restore was declared that goes on from record `kept`. `said`: what stands now; asked
+        inside of `standing`.
+        """
+        edge = self._checked(said.back_to(kept), self._keys.public(), whole=True)
+        return edge if isinstance(edge, Fault) else None
+
     def due(self) -> int | Fault:
         """How many records `publish` would sign now, or why it would not; nothing is signed."""
         with self._look():

@@ -13,12 +13,12 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply
-from mailer.core.letterhead import Letterhead
+from mailer.core.letterhead import Letterhead, holds_controls
 from mailer.core.reply import Templates
 from mailer.core.replyvalues import LetterValues
 from mailer.edge.keys import Binding
-from mailer.errors import SetupError
-from mailer.model import Answerable, Envelope
+from mailer.errors import RefusedError, SetupError
+from mailer.model import Answerable, Envelope, Sender
 from mailer.store import outbox
 from mailer.store.outbox import NewReply
 from mailer.store.personal import SALT_BYTES, Personal
@@ -187,6 +187,16 @@ class Stationery:
 
     def _message_id(self, reply_id: str) -> str:
         return f"<{reply_id}@{self.fund.id_domain}>"
+
+
+def refuse_unwritable(sender: Sender) -> None:
+    """RefusedError when the register has a name for this sender that no letter may bear; no file with one is imported."""
+    if holds_controls(sender.organisation):
+        raise RefusedError(
+            "the register's name for {code} holds a line break or another character that cannot be seen, so no letter can be "
+            "written: `mailer senders edit {code} --organisation … --reason …` sets it right; nothing was changed",
+            code=sender.code,
+        )
 
 
 def pack(envelope: Envelope, content: bytes) -> bytes:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import TermValues
-from mailer.flow.stationery import Stationery
+from mailer.flow.stationery import Stationery, refuse_unwritable
 from mailer.store import personal, places, senders, standing
 from mailer.store.credentials import Credential
 from mailer.store.work import Unit
@@ -27,12 +27,14 @@ def write(
     fault = standing.letter_fault(unit.tx, credential, person, address, key)
     if fault is not None or person.name is None:
         return fault or "the person was erased"
+    sender = senders.get(unit.tx, credential.sender_code)
+    refuse_unwritable(sender)
     fund = stationery.fund
     values = TermValues(
         fund_name=fund.name,
         contact=fund.contact,
         portal_url=fund.portal_url,
-        organisation=senders.get(unit.tx, credential.sender_code).organisation,
+        organisation=sender.organisation,
         person=person.name,
         login=credential.login,
         valid_until=local_moment(until or credential.valid_until, fund.zone),

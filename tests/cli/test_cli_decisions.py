@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.offices import Shell, desk_in, found
+from tests.cli.offices import HOSTILE, Shell, desk_in, found
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, until_done
 
@@ -16,7 +17,7 @@ REGISTER_FIRST = "mailer senders add CODE --organisation … --from-request 4 --
 
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """Request 1 answered, 2 refused, 3 answered, 4 of a stranger held, 5 and 6 held because they came late."""
+    """Request 1 answered, 2 refused, 3 of a hostile register row and 4 of a stranger held, 5 and 6 held because they came late."""
     found(tmp_path)
     with desk_in(tmp_path) as desk:
         desk.mailbox.epoch = 2
@@ -116,6 +117,36 @@ def test_wrong_usage_leaves_nothing(shell: Shell, words: list[str], complaint: s
     assert said.code == 2
     assert complaint in said.err
     assert last_record(shell) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param("requests approve 5", "290001", id="approve"),
+        pytest.param("requests refuse 5", "290001", id="refuse"),
+        pytest.param("requests reprocess 4 --yes", "290007", id="reprocess"),
+        pytest.param("issue Новая~Н.Н. --to 290001", "290001", id="issue"),
+        pytest.param("credentials reissue {login}", "290001", id="reissue"),
+        pytest.param("credentials extend {login} --months 3", "290001", id="extend"),
+    ],
+)
+def test_a_name_that_no_letter_may_bear_is_to_be_set_right_first(shell: Shell, words: str, code: str) -> None:
+    stranger = "stranger@elsewhere.example"
+    blocked = replace(HOSTILE, code="290007", answer_to=stranger, addresses=(stranger,), blocked=True)
+    with desk_in(shell.home) as desk:
+        desk.trial.register(replace(CLINIC, organisation=HOSTILE.organisation))
+        desk.trial.register(blocked)
+    (login,) = [one["credential"]["login"] for one in shell("credentials", "list", "--state", "active", "--json").objects]
+    typed = [word.replace("~", " ").format(login=login) for word in words.split()]
+    before = last_record(shell)["seq"]
+    for dry_run in (["--dry-run"], []):
+        said = shell(*typed, "--reason", "x", *dry_run)
+        assert (said.code, said.out) == (3, "")
+        assert f"`mailer senders edit {code} --organisation … --reason …` sets it right" in said.err
+    last = last_record(shell)
+    assert (last["event"], last["seq"]) == ("command.refused", before + 1)
+    assert shell("senders", "edit", code, "--organisation", "Клиника", "--reason", "x").code == 0
+    assert shell(*typed, "--reason", "x").code == 0
 
 
 def test_a_dry_run_leaves_nothing(shell: Shell) -> None:

@@ -276,6 +276,12 @@ def changed(shell: Shell) -> None:
     write(shell, "UPDATE records SET details = nonce WHERE seq = 2")
 
 
+def beheaded(shell: Shell) -> None:
+    """Restored, and the head is not that of the records."""
+    restored(shell)
+    write(shell, "UPDATE audit_head SET hashes = zeroblob(length(hashes))")
+
+
 def another(shell: Shell) -> None:
     """A database, but none of ours."""
     written(shell)
@@ -295,6 +301,7 @@ def newer(shell: Shell) -> None:
         pytest.param(failing, "rules activate", 3, id="activate"),
         pytest.param(as_founded, "keys rotate record", 3, id="rotate"),
         pytest.param(as_founded, "audit declare-restore --reason x", 3, id="restore"),
+        pytest.param(beheaded, "audit declare-restore --reason x", 3, id="restore-damaged-head"),
         pytest.param(forgotten, "audit declare-restore --reason x", 3, id="restore-nothing-published"),
         pytest.param(forgotten, "audit change-key --reason x", 3, id="change-key-forgotten"),
         pytest.param(changed, "audit change-key --reason x", 3, id="change-key-damaged"),
@@ -316,6 +323,16 @@ def test_what_the_command_is_refused_its_trial_is(shell: Shell, before: Callable
     done = shell(*words)
     assert (tried.code, tried.out, tried.err) == (code, done.out, done.err)
     assert done.code == code
+
+
+def test_a_restore_without_the_key_is_tried_as_it_would_end(shell: Shell) -> None:
+    restored(shell)
+    halved(shell)
+    tried = shell("audit", "declare-restore", "--reason", "x", "--dry-run")
+    assert (tried.code, tried.out.split(":")[0]) == (2, "would be declared")
+    assert "`mailer audit declare-lost-key" in tried.err
+    done = shell("audit", "declare-restore", "--reason", "x")
+    assert (done.code, done.out.split(":")[0], done.err) == (2, "declared", tried.err)
 
 
 @pytest.mark.parametrize("command", ["retry", "drop"])

@@ -26,7 +26,7 @@ from mailer.states import CredentialState, LetterState, Pausable, ReplyState, Re
 from mailer.store import verification
 from mailer.store.schema import senders
 from tests import promised
-from tests.cli.offices import Shell, desk_in, found
+from tests.cli.offices import HOSTILE, Shell, desk_in, found
 from tests.cli.test_cli_accounts import desk_today
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC
@@ -177,6 +177,8 @@ def test_what_no_other_test_reads_is_as_promised(shell: Shell, words: str) -> No
     """The shell itself looks at each line."""
     if "unblock" in words:
         assert shell("senders", "block", "290002", "--credentials", "keep", "--reason", "x").code == 0
+    if "approve" in words:
+        assert shell("senders", "edit", HOSTILE.code, "--organisation", "Клиника", "--reason", "x").code == 0
     typed = [word.replace("~", " ") for word in words.split()]
     said = shell(*typed, "--json")
     assert (said.code, said.err) == (0, "")

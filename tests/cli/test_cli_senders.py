@@ -101,6 +101,8 @@ def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell:
 
 
 def test_a_block_says_how_many_logins_stay_valid(shell: Shell) -> None:
+    (planned,) = shell(*BLOCK, "keep", "--dry-run", "--json").objects
+    assert (planned["reached"]["kept"], planned["reached"]["logins"]) == (1, 0)
     for dry_run in (["--dry-run"], []):
         said = shell(*BLOCK, "keep", *dry_run)
         assert "logins that stay valid: 1; `mailer credentials revoke --sender CODE --reason …` ends them\n" in said.out
@@ -109,6 +111,7 @@ def test_a_block_says_how_many_logins_stay_valid(shell: Shell) -> None:
 def test_what_was_suspended_stays_so_and_can_be_issued_anew(shell: Shell) -> None:
     (login,) = [one["credential"]["login"] for one in shell("credentials", "list", "--state", "active", "--json").objects]
     assert shell(*BLOCK, "suspend").code == 0
+    assert shell("senders", "unblock", "290001", "--reason", "снято", "--dry-run", "--json").objects[0]["suspended"] == 1
     for dry_run in (["--dry-run"], []):
         said = shell("senders", "unblock", "290001", "--reason", "снято", *dry_run)
         assert said.out.splitlines()[:2] == [
@@ -129,6 +132,7 @@ def test_a_sender_is_registered_from_the_request_that_waits(shell: Shell) -> Non
     assert "is not held for want of" in shell(*words, "1").err
     planned = shell(*words, "4", "--dry-run", "--json").objects[0]
     assert planned["sender"]["addresses"] == ["stranger@elsewhere.example"]
+    assert (planned["request_id"], planned["request_state"], planned["changed"]) == (4, None, False)
     said = shell(*words, "4")
     assert said.code == 0
     assert sender(shell, "290007")["answer_to"] == "stranger@elsewhere.example"
@@ -140,6 +144,12 @@ def test_a_sender_is_registered_from_the_request_that_waits(shell: Shell) -> Non
     assert "not in the register" not in shown
     assert "under other senders" not in shown
     assert "is not held for want of" in shell(*words, "4").err
+
+
+def test_a_program_is_told_what_became_of_the_request(shell: Shell) -> None:
+    words = ("senders", "add", "290007", "--organisation", "Новая", "--reason", "звонок", "--json")
+    (done,) = shell(*words, "--from-request", "4").objects
+    assert (done["request_id"], done["request_state"], done["changed"]) == (4, "approved", True)
 
 
 def refused(shell: Shell, *words: str) -> Said:
@@ -159,6 +169,7 @@ def refused(shell: Shell, *words: str) -> Said:
         pytest.param(("edit", "290099", "--answer-to", "a@x.example"), "there is no sender 290099", id="no-such-sender"),
         pytest.param(("add", "290001", "--organisation", "x", "--address", "q@x.example"), "already", id="known-code"),
         pytest.param(("add", "290010", "--organisation", "=1", "--address", "q@x.example"), "begins with =", id="formula"),
+        pytest.param(("edit", "290001", "--organisation", HOSTILE.organisation), "what cannot be seen", id="control-character"),
         pytest.param(("add", "290010", "--organisation", "x"), "one address at least", id="without-address"),
         pytest.param(("merge", "290001", "290001", "--credentials", "keep", "--yes"), "with itself", id="merged-with-itself"),
         pytest.param(("merge", "290001", "290002", "--credentials", "keep"), "again with --yes", id="nobody-to-ask"),

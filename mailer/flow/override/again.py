@@ -16,6 +16,7 @@ from mailer.errors import RefusedError
 from mailer.flow import approving
 from mailer.flow.approving import PERSON
 from mailer.flow.override.credentials import Caps, refuse_beyond
+from mailer.flow.stationery import refuse_unwritable
 from mailer.flow.undelivered import OPEN, RULE
 from mailer.model import Verdict
 from mailer.states import CredentialState, ReplyState, RequestState
@@ -177,6 +178,7 @@ def _refuse_sender(tx: Tx, code: str, address: str | None, key: bytes) -> None:
         raise RefusedError("the sender {code} is blocked: nothing was changed", code=code)
     if row.sender.answer_to != address:
         raise RefusedError("answers to {code} go elsewhere by now: have a new request sent, so that a person decides it", code=code)
+    refuse_unwritable(row.sender)
 
 
 def _tell(unit: Unit, event: str, credential: Credential, *, reason: str, by: int | None = None) -> None:

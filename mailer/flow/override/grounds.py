@@ -13,6 +13,7 @@ from mailer.core import mime
 from mailer.core.decide import gate
 from mailer.core.rules import Ruleset
 from mailer.errors import N_, RefusedError
+from mailer.flow.stationery import refuse_unwritable
 from mailer.flow.tray import is_as_kept
 from mailer.model import Facts, Kind, Letter, Own, Sender, Verdict
 from mailer.store import facts, letters, personal, proof, requests, senders
@@ -100,6 +101,7 @@ def admit(unit: Unit, worker: Worker, ground: Ground, verdict: Verdict) -> tuple
     if ground.sender is None or barred is not None:
         message = BARRED.get(barred or "unknown-sender", NAMELESS)
         raise RefusedError(message, id=request.id, kind=ground.facts.kind.value)
+    refuse_unwritable(ground.sender)
     return ground.sender, personal.address(unit.tx, ground.sender.code, ground.sender.answer_to, worker.pen.randbytes)
 
 

@@ -15,6 +15,7 @@ from mailer.flow.approving import PERSON
 from mailer.flow.override.corrections import read_name
 from mailer.flow.override.grounds import Policy, trusted
 from mailer.flow.override.requests import Decided, Sheet
+from mailer.flow.stationery import refuse_unwritable
 from mailer.model import Kind, Verdict
 from mailer.states import RequestState
 from mailer.store import facts, leases, personal, requests, senders
@@ -42,6 +43,7 @@ def issue(worker: Worker, policy: Policy, written: str, code: str, *, reason: st
         barred, decision = gate(Verdict.ISSUE, known), decide(known, policy.ruleset)
         if barred is not None:
             raise RefusedError(BARRED[barred], code=code)
+        refuse_unwritable(sender)
         if decision.verdict not in {Verdict.ISSUE, Verdict.HOLD}:
             raise RefusedError(
                 "the rule {rule} does not let it be issued: {why}; nothing was changed", rule=decision.rule_id, why=decision.why

@@ -28,7 +28,8 @@ def declare_restore(worker: Worker, signer: Signer, *, reason: str, dry_run: boo
     """Say on the record that the database is an older one, brought back from a backup; the next checkpoint goes on from there.
 
     Returns up to which record the published checkpoints still hold, and how many records the last of them had signed. RefusedError
-    when nothing was published, when all of it agrees with the record, or when the record itself is damaged: that is no restore.
+    when nothing was published, when all of it agrees with the record, or when the record itself is damaged: that is no restore, and
+    nothing could be signed.
     """
     with signer.standing() as said:
         if said.last is None or said.forged is not None:
@@ -39,6 +40,8 @@ def declare_restore(worker: Worker, signer: Signer, *, reason: str, dry_run: boo
             raise RefusedError("record {seq}: {why}; no restore does that", seq=damage.seq, why=damage.why)
         if (_read(worker, compared) or compared.beyond()) is None:
             raise RefusedError("the record agrees with all published checkpoints: there is no restore to declare")
+        if (fault := signer.fault_after_restore(said, compared.proven)) is not None:
+            raise _unsigned(fault)
     with worker.writing(dry_run=dry_run) as unit:
         unit.tell(
             "audit.restored",

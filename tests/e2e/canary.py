@@ -8,6 +8,8 @@ And what to look for afterwards: the password, or a name, in every form in which
 from __future__ import annotations
 
 import base64
+import io
+import zipfile
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
@@ -25,6 +27,8 @@ def forms(text: str) -> dict[str, bytes]:
     found = {"plain": text.encode(), "cp1251": text.encode("cp1251"), "koi8-r": text.encode("koi8-r")}
     found |= {form: text.encode(form) for form in ("utf-16-le", "utf-16-be")}
     found |= {"url": quote(text).encode(), "json": ascii(text)[1:-1].encode()}
+    found["json, every letter"] = "".join(f"\\u{ord(one):04x}" for one in text).encode()
+    found["JSON, every letter"] = "".join(f"\\u{ord(one):04X}" for one in text).encode()
     for charset in ("utf-8", "cp1251", "koi8-r", "utf-16-le"):
         written = text.encode(charset)
         found |= {f"hex {charset}": written.hex().encode(), f"HEX {charset}": written.hex().upper().encode()}
@@ -36,10 +40,14 @@ def forms(text: str) -> dict[str, bytes]:
 
 
 def seen(content: bytes, text: str) -> list[str]:
-    """In which forms this text stands there, broken lines joined."""
+    """In which forms this text stands there, broken lines joined; in a ZIP archive, such as an XLSX book, also in what it holds."""
     joined = content.replace(b"=\r\n", b"").replace(b"=\n", b"")
     unfolded = content.replace(b"\r\n", b"").replace(b"\n", b"")
-    return [how for how, needle in forms(text).items() if needle in content or needle in joined or needle in unfolded]
+    found = [how for how, needle in forms(text).items() if needle in content or needle in joined or needle in unfolded]
+    if content.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            found += [f"{name}: {how}" for name in archive.namelist() for how in seen(archive.read(name), text)]
+    return found
 
 
 def know_the_password() -> None:

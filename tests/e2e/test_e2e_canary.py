@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
+import quopri
 import re
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
-import psycopg
 import pytest
-from sqlalchemy import make_url
 
+from mailer.cli.exporting import Form
+from mailer.edge.workbook import Workbook
+from tests import promised
+from tests.cli.offices import Shell
+from tests.cli.test_cli_dry_runs import WITHOUT
 from tests.crash.moments import Way
-from tests.e2e.bureau import Bureau, request
+from tests.e2e.bureau import Bureau, body, header, request
 from tests.e2e.canary import IN_GROUPS, PASSWORD, seen
+from tests.e2e.leavings import LISTS, SHOWS, database_bytes, everything
+from tests.flow.desks import OFFICER
 from tests.servers.dovecot import Dovecot
-from tests.servers.postgres import programs
 
 pytestmark = pytest.mark.slow
 
-DESK, COURIER = "intake,answer,issue,expire", "deliver"
+DESK, COURIER = "intake,answer,bounce,issue,expire", "deliver"
 SURNAME = "Канарейкин"
 CLINIC, DENTIST = "ib@clinic.example", "dent@clinic.example"
 BOUNCE = (
@@ -43,24 +53,49 @@ DEATHS = [
     )
     for way in Way
 ]
-COMMANDS = (
-    ("audit", "list", "--limit", "1000", "--json"),
-    ("audit", "list", "--limit", "1000"),
-    ("requests", "list", "--json"),
-    ("requests", "show", "1", "--json"),
-    ("letters", "list", "--json"),
-    ("letters", "show", "1"),
-    ("credentials", "list", "--json"),
-    ("keys", "list", "--json"),
-    ("status",),
-)
+PERSON = f"{SURNAME} И.И."
+
+
+def brought_back(answer: bytes) -> list[bytes]:
+    """Letters in which people and servers send an answer back, with a request among them for each way."""
+    text = body(answer)
+    quoted = "".join(f"> {line}\r\n" for line in text.splitlines())
+    thread = f"In-Reply-To: {header(answer, 'Message-ID')}\r\n"
+    mime = "MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\nContent-Type: "
+    page = base64.encodebytes(f"<p>{text.replace(chr(10), '<br>')}</p>".encode("cp1251", "replace")).decode()
+    below = {
+        "Щ.А.": ("", quoted),
+        "Щ.Б.": (thread, quoted),
+        "Щ.В.": ("", f"-----Исходное сообщение-----\r\nТема: {header(answer, 'Subject')}\r\n\r\n{text}"),
+        "Щ.Г.": (f"{mime}text/html; charset=windows-1251\r\n", page),
+        "Щ.Д.": (f"{mime}message/rfc822\r\n", base64.encodebytes(answer).decode()),
+        "Щ.Е.": ("", f"Пароль {PASSWORD} не подходит"),
+    }
+    requests = [
+        headers.encode() + request(f"{SURNAME} {initials}", CLINIC, number) + written.encode()
+        for number, (initials, (headers, written)) in enumerate(below.items(), 100)
+    ]
+    said = f"Hi. This is the qmail-send program.\r\n\r\n<{CLINIC}>:\r\n550 5.1.1 no such user\r\n\r\n"
+    head = f"From: MAILER-DAEMON@clinic.example\r\nTo: uc@fond.example\r\nReturn-Path: <>\r\n{thread}"
+    bounces = [f"{head}\r\n{said}{one}".encode() for one in (text, quoted, f"--- Below this line is a copy.\r\n\r\n{text}")]
+    part = BOUNCE.replace(b"message/rfc822", b"text/plain; charset=utf-8")
+    return [*requests, *bounces, BOUNCE + answer + b"\r\n--b--\r\n", part + text.encode() + b"\r\n--b--\r\n"]
 
 
 @pytest.fixture
 def bureau(tmp_path: Path, dovecot: Dovecot, database_url: str) -> Iterator[Bureau]:
     with Bureau(tmp_path, database_url, dovecot) as office:
         office.register([CLINIC, DENTIST])
+        text = office.config.read_text(encoding="utf-8")
+        office.config.write_text(text.replace('digest_at = ""', 'digest_at = "00:00"'), encoding="utf-8")
+        (office.home / "persons.csv").write_text("code,person\n290001,Ли К.\n", encoding="utf-8")
+        office.mailer("persons", "import", str(office.home / "persons.csv"), "--yes", "--reason", "список", exit_code=0)
         yield office
+
+
+@pytest.fixture
+def shell(bureau: Bureau, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(home=bureau.home, capsys=capsys)
 
 
 def run(bureau: Bureau, *options: str, only: str, until_idle: bool = True) -> subprocess.Popen[bytes]:
@@ -81,57 +116,103 @@ def to_the_end(bureau: Bureau, *options: str, only: str) -> int:
     return run(bureau, *options, only=only).wait(120)
 
 
-def database_bytes(url: str) -> Iterator[tuple[str, bytes]]:
-    """A dump of the database and every file of its server, the write-ahead log among them."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        return  # its files lie in the office's folder
-    home = Path(str(parsed.query["host"]))
-    with psycopg.connect(host=str(home), user=parsed.username, dbname=parsed.database, autocommit=True) as connection:
-        connection.execute("CHECKPOINT")
-    dump = [programs() / "pg_dump", "--host", home, "--username", parsed.username or "", parsed.database or ""]
-    yield "pg_dump", subprocess.run([str(word) for word in dump], capture_output=True, check=True).stdout
-    for path in (home / "data").rglob("*"):
-        if path.is_file():
-            yield str(path), path.read_bytes()
-
-
-def everything(bureau: Bureau, url: str) -> Iterator[tuple[str, bytes]]:
-    """All that the office leaves behind, but for the letters that its mail server took."""
-    for path in bureau.home.rglob("*"):
-        if path.is_file() and bureau.outbox not in path.parents:
-            yield str(path), path.read_bytes()
-    yield from database_bytes(url)
-    for command in COMMANDS:
-        yield " ".join(command), bureau.mailer(*command).encode()
-
-
 def found_in(places: Iterator[tuple[str, bytes]], *texts: str) -> list[tuple[str, list[str]]]:
     return [(place, how) for place, content in places for text in texts if (how := seen(content, text))]
 
 
-def test_the_search_finds_what_is_there() -> None:
-    for text in (PASSWORD, IN_GROUPS, SURNAME):
-        assert seen(f"x{text}x".encode(), text)
-    import base64
-    import quopri
-
-    for before in ("", "x", "xx"):
-        coded = base64.encodebytes(f"{before}Ваш пароль: {PASSWORD}, {SURNAME} И.И.".encode())
-        assert seen(coded, PASSWORD)
-        assert seen(coded, SURNAME)
-    assert seen(quopri.encodestring(f"{'ж' * 30} {PASSWORD} {SURNAME}".encode()), SURNAME)
-    assert seen(PASSWORD.encode("utf-16"), PASSWORD)
+def to_officer(bureau: Bureau) -> set[str]:
+    """How the subjects of the letters to the officer begin."""
+    return {header(one.content, "Subject").split()[0] for one in bureau.received() if OFFICER in one.recipients}
 
 
-def test_no_password_stays_anywhere_whatever_dies(bureau: Bureau, database_url: str, dovecot: Dovecot) -> None:
-    """Success, refusal, a bounce that brings the whole answer back; then a death of desk or courier at each step, in both ways."""
-    dovecot.drop([request(f"{SURNAME} И.И.", CLINIC, 1), request(SURNAME, CLINIC, 2)])
+def have_the_officer_told(bureau: Bureau) -> None:
+    """An alarm and a digest leave, two days later by the program's clock."""
+    service = run(bureau, "--look-often", "--ahead", "172800", only="alarm,deliver", until_idle=False)
+    try:
+        bureau.wait_for(lambda: to_officer(bureau) >= {"Сводка", "Требуется"}, "a digest and an alarm", 90)
+    finally:
+        service.terminate()
+        service.wait(30)
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    book = io.BytesIO()
+    with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return book.getvalue()
+
+
+def sheet(text: str, folder: Path) -> bytes:
+    path = folder / "book.xlsx"
+    workbook = Workbook(path, ("a",), (10,))
+    workbook.add([text])
+    workbook.close()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("text", [PASSWORD, IN_GROUPS, SURNAME], ids=["password", "in groups", "name"])
+def test_the_search_finds_what_is_there(text: str, tmp_path: Path) -> None:
+    written = f"Ваш пароль: {text}, И.И.".encode()
+    hidden = {
+        "plain": written,
+        **{f"base64 +{shift}": base64.encodebytes(b"x" * shift + written) for shift in range(3)},
+        "base64 in one line": base64.b64encode(written),
+        "quoted-printable": quopri.encodestring("ж".encode() * 30 + written),
+        **{charset: written.decode().encode(charset) for charset in ("utf-16", "utf-16-be", "cp1251", "koi8-r")},
+        "JSON": json.dumps(written.decode()).encode(),
+        "JSON, every letter": "".join(f"\\u{ord(one):04x}" for one in written.decode()).encode(),
+        "URL": quote(written).encode(),
+        "hexadecimal": written.hex().encode(),
+        "ZIP": zipped("a.txt", written),
+        "ZIP in a ZIP": zipped("a.zip", zipped("b.txt", base64.b64encode(written))),
+        "XLSX": sheet(written.decode(), tmp_path),
+    }
+    assert [how for how, content in hidden.items() if not seen(content, text)] == []
+    assert [how for how, content in hidden.items() if seen(content, "никогда")] == []
+
+
+def test_every_command_that_shows_something_is_looked_at() -> None:
+    reading = {command for command in promised.commands() if WITHOUT.get(" ".join(command[:2])) == "reads"}
+    looked_at = {promised.command_of(words.split()) for words in [*LISTS, *SHOWS, "personal find"]}
+    assert reading - looked_at == {("explain",), ("audit", "verify-letter")}, "they read files that are given to them"
+
+
+def test_whatever_is_planted_is_found_wherever_it_comes_out(
+    bureau: Bureau, database_url: str, dovecot: Dovecot, shell: Shell
+) -> None:
+    """The password in headers, as an organisation, a reason and the fund's name stands in each place that shows these."""
+    text = bureau.config.read_text(encoding="utf-8")
+    bureau.config.write_text(text.replace('name = "ТФОМС АО"', f'name = "ТФОМС {PASSWORD}"'), encoding="utf-8")
+    register = f"code,organisation,subscriber,address,answer_to\n290000,МО {PASSWORD},,{CLINIC},\n290001,МО,,{DENTIST},\n"
+    (bureau.home / "senders.csv").write_text(register, encoding="utf-8")
+    bureau.mailer("senders", "import", str(bureau.home / "senders.csv"), "--yes", exit_code=0)
+    named = request(PERSON, CLINIC, 1).replace(f"From: {CLINIC}".encode(), f"From: {PASSWORD} <{CLINIC}>".encode())
+    dovecot.drop([named, request(f"{SURNAME} {PASSWORD}", CLINIC, 2)])
+    for part in (DESK, COURIER):
+        assert to_the_end(bureau, only=part) == 0
+    bureau.mailer("senders", "block", "290001", "--reason", PASSWORD, "--credentials", "keep", exit_code=0)
+    dovecot.drop([BOUNCE + next(one.content for one in bureau.received() if seen(one.content, PASSWORD)) + b"\r\n--b--\r\n"])
+    assert to_the_end(bureau, only=DESK) == 0
+    have_the_officer_told(bureau)
+    places = {place for place, _ in found_in(everything(bureau, shell, database_url, person=PERSON), PASSWORD)}
+    exports = {f"exports/record.{form.value}" for form in Form if form is not Form.BUNDLE}
+    exports |= {f"exports/{name}" for name in ("record.bundle/records.jsonl", "record-excel.csv", "person.json", "letter-2.eml")}
+    commands = {"audit list --limit 1000", "letters list --limit 1000", "letters show 2", "requests show 2"}
+    commands |= {"senders list", "senders export", "senders show 290000"}
+    missed = {*exports, *commands, "requests list --limit 1000 --json", *(f"{one} --json" for one in commands)} - places
+    assert missed == set()
+    assert {"Сводка", "Требуется"} <= to_officer(bureau)
+    assert sum(place.startswith("letter to the officer") for place in places) >= 2
+    assert "pg_dump" in places or "mailer.db" in places
+
+
+def test_no_password_stays_anywhere_whatever_dies(bureau: Bureau, database_url: str, dovecot: Dovecot, shell: Shell) -> None:
+    """Success, refusal, answers that come back in every way; then a death of desk or courier at each step, in both ways."""
+    dovecot.drop([request(PERSON, CLINIC, 1), request(SURNAME, CLINIC, 2)])
     assert to_the_end(bureau, only=DESK) == 0
     assert found_in(database_bytes(database_url), PASSWORD, IN_GROUPS) == [], "while the answer waits"
     assert to_the_end(bureau, only=COURIER) == 0
-    returned = next(one.content for one in bureau.received() if seen(one.content, PASSWORD))
-    dovecot.drop([BOUNCE + returned + b"\r\n--b--\r\n"])
+    dovecot.drop(brought_back(next(one.content for one in bureau.received() if seen(one.content, PASSWORD))))
     for number, death in enumerate(DEATHS, 10):
         part, at, way = death.values
         dovecot.drop([request(f"{SURNAME} {'АБВГДЕЖЗКЛМН'[number - 10]}.И.", CLINIC, number)])
@@ -140,10 +221,14 @@ def test_no_password_stays_anywhere_whatever_dies(bureau: Bureau, database_url: 
         assert to_the_end(bureau, "--at", str(at), "--way", str(way), only=str(part)) == -signal.SIGKILL, death.id
         assert to_the_end(bureau, only=DESK) == 0
         to_the_end(bureau, "--ahead", "7200", only=COURIER)
+    have_the_officer_told(bureau)
 
     assert len(bureau.received()) >= len(DEATHS) + 2
     assert seen(b"".join(one.content for one in bureau.received()), PASSWORD), "the password was the known one"
-    assert found_in(everything(bureau, database_url), PASSWORD, IN_GROUPS) == []
+    kept = shell("letters", "list", "--limit", "1000", "--json").objects
+    assert [one["kind"] for one in kept if not one["whole"]].count("request") == 6, "what brought it back was kept, as headers"
+    assert [one["reason"] for one in kept if one["kind"] == "bounce"].count("bounced") == 1, "and a bounce was believed"
+    assert found_in(everything(bureau, shell, database_url, person=PERSON), PASSWORD, IN_GROUPS) == []
 
 
 def test_no_name_stands_in_log_or_record(bureau: Bureau, database_url: str, dovecot: Dovecot) -> None:

@@ -114,8 +114,12 @@ def declare_lost_key(worker: Worker, signer: Signer, *, reason: str) -> Publishe
 
 def _signed(found: T | Fault) -> T:
     if isinstance(found, Fault):
-        raise RefusedError("record {seq}: {why}; nothing was signed", seq=found.seq, why=found.why)
+        raise _unsigned(found)
     return found
+
+
+def _unsigned(fault: Fault) -> RefusedError:
+    return RefusedError("record {seq}: {why}; nothing was signed", seq=fault.seq, why=fault.why)
 
 
 def _read(worker: Worker, walk: Walk) -> Fault | None:

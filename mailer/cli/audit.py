@@ -256,5 +256,9 @@ def _change_key(
             return
         found = override.change_key(worker, office.record_signer(worker), reason=why)
         key = office.signing_key()
-    say(_("the old key named the new one in the checkpoint of {count} records").format(count=found.checkpoint.size))
+    if found.checkpoint.change is None:
+        said = _("the change that was cut off is finished: the new key signed {count} records")
+    else:
+        said = _("the old key named the new one in the checkpoint of {count} records")
+    say(said.format(count=found.checkpoint.size))
     say(_("{path}: the new key; keep a copy of it, and give its public half to whoever verifies").format(path=key.private_path))

@@ -50,6 +50,8 @@ def add_to(app: typer.Typer) -> None:
         good = [_line(name, one) for name, one in checks]
         if not _is_published_outside(office):
             say("! " + _("record: no checkpoint leaves this machine: set [fund] officer and digest_at, or [audit] checkpoints"))
+        if office.signing_key().has_successor():
+            say("! " + _("record: a new key was begun and is not in its place: run the command again that made it"))
         office.close()
         return 0 if all(good) else 2
 

@@ -70,14 +70,16 @@ def _declare(
     why = given(reason)
     with officer_of(context, "audit declare-lost-key", dry_run=dry_run) as (office, worker):
         signer = office.record_signer(worker)
-        lost, size = override.look_at_lost_key(signer)
-        say(_("the lost key: {key}").format(key=lost))
-        said = _("a new one would sign {count} records; every verification would tell of the loss, and ask for the new key")
-        say(said.format(count=size))
+        is_declared = office.signing_key().is_half_succeeded()
+        if not is_declared:
+            lost, size = override.look_at_lost_key(signer)
+            say(_("the lost key: {key}").format(key=lost))
+            said = _("a new one would sign {count} records; every verification would tell of the loss, and ask for the new key")
+            say(said.format(count=size))
         if dry_run:
             say(_("nothing was changed"))
             return
-        if not agreed(yes=yes, needed=True):
+        if not agreed(yes=yes, needed=not is_declared):
             return
         found = override.declare_lost_key(worker, signer, reason=why)
         key = office.signing_key()

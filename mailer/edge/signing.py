@@ -8,13 +8,14 @@ was taken over could sign is said in docs/audit.md. A new key never replaces one
 or, when nobody has the old one any more, before the record and the new key's first checkpoint say so. What is there of the old pair
 is kept beside it.
 
-    checkpoint.key.next   private half of the key that follows a lost one, until it is in place
+    checkpoint.key.next   private half of the key that follows, until it is in place
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +82,11 @@ class SigningKey:
 
     def signer(self) -> Signer:
         """SetupError when the private half is missing or is not that of the public one."""
+        if self.is_half_succeeded():
+            raise SetupError(
+                'a change of the key {path} was cut off: finish it with `mailer audit change-key --reason "…"`',
+                path=self.private_path,
+            )
         public, sign = self._read_private(self.private_path)
         if public != self.public():
             raise SetupError(
@@ -89,40 +95,38 @@ class SigningKey:
             )
         return public, sign
 
-    def drawn(self, randbytes: Callable[[int], bytes]) -> tuple[Signer, bytes]:
-        """A new pair, in memory alone, and its private half: for `renew`."""
-        seed = randbytes(KEY_BYTES)
-        return self._pair(seed), seed
-
-    def renew(self, seed: bytes) -> None:
-        """Put a drawn pair in the old one's place, which is kept under its id. Called once the old key has named the new one."""
-        self._keep(self.private_path)
-        self._keep(self.public_path)
-        _put(self.private_path, seed.hex(), mode=0o600, like=self.private_path)
-        _put(self.public_path, str(self._pair(seed)[0]), mode=0o644, like=self.public_path)
-
     def successor(self, randbytes: Callable[[int], bytes], *, like: Path) -> Signer:
-        """The pair that follows a lost one: the same one again, until `succeed`. It belongs to whom the file `like` does: the desk
-        must be able to read it, whoever made it. SetupError when it cannot be written."""
-        if not self._next_path.exists():
-            try:
+        """The pair that follows: the same one again, until `succeed`. It belongs to whom the private half does or, where that is
+        lost, the file `like`: the desk must be able to read it, whoever made it. SetupError when it cannot be written."""
+        if not self.has_successor():
+            like = like if self.is_lost() else self.private_path
+            with _told_of(self._next_path):
                 _put(self._next_path, randbytes(KEY_BYTES).hex(), mode=0o600, like=like)
-            except OSError as error:
-                raise SetupError("the key {path} cannot be written: {why}", path=self._next_path, why=error.strerror) from error
         return self._read_private(self._next_path)
 
+    def has_successor(self) -> bool:
+        """Whether a change or a loss was begun and is not finished."""
+        return self._next_path.exists()
+
+    def is_half_succeeded(self) -> bool:
+        """Whether `succeed` was cut off: the successor's public half is in place, its private one is not."""
+        return self.has_successor() and self._read_private(self._next_path)[0] == self.public()
+
     def succeed(self) -> None:
-        """Put the successor in the lost one's place, the public half first: with it, what was signed can be verified again."""
+        """Put the successor in the old one's place, the public half first: with it, what was signed can be verified. Called once a
+        checkpoint names it. What there is of the old pair is kept under its id. SetupError when it cannot be written."""
         public = self._read_private(self._next_path)[0]
-        if public != self.public():
-            self._keep(self.public_path)
-            _put(self.public_path, str(public), mode=0o644, like=self.public_path)
-        self._next_path.replace(self.private_path)
+        with _told_of(self.private_path):
+            if public != self.public():
+                for half in (self.private_path, self.public_path):
+                    self._keep(half)
+                _put(self.public_path, str(public), mode=0o644, like=self.public_path)
+            self._next_path.replace(self.private_path)
 
     def _keep(self, path: Path) -> None:
-        """This half of the pair that is about to go, under its id."""
+        """This half of the pair that is about to go, under its id; a private one may be lost."""
         kept = path.with_name(f"checkpoint-{self.public().id.hex()}{path.suffix}")
-        if not kept.exists():
+        if path.exists() and not kept.exists():
             os.link(path, kept)
 
     def _read_private(self, path: Path) -> Signer:
@@ -158,6 +162,15 @@ class SigningKey:
             '`mailer audit declare-lost-key --reason "…"`',
             path=self.private_path,
         )
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """What the system says against writing here, as a SetupError."""
+    try:
+        yield
+    except OSError as error:
+        raise SetupError("the key {path} cannot be written: {why}", path=path, why=error.strerror) from error
 
 
 def _put(path: Path, text: str, *, mode: int, like: Path) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from mailer.core import checkpoints, evidence, note
+from mailer.core import checkpoints, note
 from mailer.core.checkpoints import Checkpoint, History, KeyChange, Published
 from mailer.core.merkle import Range
 from mailer.core.note import PublicKey
@@ -23,7 +23,7 @@ from mailer.errors import RefusedError, TamperedError
 from mailer.store import audit, verification
 from mailer.store import checkpoints as kept
 from mailer.store.db import Tx
-from mailer.store.verification import RESTORED, Fault, Walk
+from mailer.store.verification import Fault, Walk
 from mailer.store.work import Worker
 
 
@@ -38,16 +38,18 @@ class Keys(Protocol):
         """Whether the private half is not there."""
 
     def successor(self, randbytes: Callable[[int], bytes], *, like: Path) -> KeyPair:
-        """The pair that follows a lost one: the same one again, until it is in place. It belongs to whom the file `like` does."""
+        """The pair that follows: the same one again, until it is in place. If the private half is lost, it belongs to whom the
+        file `like` does."""
 
     def succeed(self) -> None:
-        """Put the successor in the lost one's place."""
+        """Put the successor in the old one's place."""
 
-    def drawn(self, randbytes: Callable[[int], bytes]) -> tuple[KeyPair, bytes]:
-        """A new pair, in memory alone, and its private half."""
+    def is_half_succeeded(self) -> bool:
+        """Whether that was cut off: its public half is in place, its private one is not."""
 
-    def renew(self, seed: bytes) -> None:
-        """Put a drawn pair in the old one's place."""
+
+# The change, the edge of the tree as it was before, and how many records were signed last.
+Tell = Callable[[KeyChange, Range, int], object]
 
 
 class Signer:
@@ -67,37 +69,23 @@ class Signer:
             pair = self._keys.signer()
             return self._publish(pair[0], [pair])
 
-    def change_key(self, randbytes: Callable[[int], bytes]) -> Published | Fault:
-        """The last checkpoint of the old key names the new one, which signs it too and then lies in the old one's place."""
+    def change_key(self, randbytes: Callable[[int], bytes], tell: Tell) -> Published | Fault:
+        """The last checkpoint of the old key names the new one, which signs it too and then lies in the old one's place. Before,
+        `tell` tells the record. Whatever is cut off, the next call finishes."""
         with self._file.turn():
+            if self._keys.is_half_succeeded():
+                return self._finished()
             old = self._keys.signer()
-            new, seed = self._keys.drawn(randbytes)
-            found = self._publish(old[0], [old, new], KeyChange(old=old[0], new=new[0]))
-            if isinstance(found, Published):
-                self._keys.renew(seed)
-            return found
+            return self._hand_over(old[0], [old], randbytes, tell)
 
-    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Callable[[KeyChange, Range, int], object]) -> Published | Fault:
-        """The first checkpoint of a new key says that the old one is lost, after `tell` has told the record: the change, the edge
-        of the tree as it was before, and how many records the old key signed last. Whatever is cut off, the next call finishes.
-        RefusedError while nothing is lost.
-        """
+    def declare_loss(self, randbytes: Callable[[int], bytes], tell: Tell) -> Published | Fault:
+        """The first checkpoint of a new key says that the old one is lost; else as `change_key`. RefusedError while nothing is
+        lost."""
         with self._file.turn():
             old = self._lost_key()
-            said, declared = self._standing(old)
-            edge = self._checked(said, old, whole=declared is not None)
-            if isinstance(edge, Fault):
-                return edge
-            new = self._keys.successor(randbytes, like=self._file.path)
-            if new[0] == old:  # only its private half was still to be put in place
-                self._keys.succeed()
-                return self._publish(old, [new])
-            change = KeyChange(old=old, new=new[0], lost=True)
-            tell(change, edge, said.last.checkpoint.size if said.last else 0)
-            found = self._publish(old, [new], change)
-            if isinstance(found, Published):
-                self._keys.succeed()
-            return found
+            if self._keys.is_half_succeeded():
+                return self._finished()
+            return self._hand_over(old, [], randbytes, tell)
 
     def looked_lost(self) -> tuple[PublicKey, Range] | Fault:
         """What `declare_loss` would declare: the key, and the edge of the record. RefusedError while nothing is lost."""
@@ -134,6 +122,26 @@ class Signer:
         if not self._keys.is_lost():
             raise RefusedError("the private half of the key is there: `mailer audit change-key` gives the checkpoints a new one")
         return old
+
+    def _hand_over(self, old: PublicKey, pairs: list[KeyPair], randbytes: Callable[[int], bytes], tell: Tell) -> Published | Fault:
+        """From the old key, whose `pairs` are none when it is lost, to its successor."""
+        said, declared = self._standing(old)
+        edge = self._checked(said, old, whole=declared is not None)
+        if isinstance(edge, Fault):
+            return edge
+        new = self._keys.successor(randbytes, like=self._file.path)
+        change = KeyChange(old=old, new=new[0], lost=not pairs)
+        tell(change, edge, said.last.checkpoint.size if said.last else 0)
+        found = self._publish(old, [*pairs, new], change)
+        if isinstance(found, Published):
+            self._keys.succeed()
+        return found
+
+    def _finished(self) -> Published | Fault:
+        """A change whose last file was still to be put in place; the new key signs."""
+        self._keys.succeed()
+        pair = self._keys.signer()
+        return self._publish(pair[0], [pair])
 
     def _edge_to_sign(self, key: PublicKey) -> Range | Fault:
         said, declared = self._standing(key)
@@ -210,9 +218,14 @@ class Signer:
         return Walk(self._worker.pen.key, [one.checkpoint for one in said.valid], start=edge)
 
     def _missing(self, tx: Tx, said: History, key: PublicKey) -> Fault | None:
-        """What our key signed last, as the database has it, must stand in the file."""
+        """What was signed last, by our key or one that leads to it, as the database has it, must stand in the file."""
         known = checkpoints.published_in(kept.newest(tx) or "", self._origin)
-        if not known or not known[-1].note.is_signed(key) or known[-1].code in {one.code for one in said.valid}:
+        ours = {key, *said.keys}
+        if (
+            not known
+            or not any(known[-1].note.is_signed(one) for one in ours)
+            or known[-1].note in [one.note for one in said.valid]
+        ):
             return None
         why = TamperedError("the file of checkpoints lacks the one of {size} records", size=known[-1].checkpoint.size)
         return Fault(seq=(said.last.checkpoint.size if said.last else 0) + 1, why=why)
@@ -222,11 +235,9 @@ class Signer:
         if said.last is None:
             return None
         with self._worker.reading() as tx:
-            told = audit.newest_of(tx, RESTORED)
-        if told is None or evidence.fault(told, self._worker.pen.key) is not None:
+            told = verification.restores(tx, self._worker.pen.key)
+        last = said.last.checkpoint
+        if not told or (told[-1]["lost"], told[-1]["root"]) != (last.size, last.root.hex()):
             return None
-        details, last = evidence.read_details(told), said.last.checkpoint
-        if (details["lost"], details["root"]) != (last.size, last.root.hex()):
-            return None
-        size: int = details["kept"]
+        size: int = told[-1]["kept"]
         return size

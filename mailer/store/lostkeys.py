@@ -18,6 +18,7 @@ from mailer.store import audit, pruning
 from mailer.store.db import Tx
 
 LOST: Final = "audit.key-lost"
+CHANGED: Final = "audit.key-changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,12 +34,13 @@ class Loss:
     confirmed: bool
 
 
-def told(tx: Tx, key: bytes, change: KeyChange, *, after: int) -> Sealed | None:
-    """The record that declares this loss after so many records; `key`: the record key."""
-    for one in audit.of_events(tx, LOST, after=after):
+def told(tx: Tx, key: bytes, change: KeyChange, *, after: int = 0) -> Sealed | None:
+    """The record that tells of this change or loss after so many records; `key`: the record key."""
+    event = LOST if change.lost else CHANGED
+    for one in audit.of_events(tx, event, after=after):
         if evidence.fault(one, key) is None:
             header, details = evidence.read_both(one)
-            if header["event"] == LOST and (details["old"], details["new"]) == (str(change.old), str(change.new)):
+            if header["event"] == event and (details["old"], details["new"]) == (str(change.old), str(change.new)):
                 return one
     return None
 

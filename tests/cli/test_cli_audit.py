@@ -62,7 +62,7 @@ def test_all_signed_and_then_a_tail(signed: Shell) -> None:
     said = signed("audit", "verify")
     assert (said.code, said.out.split(":")[0]) == (0, "OK")
     assert "all of them under checkpoints outside the database" in said.out
-    assert signed("audit", "change-key", "--reason", "раз в год").code == 0
+    assert signed("audit", "export", "-", "--format", "jsonl").code == 0
     said = signed("audit", "verify")
     assert (said.code, said.out.split(":")[0]) == (0, "TAIL NOT YET SIGNED")
     (verdict,) = signed("audit", "verify", "--json").objects
@@ -98,7 +98,7 @@ def test_a_copy_from_before_a_change_of_key_verifies(signed: Shell, tmp_path: Pa
     shutil.copy(signed.home / "keys" / "checkpoints.txt", outside)
     assert signed("audit", "change-key", "--reason", "раз в год").code == 0
     said = signed("audit", "verify", "--checkpoints", str(outside))
-    assert (said.code, said.out.split(":")[0]) == (0, "TAIL NOT YET SIGNED")
+    assert (said.code, said.out.split(":")[0]) == (0, "OK")
 
 
 @pytest.mark.parametrize("missing", ["record.key", "checkpoint.pub", "checkpoints.txt"])

@@ -61,16 +61,26 @@ def test_a_key_that_cannot_sign_says_why(key: SigningKey, harm: Callable[[Signin
         key.signer()
 
 
-def test_a_renewed_key_keeps_the_old_one_beside_it(key: SigningKey) -> None:
+def test_a_successor_takes_the_place_of_the_old_pair_which_is_kept_beside_it(key: SigningKey) -> None:
     old = key.public()
-    (new, _), seed = key.drawn(bytes)
-    assert key.public() == old, "nothing is changed by drawing"
-    key.renew(seed)
+    new, _ = key.successor(bytes, like=key.public_path)
+    assert key.successor(counted, like=key.public_path)[0] == new, "the same one until it is in place"
+    assert key.signer()[0] == old, "nothing is changed by making it"
+    key.succeed()
     assert key.signer()[0] == key.public() == new
     assert key.private_path.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in key.directory.iterdir()) == sorted(
         ["checkpoint.key", "checkpoint.pub", f"checkpoint-{old.id.hex()}.key", f"checkpoint-{old.id.hex()}.pub"]
     )
+
+
+def test_a_successor_that_is_half_in_its_place_says_how_to_finish(key: SigningKey) -> None:
+    new, _ = key.successor(bytes, like=key.public_path)
+    key.public_path.write_text(str(new), encoding="utf-8")
+    with pytest.raises(SetupError, match="mailer audit change-key"):
+        key.signer()
+    key.succeed()
+    assert key.signer()[0] == new
 
 
 def test_each_note_stands_in_the_file_with_an_empty_line_behind_it(tmp_path: Path, key: SigningKey) -> None:

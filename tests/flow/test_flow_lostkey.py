@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_it_is_no_silent_ok_until_a_person_names_the_new_key(house: House) -> No
 
 def test_a_key_that_never_was_ours_confirms_nothing(house: House) -> None:
     declare(house)
-    stranger = SigningKey(directory=house.home, origin=house.key.origin).drawn(house.trial.randbytes)[0][0]
+    stranger = PublicKey(name=house.key.origin, key=bytes(32))
     assert found(verified(house, trusted=stranger)) == (Outcome.TAMPERED, 1)
 
 
@@ -153,6 +154,23 @@ def test_a_key_that_was_found_again_and_is_lost_again(house: House) -> None:
     assert house.key.public() == new
     verdict = verified(house, trusted=new)
     assert (verdict.outcome, [(one.said.proven, one.seq) for one in verdict.lost]) == (Outcome.OK, [(RECORDS + 2, RECORDS + 3)])
+
+
+def test_a_key_that_was_found_again_can_name_the_new_one_itself(house: House) -> None:
+    """What was declared and not carried out is then no loss: each key named the next."""
+    lost = house.key.private_path
+    declare(house)
+    new = house.key.public()
+    lost.rename(lost.with_name("checkpoint.key.next"))
+    next(house.home.glob("checkpoint-*.pub")).rename(house.key.public_path)
+    lost.write_text(LOST_SEED.hex(), encoding="ascii")
+    house.tell(1)
+    house.publish()
+    assert (verified(house).outcome, verified(house).lost) == (Outcome.OK, ())
+    override.change_key(house.trial.worker(), house.signer(), reason="нашёлся")
+    house.publish()
+    verdict = verified(house)
+    assert (verdict.outcome, verdict.lost, house.key.public()) == (Outcome.OK, (), new)
 
 
 # ---- when it is refused
@@ -297,6 +315,35 @@ def test_nothing_before_the_last_checkpoint_outside_can_be_changed_by_declaring_
 def test_a_key_that_no_record_declares_is_found_and_signs_nothing(house: House, attack: Callable[[House], None]) -> None:
     attack(house)
     assert found(verified(house)) == (Outcome.TAMPERED, RECORDS)
+    house.refused_at_once()
+
+
+def test_a_loss_that_hides_behind_an_earlier_restore_signs_nothing(house: House) -> None:
+    """Who has the folder of keys and the file, but no record key, lets a loss be given up by the restore that a record declares."""
+    house.key.private_path.write_text(LOST_SEED.hex(), encoding="ascii")
+    house.cut(2)
+    override.declare_restore(house.trial.worker(), house.signer(), reason="диск")
+    restored = house.publish()
+    new = house.key.successor(house.trial.randbytes, like=house.file.path)
+    *before, _ = checkpoints.published_in(house.file.text(), house.key.origin)
+    change = KeyChange(old=house.key.public(), new=new[0], lost=True)
+    loss = note.sign(checkpoints.text(replace(before[-1].checkpoint, change=change)), [new])
+    house.file.path.write_text("".join(f"{one.signed}\n" for one in before), encoding="utf-8")
+    house.file.append(loss)
+    house.file.append(note.sign(restored.note.text, [new]))
+    house.key.succeed()
+    assert verified(house).outcome is Outcome.KEY_LOST_ON_RECORD
+    house.refused_at_once()
+
+
+def test_the_lost_key_does_not_come_back_by_a_second_loss(house: House) -> None:
+    """Who has it and the record key declares the next one lost in its favour; a person still names that."""
+    declare(house)
+    named = house.key.public()
+    house.key.private_path.with_name("checkpoint.key.next").write_text(LOST_SEED.hex(), encoding="ascii")
+    house.key.private_path.unlink()
+    declare(house)
+    assert found(verified(house, trusted=named)) == (Outcome.TAMPERED, 1)
     house.refused_at_once()
 
 

@@ -4,6 +4,8 @@ declared lost.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from mailer.core.checkpoints import KeyChange, Published
 from mailer.core.merkle import Range
 from mailer.core.note import PublicKey
@@ -12,6 +14,8 @@ from mailer.flow.signing import Signer
 from mailer.store import audit, lostkeys
 from mailer.store.verification import Fault, Walk
 from mailer.store.work import Worker
+
+T = TypeVar("T")
 
 
 def upgraded(worker: Worker, *, before: str | None, after: str) -> None:
@@ -51,37 +55,36 @@ def declare_restore(worker: Worker, signer: Signer, *, reason: str, dry_run: boo
 
 
 def change_key(worker: Worker, signer: Signer, *, reason: str) -> Published:
-    """Have the old key name a new one in its last checkpoint. RefusedError when the record cannot be signed as it is."""
-    found = signer.change_key(worker.pen.randbytes)
-    if isinstance(found, Fault):
-        raise _unsigned(found)
-    change = found.checkpoint.change
-    with worker.writing() as unit:
-        unit.tell(
-            "audit.key-changed",
-            importance="warning",
-            size=found.checkpoint.size,
-            old=change and str(change.old),
-            new=change and str(change.new),
-            reason=reason,
-        )
-    return found
+    """Have the old key name a new one in its last checkpoint, and say so on the record. The new one is then in its place.
+
+    Done again after a crash, it goes on. RefusedError when the record cannot be signed as it is.
+    """
+
+    def tell(change: KeyChange, edge: Range, signed: int) -> None:
+        with worker.reading() as tx:
+            if lostkeys.told(tx, worker.pen.key, change) is not None:
+                return
+        with worker.writing() as unit:
+            unit.tell(
+                "audit.key-changed",
+                importance="warning",
+                size=edge.size,
+                old=str(change.old),
+                new=str(change.new),
+                reason=reason,
+            )
+
+    return _signed(signer.change_key(worker.pen.randbytes, tell))
 
 
 def signable(signer: Signer) -> int:
     """How many records would be signed now. RefusedError when the record cannot be signed as it is."""
-    found = signer.due()
-    if isinstance(found, Fault):
-        raise _unsigned(found)
-    return found
+    return _signed(signer.due())
 
 
 def look_at_lost_key(signer: Signer) -> tuple[PublicKey, int]:
     """Which key `declare_lost_key` would declare lost, and how many records its successor would sign. RefusedError as there."""
-    found = signer.looked_lost()
-    if isinstance(found, Fault):
-        raise _unsigned(found)
-    key, edge = found
+    key, edge = _signed(signer.looked_lost())
     return key, edge.size
 
 
@@ -106,7 +109,10 @@ def declare_lost_key(worker: Worker, signer: Signer, *, reason: str) -> Publishe
                 reason=reason,
             )
 
-    found = signer.declare_loss(worker.pen.randbytes, tell)
+    return _signed(signer.declare_loss(worker.pen.randbytes, tell))
+
+
+def _signed(found: T | Fault) -> T:
     if isinstance(found, Fault):
         raise _unsigned(found)
     return found

@@ -18,6 +18,7 @@ import html
 import re
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from mailer.core import mime, parts
@@ -27,35 +28,39 @@ from mailer.model import LOOP_HEADER
 _DEPTH_MAX: Final = 3  # encodings within each other
 _SLICE: Final = 1024 * 1024
 _OVERLAP: Final = 64 * 1024  # longer than an answer of ours in any form
-_PIECES_MAX: Final = 500  # a slice in which more than that is encoded is taken to hold a password
 _WORDS_MAX: Final = 500  # a piece that says «пароль» more often is taken to hold one
 _WINDOW: Final = 4_000  # bytes after the word: HTML between a word and what it announces is long
 
 _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n|\r\r(?!\r*+\n)")
-_QUOTE: Final = re.compile(rb"^[ \t]*+>[> \t]*+", re.MULTILINE)
+_QUOTE: Final = re.compile(rb"^[ \t]*+(?:[A-Z\x80-\xff]{1,12}>|[>|])[>| \t]*+", re.MULTILINE)  # also with initials: «ИИ> »
 _ESCAPED: Final = re.compile(rb"=(?:[0-9A-Fa-f]{2}|\n)")
 _BASE64: Final = re.compile(rb"^[ \t]*+([A-Za-z0-9+/]{4,}+(?:\n[ \t]*+[A-Za-z0-9+/]++)*+)", re.MULTILINE)
 _BASE64_LEAST: Final = 16
 _ENCODED_WORD: Final = re.compile(rb"=\?[!->@-~]{1,40}\?([BbQq])\?([!->@-~]*+)\?=")
 _UUENCODED: Final = re.compile(rb"^begin [0-7]{3,4} [^\n]*+\n((?:[!-M`][ -`]*+\n)*+)", re.MULTILINE)
 _TAG: Final = re.compile(rb"</?[A-Za-z][^<>]{0,2000}+>|<!--")
-_ENTITY: Final = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|nbsp|lt|gt|quot|amp);")
+_LINE_TAG: Final = re.compile(rb"<(?:br|/?(?:p|div|li|t[dhr]|h[1-6]|pre|blockquote))\b[^<>]{0,2000}+>", re.IGNORECASE)
+_ENTITY: Final = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|(?:nb|en|em|thin)sp|shy|zwn?j|ZeroWidthSpace|lt|gt|quot|amp);")
 _LOOP_MARK: Final = LOOP_HEADER.lower().encode() + b":"
 
-_PARTING: Final = b" -\t\r\n\xc2\xa0\x00"  # a hard space in UTF-8 among them; without NUL, ASCII in UTF-16 is ASCII again
+_PARTING: Final = (
+    b" -\t\r\n\x00"  # without NUL, ASCII in UTF-16 is ASCII again
+    b"\xa0\xad\xc2\xe2\x80\x81\x82\x83\x89\x8b\x8c\x8d\x90\x91\xaf\xef\xbb\xbf"  # spaces, hyphens, marks without width
+)
 _SYMBOLS: Final = "".join(profile.alphabet for profile in PROFILES.values()).encode()
 _LEAST: Final = min(profile.length for profile in PROFILES.values())
 _MARKED: Final = bytes(ord("x") if one in _SYMBOLS else ord(".") for one in range(256))
 _ALIKE: Final = re.compile(
     rb"(?<![A-Za-z0-9])(?:%b)(?![A-Za-z0-9])"
     % b"|".join(
-        b"(?:[%b][- \t\r\n\xc2\xa0]{0,4}){%d}" % (re.escape(one.alphabet.encode()), one.length) for one in PROFILES.values()
+        b"(?:[%b][%b]{0,6}){%d}" % (re.escape(one.alphabet.encode()), re.escape(_PARTING), one.length) for one in PROFILES.values()
     )
 )
 
 _CHARSETS: Final = ("utf-8", "cp1251", "koi8-r", "cp866", "iso8859-5", "utf-16-le", "utf-16-be")
 _STEMS: Final = [(stem.encode(charset), charset) for charset in _CHARSETS for stem in ("арол", "АРОЛ")] + [(b"assword", "ascii")]
-_SPACE: Final = re.compile(r"[\s\xa0\xad\u200b-\u200f>|]+")
+_UNSEEN: Final = re.compile("[\xad\u200b-\u200f\u2060\ufeff]+")
+_SPACE: Final = re.compile(r"[\s>|]+")
 _SIGN: Final = r"(?![<&])(?=[!-~]{0,40}[A-Za-z0-9])[!-~]{4}"
 _MIXED_SIGN: Final = r"(?=[!-~]{0,128}[0-9])(?=[!-~]{0,128}[A-Za-z])(?![!-~]{0,128}[@/])[!-~]{6}"
 _ANNOUNCED: Final = re.compile(
@@ -86,9 +91,7 @@ def silent(headers: bytes, *, but: Collection[bytes] = ()) -> bytes:
 
 
 def _finds(content: bytes, what: Callable[[bytes], bool]) -> bool:
-    return any(
-        number == _PIECES_MAX or what(piece) for one in _slices(content) for number, piece in enumerate(_undone(one, _DEPTH_MAX))
-    )
+    return any(what(piece) for one in _slices(content) for piece in _undone(one, _DEPTH_MAX))
 
 
 def _slices(content: bytes) -> Iterator[bytes]:
@@ -103,21 +106,33 @@ def _slices(content: bytes) -> Iterator[bytes]:
 def _undone(content: bytes, depth: int) -> Iterator[bytes]:
     """These bytes, and whatever is encoded in them, decoded."""
     lines = content.replace(b"\r\r\n", b"\n").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    plain = _QUOTE.sub(b"", lines) if b">" in lines else lines
+    plain = _QUOTE.sub(b"", lines) if b">" in lines or b"|" in lines else lines
     yield plain
     if b"&" in plain or b"<" in plain:
-        yield _TAG.sub(b"", _ENTITY.sub(lambda entity: _as_utf8(entity[0]), plain))
+        yield _TAG.sub(b"", _LINE_TAG.sub(b"\n", _ENTITY.sub(lambda entity: _as_utf8(entity[0]), plain)))
     if depth == 0:
         return
     if _ESCAPED.search(plain):
         yield from _undone(binascii.a2b_qp(plain), depth - 1)
     if words := b"".join(map(_decoded, _ENCODED_WORD.finditer(plain))):
         yield words
-    for run in _BASE64.finditer(plain):
-        if len(run[1]) >= _BASE64_LEAST:
-            yield from _undone(parts.from_base64(run[1]), depth - 1)
-    for block in _UUENCODED.finditer(plain):
-        yield from _undone(b"".join(map(_from_uu, block[1].splitlines())), depth - 1)
+    if runs := b"\n".join(piece for run in _BASE64.finditer(plain) for piece in _from_base64(run[1])):
+        yield from _undone(runs, depth - 1)
+    if b"begin " in plain:
+        yield from _undone(
+            b"".join(_from_uu(line) for block in _UUENCODED.finditer(plain) for line in block[1].splitlines()), depth - 1
+        )
+
+
+def _from_base64(run: bytes) -> Iterator[bytes]:
+    """Its lines together; and again behind each that is not of whole groups, so that a word before them or a gap hides no more."""
+    if len(run) < _BASE64_LEAST:
+        return
+    yield parts.from_base64(run)
+    lines = run.split()
+    odd = [number for number, line in enumerate(lines[:-1], 1) if len(line) % 4]
+    for start, end in pairwise([0, *odd, len(lines)] if odd else []):
+        yield parts.from_base64(b"".join(lines[start:end]))
 
 
 def _decoded(word: re.Match[bytes]) -> bytes:
@@ -156,6 +171,6 @@ def _is_announced(piece: bytes, stem: bytes, charset: str) -> bool:
         start = place + len(stem)
         behind = piece[start : start + _WINDOW]
         texts = (one.decode(charset, "ignore") for one in (behind, _TAG.sub(b" ", behind)))
-        if any(_ANNOUNCED.match(_SPACE.sub(" ", text)) for text in texts):
+        if any(_ANNOUNCED.match(_SPACE.sub(" ", _UNSEEN.sub("", text))) for text in texts):
             return True
     return True

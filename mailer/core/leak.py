@@ -8,7 +8,7 @@ relied on: whatever can be undone is undone, wherever it stands and within each 
                  the word «пароль», in the usual charsets, with the sign of Latin letters and digits that it announces
     not found    what stands in archives, office documents, PDF and pictures, or is encrypted
 
-It errs on the side of finding: «Пароль: A12345» is taken for one of ours, whoever made it. Costs are linear.
+It errs on the side of finding: «Пароль: A12345» is taken for one of ours, whoever made it; a date is not. Costs are linear.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ _WORDS_MAX: Final = 500  # a piece that says «пароль» more often is take
 _WINDOW: Final = 4_000  # bytes after the word: HTML between a word and what it announces is long
 
 _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n|\r\r(?!\r*+\n)")
-_QUOTE: Final = re.compile(rb"^[ \t]*+(?:[A-Z\x80-\xff]{1,12}>|[>|])[>| \t]*+", re.MULTILINE)  # also with initials: «ИИ> »
+_QUOTE: Final = re.compile(rb"^(?:[ \t]*+(?:[A-Z\x80-\xff]{1,12}+>|[>|]))++[ \t]*+", re.MULTILINE)  # also with initials: «ИИ> »
 _ESCAPED: Final = re.compile(rb"=(?:[0-9A-Fa-f]{2}|\n)")
 _BASE64: Final = re.compile(rb"^[ \t]*+([A-Za-z0-9+/]{4,}+(?:\n[ \t]*+[A-Za-z0-9+/]++)*+)", re.MULTILINE)
 _BASE64_LEAST: Final = 16
 _ENCODED_WORD: Final = re.compile(rb"=\?[!->@-~]{1,40}\?([BbQq])\?([!->@-~]*+)\?=")
 _UUENCODED: Final = re.compile(rb"^begin [0-7]{3,4} [^\n]*+\n((?:[!-M`][ -`]*+\n)*+)", re.MULTILINE)
 _TAG: Final = re.compile(rb"</?[A-Za-z][^<>]{0,2000}+>|<!--")
+_TAG_OF_TEXT: Final = re.compile(_TAG.pattern.decode())
 _LINE_TAG: Final = re.compile(rb"<(?:br|/?(?:p|div|li|t[dhr]|h[1-6]|pre|blockquote))\b[^<>]{0,2000}+>", re.IGNORECASE)
 _ENTITY: Final = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|(?:nb|en|em|thin)sp|shy|zwn?j|ZeroWidthSpace|lt|gt|quot|amp);")
 _LOOP_MARK: Final = LOOP_HEADER.lower().encode() + b":"
@@ -61,8 +62,9 @@ _CHARSETS: Final = ("utf-8", "cp1251", "koi8-r", "cp866", "iso8859-5", "utf-16-l
 _STEMS: Final = [(stem.encode(charset), charset) for charset in _CHARSETS for stem in ("арол", "АРОЛ")] + [(b"assword", "ascii")]
 _UNSEEN: Final = re.compile("[\xad\u200b-\u200f\u2060\ufeff]+")
 _SPACE: Final = re.compile(r"[\s>|]+")
-_SIGN: Final = r"(?![<&])(?=[!-~]{0,40}[A-Za-z0-9])[!-~]{4}"
-_MIXED_SIGN: Final = r"(?=[!-~]{0,128}[0-9])(?=[!-~]{0,128}[A-Za-z])(?![!-~]{0,128}[@/])[!-~]{6}"
+_NO_DATE: Final = r"(?!\d\d?\.\d\d?\.(?:\d\d){1,2}(?![A-Za-z0-9]))"
+_SIGN: Final = _NO_DATE + r"(?![<&])(?=[!-~]{0,40}[A-Za-z0-9])[!-~]{4}"
+_MIXED_SIGN: Final = _NO_DATE + r"(?=[!-~]{0,128}[0-9])(?=[!-~]{0,128}[A-Za-z])(?![!-~]{0,128}[@/])[!-~]{6}"
 _ANNOUNCED: Final = re.compile(
     rf"[а-яёА-ЯЁ]{{0,3}}+ ?(?:\([^()]{{0,100}}+\) ?)?+(?:[:=] ?{_SIGN}|(?:[^:.!?]{{0,100}}+:)?+ ?[<\"'*_=-]{{0,3}}+ ?{_MIXED_SIGN})"
 )
@@ -112,8 +114,9 @@ def _undone(content: bytes, depth: int) -> Iterator[bytes]:
         yield _TAG.sub(b"", _LINE_TAG.sub(b"\n", _ENTITY.sub(lambda entity: _as_utf8(entity[0]), plain)))
     if depth == 0:
         return
-    if _ESCAPED.search(plain):
-        yield from _undone(binascii.a2b_qp(plain), depth - 1)
+    for written in (plain, lines) if b"=\n>" in lines else (plain,):  # a mark of quotation, or the end of a tag that was wrapped
+        if _ESCAPED.search(written):
+            yield from _undone(binascii.a2b_qp(written), depth - 1)
     if words := b"".join(map(_decoded, _ENCODED_WORD.finditer(plain))):
         yield words
     if runs := b"\n".join(piece for run in _BASE64.finditer(plain) for piece in _from_base64(run[1])):
@@ -170,7 +173,7 @@ def _is_announced(piece: bytes, stem: bytes, charset: str) -> bool:
             return False
         start = place + len(stem)
         behind = piece[start : start + _WINDOW]
-        texts = (one.decode(charset, "ignore") for one in (behind, _TAG.sub(b" ", behind)))
-        if any(_ANNOUNCED.match(_SPACE.sub(" ", _UNSEEN.sub("", text))) for text in texts):
+        text = _UNSEEN.sub("", behind.decode(charset, "ignore"))
+        if any(_ANNOUNCED.match(_SPACE.sub(" ", one)) for one in (text, _TAG_OF_TEXT.sub(" ", text))):
             return True
     return True

@@ -157,12 +157,17 @@ GENERATED: Final = {
     "in groups with hyphens": "{hyphens}",
     "cut by HTML": "<b>zk7m3</b>wdr8<wbr>fhn4gtbsj",
     "parted by hard spaces": "zk7m3w&nbsp;dr8fhn&nbsp;4gtbsj",
+    "parted by soft hyphens": "zk7m3w&shy;dr8fhn\u00ad4gtbsj",
+    "parted by marks without width": "zk7m3w&#8203;dr8fhn\u200b4g\u2060tbsj",
+    "in bold between paragraphs": "<p>tmp</p><p>zk7<b>m3wdr8fhn4gtbsj</b></p><p>tmp</p>",
 }
 HONEST: Final = {
     "a request": "Прошу выдать логин и пароль для Иванова И.И.\r\nТел. 8 (8182) 12-34-56, ib@clinic.example\r\n",
     "a colon": "Прошу выслать логин и пароль: Иванов Иван Иванович, СНИЛС 123-456-789 01",
     "an address": "Логин и пароль прошу направить по адресу: ib290001@clinic.example, https://clinic1.example/a1b2",
     "words only": "Пароль не подошёл. Прошу новый пароль! Паролей у нас два: старый и новый",
+    "a term": "Срок действия пароля: 31.12.2026. Новый пароль: 01.02.27",
+    "a list of numbers": "".join(f"{7_852_430_885_000_478 + number};Иванов\r\n" for number in range(2_000)),
     "numbers": "ИНН 2901000001, ОГРН 1022900500000, ключ 3f0c8a52-61f4-4bd1-9a53-8a1f2f7e6d10",
     "consonants": "ГБУЗ DFG RST Ltd. МКБ-10 S72.0 stv bdf 347-834-78",
 }

@@ -3,10 +3,12 @@
 Who answers a letter quotes it, who passes it on encloses it, and servers send back what they could not deliver. Structure is not
 relied on: whatever can be undone is undone, wherever it stands and within each other, and each result is searched.
 
-    undone       marks of quotation before lines, quoted-printable, base64, uuencode, encoded words, HTML tags and entities, UTF-16
-    found        what looks like a password of `secret.PROFILES`, also parted by spaces and hyphens;
+    undone       marks of quotation before lines («> », «| », «ИИ> »), quoted-printable, base64, uuencode, encoded words, HTML tags
+                 and entities, UTF-16
+    found        what looks like a password of `secret.PROFILES`, also parted by spaces, hyphens and marks without width;
                  the word «пароль», in the usual charsets, with the sign of Latin letters and digits that it announces
-    not found    what stands in archives, office documents, PDF and pictures, or is encrypted
+    not found    what stands in archives, office documents, PDF, pictures and compressed text (TNEF), or is encrypted;
+                 what was typed by hand in other letters; base64 in whose very line bytes were lost
 
 It errs on the side of finding: «Пароль: A12345» is taken for one of ours, whoever made it; a date is not. Costs are linear.
 """
@@ -114,9 +116,10 @@ def _undone(content: bytes, depth: int) -> Iterator[bytes]:
         yield _TAG.sub(b"", _LINE_TAG.sub(b"\n", _ENTITY.sub(lambda entity: _as_utf8(entity[0]), plain)))
     if depth == 0:
         return
-    for written in (plain, lines) if b"=\n>" in lines else (plain,):  # a mark of quotation, or the end of a tag that was wrapped
-        if _ESCAPED.search(written):
-            yield from _undone(binascii.a2b_qp(written), depth - 1)
+    if _ESCAPED.search(plain):
+        yield from _undone(binascii.a2b_qp(plain), depth - 1)
+    if b"=\n>" in lines:  # no quotation, if a tag was wrapped before its end
+        yield from _undone(binascii.a2b_qp(lines), 0)
     if words := b"".join(map(_decoded, _ENCODED_WORD.finditer(plain))):
         yield words
     if runs := b"\n".join(piece for run in _BASE64.finditer(plain) for piece in _from_base64(run[1])):

@@ -108,7 +108,7 @@ MADE: Final[dict[str, Shape]] = {
     "signed": lambda ours, _: signed(ours),
     "signed HTML": lambda ours, text: signed(page(outlook)(ours, text)),
     "the source behind a word": lambda ours, _: letter(
-        ours.replace(b"base64\r\n\r\n", b"base64\r\nhere\r\n\r\n").replace(b"\r\n\r\n", b"\r\n")
+        ours.replace(b"base64\r\n\r\n", b"base64\r\nbelow\r\n\r\n").replace(b"\r\n\r\n", b"\r\n")
     ),
     "the source, bytes lost": lambda ours, _: letter(quoted(without_line(ours, 0).partition(b"\r\n\r\n")[2].decode()).encode()),
 }

@@ -199,7 +199,8 @@ def read_steps(folder, manifest, size, root):
 
 def read_step(step, manifest, size, root):
     """A change of key is signed by both; a loss by the new one alone, and a record tells it."""
-    said = dict(line.partition(" ")[::2] for line in step["note"].split("\n"))
+    signed = step["note"].rpartition("\n\n")[0]  # anybody can write something below
+    said = dict(line.partition(" ")[::2] for line in signed.split("\n"))
     lost, new = "lost-key" in said, said["next-key"]
     old = said["lost-key" if lost else "key"]
     read_note(step["note"].encode(), manifest, new, IN_KEYS)

@@ -22,10 +22,10 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from mailer.core import evidence, note
 from mailer.core.merkle import EMPTY_ROOT, HASH_BYTES
@@ -87,11 +87,15 @@ class Forged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Restored:
-    """A declared restore: what was published from `kept` records up to `lost` is given up; so says the checkpoint of `size`."""
+    """A declared restore: what was published from `kept` records up to `lost` is given up; so says the checkpoint of `size`.
+
+    `given_up`: by a later restore, the record that told of it too.
+    """
 
     kept: int
     lost: int
     size: int
+    given_up: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +116,8 @@ class Lost:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:
     """What the published checkpoints say. `valid`: those that the record must agree with, in the order of the file.
-    `keys`: who signed them, one after the other; the last is the office's own.
+    `keys`: who signed them, one after the other; the last is the office's own. `seen`: the code of each that was
+    signed, and by whom.
     """
 
     valid: tuple[Published, ...] = ()
@@ -120,6 +125,7 @@ class History:
     lost: tuple[Lost, ...] = ()
     keys: tuple[PublicKey, ...] = ()
     forged: Forged | None = None
+    seen: Mapping[str, tuple[PublicKey, ...]] = field(default_factory=dict)
 
     @property
     def last(self) -> Published | None:
@@ -127,10 +133,13 @@ class History:
 
     def back_to(self, size: int) -> History:
         """What is left of it when everything beyond `size` is given up."""
-        return replace(self, valid=_up_to(self.valid, size), lost=_given_up(self.lost, size))
+        return replace(
+            self, valid=_up_to(self.valid, size), restored=_given_up(self.restored, size), lost=_given_up(self.lost, size)
+        )
 
 
 NOTHING: Final = History()
+Turn = TypeVar("Turn", Restored, Lost)
 
 
 def is_due(new: int, signed_at: datetime | None, now: datetime) -> bool:
@@ -217,22 +226,29 @@ def published_in(written: str, own_origin: str) -> list[Published]:
 def history(published: Sequence[Published], key: PublicKey, *, before: History = NOTHING) -> History:
     """What they say together, believed only as far as `key`, the office's own, signed it or the change of a key leads to it.
 
-    `before`: what was published before these, when that is known already and ends with the same key.
+    `before`: what was published before these, when that is known already and ends with the same key. A checkpoint that comes
+    again says nothing new: whoever can write the file could bring an old one back.
     """
     turns, handovers = _turns(published, key)
     keys = before.keys or tuple(turns)
     valid, restored, lost, forged = list(before.valid), list(before.restored), list(before.lost), before.forged
-    for place, one in enumerate(published):
+    seen = dict(before.seen)
+    for one in published:
         checkpoint, change = one.checkpoint, one.checkpoint.change
-        if not one.note.is_signed(*_signers(change, turns[0])):
+        if one.note.is_signed(*seen.get(one.code, ())):
+            continue
+        signers = _signers(change, turns[0])
+        if not one.note.is_signed(*signers):
             forged = forged or Forged(checkpoint=checkpoint, after=_size(valid))
             continue
-        is_loss, carried_out = change is not None and change.lost, place in handovers
+        seen[one.code] = signers
+        is_loss, carried_out = change is not None and change.lost, one.code in handovers
         if not is_loss:  # who was declared lost signs: it was found again
             lost = [other for other in lost if other.carried_out or other.change.old != turns[0]]
         if carried_out:  # else the old key goes on
             turns = turns[1:]
         if checkpoint.restored is not None and (carried_out or not is_loss):
+            restored = list(_given_up(restored, checkpoint.restored))
             restored.append(Restored(kept=checkpoint.restored, lost=_size(valid), size=checkpoint.size))
             valid = list(_up_to(valid, checkpoint.restored))
             lost = list(_given_up(lost, checkpoint.restored))
@@ -241,7 +257,7 @@ def history(published: Sequence[Published], key: PublicKey, *, before: History =
             lost.append(Lost(change=change, proven=_size(valid), size=checkpoint.size, carried_out=carried_out))
         if carried_out or not is_loss:
             valid.append(one)
-    return History(valid=tuple(valid), restored=tuple(restored), lost=tuple(lost), keys=keys, forged=forged)
+    return History(valid=tuple(valid), restored=tuple(restored), lost=tuple(lost), keys=keys, forged=forged, seen=seen)
 
 
 def _signers(change: KeyChange | None, turn: PublicKey) -> tuple[PublicKey, ...]:
@@ -255,25 +271,28 @@ def _up_to(valid: Iterable[Published], size: int) -> tuple[Published, ...]:
     return tuple(one for one in valid if one.checkpoint.size <= size)
 
 
-def _given_up(lost: Iterable[Lost], size: int) -> tuple[Lost, ...]:
-    return tuple(replace(one, given_up=one.given_up or one.size > size) for one in lost)
+def _given_up(turns: Iterable[Turn], size: int) -> tuple[Turn, ...]:
+    return tuple(replace(one, given_up=one.given_up or one.size > size) for one in turns)
 
 
 def _size(valid: Sequence[Published]) -> int:
     return valid[-1].checkpoint.size if valid else 0
 
 
-def _turns(published: Sequence[Published], key: PublicKey) -> tuple[list[PublicKey], set[int]]:
-    """The keys in their turns, `key` last, and where one hands over to the next: a change counts only when those signed it who
-    must, and the new key leads to `key`; of several that say the same, the last.
+def _turns(published: Sequence[Published], key: PublicKey) -> tuple[list[PublicKey], set[str]]:
+    """The keys in their turns, `key` last, and the codes of the checkpoints in which one hands over to the next: a change counts
+    only when those signed it who must, and the new key leads to `key`; of several that say the same, the last. No key comes back
+    once another has followed it.
     """
-    turns, places = [key], set()
-    for place in range(len(published) - 1, -1, -1):
-        change = published[place].checkpoint.change
-        if change is not None and change.new == turns[0] and published[place].note.is_signed(*change.signers):
+    turns, codes = [key], set()
+    for one in reversed(published):
+        change = one.checkpoint.change
+        if change is None or change.new != turns[0] or change.old in turns:
+            continue
+        if one.note.is_signed(*change.signers):
             turns.insert(0, change.old)
-            places.add(place)
-    return turns, places
+            codes.add(one.code)
+    return turns, codes
 
 
 def _is_torn(parsed: Note, checkpoint: Checkpoint) -> bool:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from mailer.core import checkpoints, evidence, note
+from mailer.core import checkpoints, note
 from mailer.core.checkpoints import Checkpoint, History, KeyChange, Published
 from mailer.core.merkle import Range
 from mailer.core.note import PublicKey
@@ -23,7 +23,7 @@ from mailer.errors import RefusedError, TamperedError
 from mailer.store import audit, verification
 from mailer.store import checkpoints as kept
 from mailer.store.db import Tx
-from mailer.store.verification import RESTORED, Fault, Walk
+from mailer.store.verification import Fault, Walk
 from mailer.store.work import Worker
 
 
@@ -218,9 +218,14 @@ class Signer:
         return Walk(self._worker.pen.key, [one.checkpoint for one in said.valid], start=edge)
 
     def _missing(self, tx: Tx, said: History, key: PublicKey) -> Fault | None:
-        """What our key signed last, as the database has it, must stand in the file."""
+        """What was signed last, by our key or one that leads to it, as the database has it, must stand in the file."""
         known = checkpoints.published_in(kept.newest(tx) or "", self._origin)
-        if not known or not known[-1].note.is_signed(key) or known[-1].code in {one.code for one in said.valid}:
+        ours = {key, *said.keys}
+        if (
+            not known
+            or not any(known[-1].note.is_signed(one) for one in ours)
+            or known[-1].note in [one.note for one in said.valid]
+        ):
             return None
         why = TamperedError("the file of checkpoints lacks the one of {size} records", size=known[-1].checkpoint.size)
         return Fault(seq=(said.last.checkpoint.size if said.last else 0) + 1, why=why)
@@ -230,11 +235,9 @@ class Signer:
         if said.last is None:
             return None
         with self._worker.reading() as tx:
-            told = audit.newest_of(tx, RESTORED)
-        if told is None or evidence.fault(told, self._worker.pen.key) is not None:
+            told = verification.restores(tx, self._worker.pen.key)
+        last = said.last.checkpoint
+        if not told or (told[-1]["lost"], told[-1]["root"]) != (last.size, last.root.hex()):
             return None
-        details, last = evidence.read_details(told), said.last.checkpoint
-        if (details["lost"], details["root"]) != (last.size, last.root.hex()):
-            return None
-        size: int = details["kept"]
+        size: int = told[-1]["kept"]
         return size

@@ -168,7 +168,7 @@ def newest_of(tx: Tx, event: str) -> Sealed | None:
     return None if row is None else _sealed(row)
 
 
-def of_events(tx: Tx, *events: str, after: int) -> list[Sealed]:
+def of_events(tx: Tx, *events: str, after: int = 0) -> list[Sealed]:
     """The records of these events after this seq, oldest first; for events that people bring about, which are few."""
     query = select(*_BYTES).where(records.c.event.in_(events), records.c.seq > after).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]

@@ -87,7 +87,6 @@ class Walk:
         self.edge = start or Range()
         self.proven = self.edge.size
         self._proven_before = 0
-        self.restored: list[tuple[int, int]] = []
         self.pruned: Anchor | None = None
         self._key = key
         self._since = since
@@ -162,8 +161,6 @@ class Walk:
         if (why := evidence.bytes_fault(sealed, self._key)) is not None:
             return why
         told, more = evidence.read_both(sealed)
-        if told["event"] == RESTORED:
-            self.restored.append((more["kept"], more["lost"]))
         return evidence.seq_fault(sealed, told) or _projection_fault(shown, told, more)
 
 
@@ -182,12 +179,12 @@ def verify(
     while fault is None and walk.edge.size < size:
         with database.reading() as tx:
             fault = walk.page(tx, size)
-    fault = fault or head_fault(walk, head) or walk.beyond() or _undeclared(walk, said, since)
+    fault = fault or head_fault(walk, head) or walk.beyond()
     with database.reading() as tx:
         lost = lostkeys.losses(tx, key, said, trusted)
         signing = signing_fault(tx, key, said)
-    if signing is not None:
-        fault = _earlier(fault, signing)
+    if signing is not None and (fault is None or signing.seq < fault.seq):
+        fault = signing
     if trusted is not None and trusted not in said.keys:
         fault = Fault(seq=1, why=TamperedError(ANOTHER_KEY))
     begin = walk.pruned.edge.size if walk.pruned else 0
@@ -230,21 +227,37 @@ def head_fault(walk: Walk, head: Range | TamperedError) -> Fault | None:
     return None
 
 
-def _undeclared(walk: Walk, said: History, since: int) -> Fault | None:
-    """A restore that a checkpoint tells of and the record does not, unless what told of it may have been pruned."""
-    begin = max(since - 1, walk.pruned.edge.size if walk.pruned else 0)
-    for one in said.restored:
-        if (one.kept, one.lost) not in walk.restored and one.kept >= begin:
-            why = TamperedError("a checkpoint gives up what was signed beyond {kept}, and no record says so", kept=one.kept)
-            return Fault(seq=one.kept + 1, why=why)
-    return None
+def restores(tx: Tx, key: bytes) -> list[dict[str, Any]]:
+    """The details of every restore that the record declares, oldest first; `key`: the record key."""
+    found = [evidence.read_both(one) for one in audit.of_events(tx, RESTORED) if evidence.fault(one, key) is None]
+    return [details for header, details in found if header["event"] == RESTORED]
 
 
 def signing_fault(tx: Tx, key: bytes, said: History) -> Fault | None:
-    """Whether somebody else than the office signed what was published, or its key came after another in a way no record tells."""
-    lost = lostkeys.undeclared(tx, key, said)
-    fault = None if lost is None else _loss_fault(lost)
-    return fault if said.forged is None else _earlier(fault, _forged_fault(said.forged))
+    """Whether somebody else than the office signed what was published, its key came after another in a way no record tells, or
+    something is given up for a restore that no record declares.
+    """
+    faults = [] if said.forged is None else [_forged_fault(said.forged)]
+    if (lost := lostkeys.undeclared(tx, key, said)) is not None:
+        faults.append(_loss_fault(lost))
+    if (restored := _undeclared(tx, key, said)) is not None:
+        faults.append(_restore_fault(restored))
+    return min(faults, key=lambda one: one.seq, default=None)
+
+
+def _undeclared(tx: Tx, key: bytes, said: History) -> Restored | None:
+    """The first restore that a checkpoint tells of and the record does not, unless what told of it may be gone."""
+    if not said.restored:
+        return None
+    anchor = pruning.anchor(tx, key)
+    begin = anchor.edge.size if anchor else 0
+    told = {(one["kept"], one["lost"]) for one in restores(tx, key)}
+    return next((one for one in said.restored if not one.given_up and one.kept >= begin and (one.kept, one.lost) not in told), None)
+
+
+def _restore_fault(restored: Restored) -> Fault:
+    why = TamperedError("a checkpoint gives up what was signed beyond {kept}, and no record says so", kept=restored.kept)
+    return Fault(seq=restored.kept + 1, why=why)
 
 
 def _loss_fault(lost: Lost) -> Fault:
@@ -257,10 +270,6 @@ def _loss_fault(lost: Lost) -> Fault:
 def _forged_fault(forged: Forged) -> Fault:
     why = TamperedError("the checkpoint of {size} records is not signed by our key", size=forged.checkpoint.size)
     return Fault(seq=max(1, min(forged.after + 1, forged.checkpoint.size)), why=why)
-
-
-def _earlier(one: Fault | None, other: Fault) -> Fault:
-    return other if one is None or other.seq < one.seq else one
 
 
 def _projection_fault(shown: Sequence[object], header: dict[str, Any], details: dict[str, Any]) -> TamperedError | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mailer.core import note
+from mailer.edge.signing import SigningKey
 from tests.cli.offices import Shell, found
 from tests.cli.test_cli_audit import publish
 from tests.cli.test_cli_export import bundle, verify
@@ -125,6 +127,19 @@ def test_a_loss_that_nothing_proves_is_found_out(shell: Shell, attack: str) -> N
     said = verify(folder, "--key", old)
     assert (said.returncode, said.stdout.split(":")[0]) == TAMPERED
     assert why in said.stdout
+
+
+def test_what_stands_below_a_checkpoint_is_not_signed(shell: Shell) -> None:
+    """The new key signs a checkpoint of the old one too, and a change of key is written below: the old one never named it."""
+    old, new = public_key(shell), lose(shell)
+    folder = bundle(shell)
+    steps = json.loads((folder / "keys.json").read_text(encoding="utf-8"))
+    last = steps[0]["last"]
+    pair = SigningKey(directory=shell.home / "keys", origin=new.partition("+")[0]).signer()
+    signature = note.sign(note.read(last.encode()).text, [pair]).splitlines()[-1]
+    forged = [{"note": f"{last.rstrip()}\n{signature}\nkey {old}\nnext-key {new}\n"}]
+    (folder / "keys.json").write_text(json.dumps(forged), encoding="utf-8")
+    assert verdict(folder, old) == TAMPERED
 
 
 def test_what_a_bundle_says_is_shown_without_its_controls(shell: Shell) -> None:

@@ -43,6 +43,9 @@ def sizes(said: History) -> list[int]:
     return [one.checkpoint.size for one in said.valid]
 
 
+BEFORE = signed(1, FIRST) + signed(5, FIRST)
+
+
 @pytest.mark.parametrize(
     "checkpoint",
     [
@@ -101,7 +104,7 @@ def test_a_code_has_80_bits_that_can_be_read_out_and_typed() -> None:
 
 def test_a_file_of_checkpoints_is_read_in_its_order() -> None:
     said = history(signed(1, FIRST) + signed(5, FIRST) + signed(5, FIRST) + signed(9, FIRST))
-    assert sizes(said) == [1, 5, 5, 9]
+    assert sizes(said) == [1, 5, 9], "what comes again says nothing new"
     assert said.forged is None
     assert said.last is not None
     assert said.last.code == checkpoints.code(checkpoints.text(at_size(9)))
@@ -193,6 +196,23 @@ def test_a_declared_restore_gives_up_what_came_after() -> None:
     assert said.restored == (Restored(kept=5, lost=9, size=7),)
 
 
+def test_a_restore_gives_up_an_earlier_one_that_its_backup_did_not_know() -> None:
+    said = history(BEFORE + signed(3, FIRST, restored=1) + signed(7, FIRST) + signed(2, FIRST, restored=1))
+    assert sizes(said) == [1, 2]
+    assert said.restored == (Restored(kept=1, lost=5, size=3, given_up=True), Restored(kept=1, lost=7, size=2))
+    later = history(BEFORE + signed(3, FIRST, restored=1) + signed(7, FIRST) + signed(6, FIRST, restored=3))
+    assert [one.given_up for one in later.restored] == [False, False]
+
+
+def test_a_checkpoint_that_comes_again_says_nothing_new() -> None:
+    restored = signed(3, FIRST, restored=1)
+    told = history(BEFORE + restored + signed(7, FIRST))
+    assert sizes(told) == [1, 3, 7]
+    again = checkpoints.published_in(signed(5, FIRST) + restored, ORIGIN)
+    assert checkpoints.history(again, FIRST[0], before=told) == told
+    assert history(BEFORE + restored + signed(7, FIRST) + signed(5, FIRST) + restored) == told
+
+
 def test_what_is_known_is_carried_on() -> None:
     before = history(signed(1, FIRST) + signed(5, FIRST))
     new = checkpoints.published_in(signed(7, FIRST, restored=1), ORIGIN)
@@ -203,7 +223,6 @@ def test_what_is_known_is_carried_on() -> None:
 # ---- a key that nobody has any more
 
 LOSS = signed(6, SECOND, change=(FIRST, SECOND), lost=True)
-BEFORE = signed(1, FIRST) + signed(5, FIRST)
 
 
 def losses(said: History) -> list[tuple[int, int, bool]]:
@@ -267,6 +286,8 @@ def test_a_loss_that_a_crash_cut_off_is_passed_over(cut: int) -> None:
         pytest.param(BEFORE + signed(6, SECOND, change=(THIRD, SECOND), lost=True), FIRST, 5, id="a key that is not ours"),
         pytest.param(BEFORE + LOSS.replace("lost-key", "key"), SECOND, 0, id="a change that the old key did not sign"),
         pytest.param(BEFORE + LOSS + signed(9, STRANGER, change=(FIRST, STRANGER), lost=True), SECOND, 6, id="lost twice"),
+        pytest.param(BEFORE + LOSS + signed(9, FIRST, change=(SECOND, FIRST), lost=True), FIRST, 0, id="the lost key comes back"),
+        pytest.param(signed(9, FIRST, change=(FIRST, FIRST), lost=True) + signed(9, SECOND), FIRST, 0, id="it follows itself"),
     ],
 )
 def test_a_forged_loss_is_found(written: str, key: Signer, after: int) -> None:

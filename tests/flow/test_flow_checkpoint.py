@@ -184,6 +184,7 @@ def test_a_clock_that_jumps_raises_no_doubt(house: House, jump: timedelta) -> No
 
 
 def test_a_start_goes_on_from_what_was_published(signed: House) -> None:
+    signed.trial.clock.move(seconds=1)
     step = signed.step()
     assert step.step()
     assert signed.sizes() == [2, 4, 5, 5]
@@ -339,6 +340,23 @@ def test_a_restore_that_no_record_declares(signed: House) -> None:
     signed.file.append(note.sign(checkpoints.text(told), [signed.key.signer()]))
     verdict = signed.verified()
     assert (verdict.outcome, verdict.fault and verdict.fault.seq) == (Outcome.TAMPERED, 3)
+    signed.refused_at_once()
+
+
+def test_checkpoints_that_are_brought_back_hide_nothing(signed: House) -> None:
+    """Whoever may write database and file, but has no key, goes back to where a restore once went on."""
+    given_up = signed.history().valid[-1].signed
+    signed.cut(2)
+    override.declare_restore(signed.trial.worker(), signed.signer(), reason="диск")
+    restored = signed.publish().signed
+    signed.tell(6)
+    signed.publish()
+    for written in (given_up, restored):
+        signed.file.append(written)
+    signed.cut(4)
+    verdict = signed.verified()
+    assert (verdict.outcome, verdict.fault and verdict.fault.seq) == (Outcome.TAMPERED, 5)
+    signed.refused_at_once()
 
 
 # ---- what is no attack
@@ -381,6 +399,19 @@ def test_a_declared_restore_goes_on_from_the_last_common_checkpoint(signed: Hous
     assert signed.verified().outcome is Outcome.RESTORED_ON_RECORD
     with pytest.raises(RefusedError, match="agrees with all"):
         override.declare_restore(signed.trial.worker(), signed.signer(), reason="ещё раз")
+
+
+def test_a_restore_to_before_a_restore_is_declared_as_well(signed: House) -> None:
+    """The record of the first one is gone with what the second gives up."""
+    for lost in (5, 9):
+        signed.cut(2)
+        assert override.declare_restore(signed.trial.worker(), signed.signer(), reason="диск") == (2, lost)
+        signed.publish()
+        signed.tell(6)
+        signed.publish()
+    verdict = signed.verified()
+    assert (verdict.outcome, verdict.fault) == (Outcome.RESTORED_ON_RECORD, None)
+    assert [(one.kept, one.lost, one.given_up) for one in verdict.restored] == [(2, 5, True), (2, 9, False)]
 
 
 def test_after_a_declared_restore_a_later_attack_is_still_found(signed: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -314,6 +315,35 @@ def test_nothing_before_the_last_checkpoint_outside_can_be_changed_by_declaring_
 def test_a_key_that_no_record_declares_is_found_and_signs_nothing(house: House, attack: Callable[[House], None]) -> None:
     attack(house)
     assert found(verified(house)) == (Outcome.TAMPERED, RECORDS)
+    house.refused_at_once()
+
+
+def test_a_loss_that_hides_behind_an_earlier_restore_signs_nothing(house: House) -> None:
+    """Who has the folder of keys and the file, but no record key, lets a loss be given up by the restore that a record declares."""
+    house.key.private_path.write_text(LOST_SEED.hex(), encoding="ascii")
+    house.cut(2)
+    override.declare_restore(house.trial.worker(), house.signer(), reason="диск")
+    restored = house.publish()
+    new = house.key.successor(house.trial.randbytes, like=house.file.path)
+    *before, _ = checkpoints.published_in(house.file.text(), house.key.origin)
+    change = KeyChange(old=house.key.public(), new=new[0], lost=True)
+    loss = note.sign(checkpoints.text(replace(before[-1].checkpoint, change=change)), [new])
+    house.file.path.write_text("".join(f"{one.signed}\n" for one in before), encoding="utf-8")
+    house.file.append(loss)
+    house.file.append(note.sign(restored.note.text, [new]))
+    house.key.succeed()
+    assert verified(house).outcome is Outcome.KEY_LOST_ON_RECORD
+    house.refused_at_once()
+
+
+def test_the_lost_key_does_not_come_back_by_a_second_loss(house: House) -> None:
+    """Who has it and the record key declares the next one lost in its favour; a person still names that."""
+    declare(house)
+    named = house.key.public()
+    house.key.private_path.with_name("checkpoint.key.next").write_text(LOST_SEED.hex(), encoding="ascii")
+    house.key.private_path.unlink()
+    declare(house)
+    assert found(verified(house, trusted=named)) == (Outcome.TAMPERED, 1)
     house.refused_at_once()
 
 

@@ -78,6 +78,8 @@ def _reprocess(
         changing = [one.request for one in preview if one.changes]
         if dry_run or not changing:
             _show(preview, as_json=as_json)
+            if dry_run and changing and not as_json:
+                say(_("nothing was changed"))
             return
         if not yes:
             if as_json:
@@ -107,7 +109,7 @@ def _show(found: Sequence[Rejudged], *, as_json: bool) -> None:
             )
         return
     table(
-        ["№", _("was"), _("is"), _("state"), _("record")],
+        ["№", _("was"), _("is"), _("state"), _("entry")],
         ((one.request, _named(one.old_rule, one.old_reason), _new(one), one.state.value, one.record or "") for one in found),
         empty=_("no held request to judge anew"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -106,21 +106,21 @@ def show(decided: Sequence[Decided], zone: ZoneInfo, *, as_json: bool) -> None:
                 }
             )
         else:
-            say(_line(one, zone))
+            for line in _lines(one, zone):
+                say(line)
 
 
-def _line(one: Decided, zone: ZoneInfo) -> str:
+def _lines(one: Decided, zone: ZoneInfo) -> Iterator[str]:
     where = {"id": one.request, "state": one.state.value, "address": safe_text(one.answer_to or "")}
     if not one.record:
         said = _("request {id} would be {state}; nothing was changed") if not one.answer_to else None
         said = said or _("request {id} would be {state}, the answer goes to {address}; nothing was changed")
-        return said.format(**where)
-    if one.issue_after is not None:
-        said = _(
-            "request {id}: {state}, record {record}; issued from {at} on, the answer goes to {address}; "
-            "until then: mailer requests undo {id}"
-        )
-        return said.format(**where, record=one.record, at=local(one.issue_after, zone))
-    if one.answer_to is not None:
-        return _("request {id}: {state}, record {record}; a letter goes to {address}").format(**where, record=one.record)
-    return _("request {id}: {state}, record {record}").format(**where, record=one.record)
+        yield said.format(**where)
+    elif one.issue_after is not None:
+        yield _("request {id}: {state}, record {record}; the answer goes to {address}").format(**where, record=one.record)
+        said = _("issued from {at} on; until then: mailer requests undo {id}")
+        yield "    " + said.format(id=one.request, at=local(one.issue_after, zone))
+    elif one.answer_to is not None:
+        yield _("request {id}: {state}, record {record}; a letter goes to {address}").format(**where, record=one.record)
+    else:
+        yield _("request {id}: {state}, record {record}").format(**where, record=one.record)

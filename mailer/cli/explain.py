@@ -12,7 +12,7 @@ import typer
 
 from mailer.cli.opened import office_of
 from mailer.cli.options import AsLines
-from mailer.cli.show import print_json, safe_text, say
+from mailer.cli.show import print_json, safe_text, say, translated
 from mailer.errors import SetupError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
                     content = _content(file)
                 except OSError as error:
                     unread += 1
-                    _tell_unread(file, error.strerror or str(error), as_json=as_json)
+                    _tell_unread(file, translated(SetupError("{why}", why=error)), as_json=as_json)
                     continue
                 found = judge(
                     tx,

@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from mailer.cli.noun import Noun
-from mailer.cli.show import say
+from mailer.cli.show import say, say_long
 from mailer.errors import N_
 
 WORKFLOWS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -83,4 +83,4 @@ def _workflows() -> None:
         for command in commands:
             say(f"       {command}")
         say()
-    say(_("What a command can do besides: its name with --help. Each change is recorded with who made it and why."))
+    say_long(_("What a command can do besides: its name with --help. Each change is recorded with who made it and why."), indent="")

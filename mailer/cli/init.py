@@ -11,7 +11,7 @@ import typer
 
 from mailer.cli.opened import config_of, office_of, operator
 from mailer.cli.options import OnlyTry
-from mailer.cli.show import say
+from mailer.cli.show import say, say_long
 from mailer.errors import SchemaError, SetupError
 
 if TYPE_CHECKING:
@@ -167,11 +167,8 @@ def _set_up(context: typer.Context) -> None:
     finally:
         database.close()
     say(_("{url}: tables made").format(url=_shown_url(config)))
-    say(
-        _("{path}: keys made (keep a copy of record.key, pepper.key, checkpoint.key and issuing/, never one of courier/)").format(
-            path=config.keys_directory
-        )
-    )
+    said = _("{path}: keys made (keep a copy of record.key, pepper.key, checkpoint.key and issuing/, never one of courier/)")
+    say_long(said.format(path=config.keys_directory), indent="")
     _activate(context)
 
 
@@ -202,7 +199,8 @@ def _activate(context: typer.Context) -> None:
         ruleset = rules.load(texts)
         override.activate(opened.worker(operator()), ruleset, texts)
         say(_("rules activated: {count} rules, {hash}").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
-    say(_("next: edit {path}, run `mailer senders import FILE.csv`, then `mailer check`").format(path=context.obj))
+    said = _("next: edit {path}, run `mailer senders import FILE.csv`, then `mailer check`")
+    say_long(said.format(path=context.obj), indent="")
 
 
 def _upgrade(context: typer.Context, *, dry_run: bool) -> None:

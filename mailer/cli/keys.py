@@ -41,7 +41,7 @@ def _list(context: typer.Context, as_json: AsLines = False) -> int:
 
     with office_of(context) as office, office.database.reading() as tx:
         found = custody.holdings(tx, office.keyring)
-    today = clock().date()
+    today, folder = clock().date(), office.config.keys_directory
     missing = [one.key for one in found if not one.key.there]
     if as_json:
         for one in found:
@@ -53,7 +53,9 @@ def _list(context: typer.Context, as_json: AsLines = False) -> int:
             (
                 one.key.kind.value,
                 one.key.name,
-                one.key.path if one.key.there else _("{path}: MISSING").format(path=one.key.path),
+                one.key.path.relative_to(folder)
+                if one.key.there
+                else _("{path}: MISSING").format(path=one.key.path.relative_to(folder)),
                 _(one.holder),
                 _("not to be seen by this user") if not one.key.readable else (today - one.key.made).days if one.key.made else "",
                 one.waiting or "",
@@ -63,6 +65,7 @@ def _list(context: typer.Context, as_json: AsLines = False) -> int:
         ),
         empty="",
     )
+    say(_("the folder of the keys: {path}").format(path=safe_text(folder)))
     for key in missing:
         say(_("{path} is missing: {loss}").format(path=safe_text(key.path), loss=translated(loss(key.kind))))
     return 1 if missing else 0

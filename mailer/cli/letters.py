@@ -100,8 +100,8 @@ def _show(
     say_long(_("subject: {subject}").format(subject=safe_text(view.subject or "")))
     if reading is not None and reading.person is not None:
         say_long(_("person: {person}").format(person=safe_text(reading.person.canonical)))
-    said = _("verdict: {verdict} ({rule}, {reason})")
-    say_long(said.format(verdict=view.verdict or "-", rule=view.rule_id or "-", reason=view.reason or "-"))
+    why = ", ".join(dict.fromkeys(one for one in (view.rule_id, view.reason) if one))
+    say_long(_("verdict: {verdict}").format(verdict=view.verdict or "-") + (f" ({why})" if why else ""))
     for entry in timeline:
         show_entry(entry, zone)
 

@@ -84,7 +84,13 @@ def _previewed(office: Office, choice: Choice, confirm: str | None, *, dry_run: 
     code = override.code_of(found)
     if not as_json:
         _list(found, office.config.zone)
-        say(_("logins that would be ended: {count}; the code of this list: {code}").format(count=len(found), code=code))
+        say(
+            _("logins that would be ended: {count}; the code of this list, for --confirm: {code}").format(
+                count=len(found), code=code
+            )
+        )
+        if dry_run:
+            say(_("nothing was changed"))
     elif dry_run:
         _show(found, as_json=True, dry_run=True, code=code)
     if dry_run:

@@ -7,7 +7,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailer.cli.show import print_json, safe_text, say
+from mailer.cli.show import print_json, safe_text, say, translated
 from mailer.errors import N_
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def show_found(found: Found, *, as_json: bool) -> None:
 
 
 def show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living], *, as_json: bool, changed: bool) -> None:
+    from mailer.flow.override.destruction import named
     from mailer.flow.override.inventory import categories
 
     if as_json:
@@ -84,6 +85,8 @@ def show_erased(held: Holdings, paths: Sequence[Path], living: Sequence[Living],
     for one in categories(held):
         say(f"{_(one.what)}: {one.count}")
     for hindering in living:
-        say("! " + safe_text(f"{hindering.kind} {hindering.name}: {hindering.state.value}"))
+        say("! " + safe_text(_("still in use: {living}").format(living=translated(named(hindering)))))
     for path in paths:
         say(_("{path}: to be signed and kept for three years").format(path=safe_text(path)))
+    if not changed:
+        say(_("nothing was changed"))

@@ -12,7 +12,7 @@ import typer
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
-from mailer.cli.sender_changes import agreed
+from mailer.cli.sender_changes import agreed, say_dry
 from mailer.cli.senders import read_file
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors
@@ -54,6 +54,7 @@ def _import(
             plan = override.planned(tx, people, replaces=replaces)
         if not as_json:
             _preview(plan)
+            say_dry(changed=not dry_run)
         if not dry_run:
             if not agreed(yes=yes, needed=any(one.removed or one.is_new for one in plan), as_json=as_json):
                 return

@@ -102,7 +102,7 @@ def _show_request(view: RequestView, zone: ZoneInfo) -> None:
     else:
         say_long(_("sender: {address}, not in the register or not proven").format(address=safe_text(view.stranger)))
     decided = _("decided: {verdict} by rule {rule}").format(verdict=request.verdict, rule=request.rule_id)
-    say_long(decided + (f" ({request.reason})" if request.reason else ""))
+    say_long(decided + (f" ({request.reason})" if request.reason not in {None, request.rule_id} else ""))
     _show_issued(view, zone)
 
 

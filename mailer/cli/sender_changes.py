@@ -213,7 +213,7 @@ def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: On
             "`mailer credentials reissue LOGIN --reason …` has a new one issued in place of one"
         )
         say_long(said.format(count=suspended), indent="")
-    _say_dry(changed=not dry_run)
+    say_dry(changed=not dry_run)
 
 
 def _merge(
@@ -293,10 +293,10 @@ def reached_lines(reached: Reach) -> Iterator[str]:
 def _say_reached(reached: Reach, *, changed: bool) -> None:
     for line in reached_lines(reached):
         say(line)
-    _say_dry(changed=changed)
+    say_dry(changed=changed)
 
 
-def _say_dry(*, changed: bool) -> None:
+def say_dry(*, changed: bool) -> None:
     if not changed:
         say(_("nothing was changed"))
 
@@ -309,7 +309,7 @@ def _say_row(row: Sender, *, changed: bool) -> None:
             )
         )
     )
-    _say_dry(changed=changed)
+    say_dry(changed=changed)
 
 
 def _say_change(change: Change, *, as_json: bool, changed: bool) -> None:
@@ -319,8 +319,9 @@ def _say_change(change: Change, *, as_json: bool, changed: bool) -> None:
     for line in difference_lines(change):
         say(line)
     if change.before is not None and change.before.answer_to != change.after.answer_to:
-        say(_("the old answer address is told so by letter; the first login to the new one needs a person's approval"))
-    _say_dry(changed=changed)
+        told = _("the old answer address is told so by letter; the first login to the new one needs a person's approval")
+        say_long(told, indent="")
+    say_dry(changed=changed)
 
 
 def _addresses(written: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from mailer.cli import sender_changes
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
-from mailer.cli.sender_changes import agreed, difference_lines, hands, reached_lines
+from mailer.cli.sender_changes import agreed, difference_lines, hands, reached_lines, say_dry
 from mailer.cli.show import local, print_json, safe_text, say, say_long, table
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import LoginEffect
@@ -75,6 +75,7 @@ def _import(
             reached = _reach(tx, plan, effect)
         if not as_json:
             _preview(plan, reached, len(found))
+            say_dry(changed=not dry_run)
         if not dry_run:
             if not agreed(yes=yes, needed=bool(plan.changed or plan.anew or plan.removed), as_json=as_json):
                 return

@@ -21,7 +21,7 @@ import typer
 from mailer.cli.termwords import term_words
 from mailer.core.legible import harmless
 from mailer.core.legible import safe_text as safe_text  # noqa: PLC0414  commands take it from here
-from mailer.errors import MailerError, SetupErrors
+from mailer.errors import N_, MailerError, SetupErrors
 from mailer.model import PersonName
 
 if TYPE_CHECKING:
@@ -31,6 +31,21 @@ WIDEST: Final = 100  # columns
 WIDEST_CELL: Final = 48
 NARROWEST: Final = 14  # what a column of a table is folded to at most
 GAP: Final = 2  # between the columns of a table
+OF_THE_SYSTEM: Final = frozenset(  # what it says in English of a file or a connection, whatever the locale
+    {
+        N_("Connection refused"),
+        N_("Connection timed out"),
+        N_("File exists"),
+        N_("Is a directory"),
+        N_("Name or service not known"),
+        N_("No such file or directory"),
+        N_("No space left on device"),
+        N_("Not a directory"),
+        N_("Permission denied"),
+        N_("Read-only file system"),
+        N_("Temporary failure in name resolution"),
+    }
+)
 LARGEST: Final = 2**53  # of the numbers a command takes: no database counts further
 
 
@@ -47,8 +62,14 @@ def complain(error: MailerError) -> None:
 
 
 def translated(error: MailerError) -> str:
-    values = {name: translated(value) if isinstance(value, MailerError) else value for name, value in error.values.items()}
-    return _(error.message).format(**values)
+    return _(error.message).format(**{name: _said(value) for name, value in error.values.items()})
+
+
+def _said(value: object) -> object:
+    if isinstance(value, MailerError):
+        return translated(value)
+    said = value.strerror if isinstance(value, OSError) and value.strerror else value
+    return _(said) if isinstance(said, str) and said in OF_THE_SYSTEM else said
 
 
 def print_json(value: object) -> None:

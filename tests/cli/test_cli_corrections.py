@@ -34,7 +34,9 @@ def test_judging_anew_shows_old_and_new_and_asks(shell: Shell, monkeypatch: pyte
         (5, "too-old", "issue", True),
         (6, "too-old", "issue", True),
     ]
-    assert "issue" in shell("requests", "reprocess", "--since", "01.11.2026", "--reason", "x", "--dry-run").out
+    tried = shell("requests", "reprocess", "--since", "01.11.2026", "--reason", "x", "--dry-run")
+    assert "issue" in tried.out
+    assert tried.out.endswith("\nnothing was changed\n")
     assert shell("requests", "reprocess", "5", "--reason", "x").code == 1, "nobody is there to say yes"
     assert last_record(shell)["seq"] == before
     said = shell("requests", "reprocess", "4", "5", "--reason", "новый срок", "--yes", "--json")

@@ -129,6 +129,12 @@ def with_pairs(shell: Shell) -> None:
     pairs_file(shell)
 
 
+def with_lists(shell: Shell) -> None:
+    senders = "code,organisation,subscriber,address,answer_to\n290009,Новая,,new@clinic.example,\n"
+    (shell.home / "senders.csv").write_text(senders, encoding="utf-8")
+    (shell.home / "persons.csv").write_text("code,person\n290001,Ли К.\n", encoding="utf-8")
+
+
 def edited(shell: Shell) -> None:
     file = shell.home / "rules" / "30-requests.toml"
     file.write_text(file.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
@@ -208,6 +214,12 @@ def older(shell: Shell) -> None:
             id="retry",
         ),
         pytest.param(quarantined, "letters drop 3 --reason x", 0, ["letter 3 would be dropped; nothing was changed"], id="drop"),
+        pytest.param(
+            with_lists, "senders import {home}/senders.csv --yes", 0, ["1 new, 0 changed", "nothing was changed"], id="senders"
+        ),
+        pytest.param(
+            with_lists, "persons import {home}/persons.csv --yes", 0, ["1 persons new", "nothing was changed"], id="persons"
+        ),
         pytest.param(edited, "rules activate", 0, ["would be activated: ", "nothing was changed"], id="activate"),
         pytest.param(
             without_keys,

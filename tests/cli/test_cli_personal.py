@@ -73,7 +73,8 @@ def test_a_login_that_lives_is_ended_only_when_asked(shell: Shell) -> None:
 def test_a_trial_changes_nothing(shell: Shell) -> None:
     said = shell("personal", "erase", WHO, *REASON, "--dry-run")
     assert said.code == 0
-    assert "! credential tmp-29-" in said.out
+    assert "! still in use: login tmp-29-" in said.out
+    assert said.out.endswith("\nnothing was changed\n")
     assert shell("personal", "find", WHO, "--json").objects[0]["counts"]["names"] == 1
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.cli.show import brief, complain, local, print_json, safe_text, table
+from mailer.cli.app import speak
+from mailer.cli.show import OF_THE_SYSTEM, brief, complain, local, print_json, safe_text, table
 from mailer.errors import SetupError, SetupErrors
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
@@ -175,3 +178,25 @@ def test_complaints_are_harmless_and_one_a_line(capsys: pytest.CaptureFixture[st
     complain(SetupErrors([SetupError("{file}: {why}", file="a.toml", why=inner), SetupError("second")]))
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "a.toml: why: \\x1b[31m{x}\nsecond\n")
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        pytest.param(FileNotFoundError(2, "No such file or directory", "x"), "нет такого файла или папки", id="error"),
+        pytest.param("Is a directory", "это папка", id="its-words"),
+        pytest.param("Something else", "Something else", id="unknown"),
+    ],
+)
+def test_what_the_system_says_is_told_in_the_readers_language(
+    why: object, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "ru")
+    speak()
+    complain(SetupError("the file {path} cannot be read: {why}", path="x", why=why))
+    assert capsys.readouterr().err == f"файл x не читается: {said}\n"
+
+
+def test_it_is_the_system_that_says_so() -> None:
+    of_names = {"Name or service not known", "Temporary failure in name resolution"}
+    assert {os.strerror(code) for code in errno.errorcode} >= OF_THE_SYSTEM - of_names

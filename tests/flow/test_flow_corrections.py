@@ -83,9 +83,9 @@ def test_both_names_are_kept(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        pytest.param("Иванов", "initials-missing", id="no-initials"),
-        pytest.param("Иван Иванов", "name-ambiguous", id="ambiguous"),
-        pytest.param("Фамилия И.О.", "name-placeholder", id="placeholder"),
+        pytest.param("Иванов", "initials are missing", id="no-initials"),
+        pytest.param("Иван Иванов", "cannot be told apart", id="ambiguous"),
+        pytest.param("Фамилия И.О.", "own example", id="placeholder"),
         pytest.param("Иванов A.C.", "not Russian", id="latin"),
         pytest.param("Пришва А.А.", "names this very person already", id="the-same"),
     ],

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mailer.core import kinds, names
+from mailer.core import kinds, names, requestwords
 from mailer.core.decide import decide
 from mailer.core.lifecycle import RequestEvent
 from mailer.core.rules import Ruleset
@@ -83,10 +83,11 @@ def read_name(written: str, ruleset: Ruleset) -> PersonName:
     """A name as an officer types it; RefusedError unless it can be read in one way only."""
     reading = names.read(written, ruleset.form)
     if reading.person is None:
+        why = requestwords.words(reading.reason, None)
         raise RefusedError(
             "the name «{written}» cannot be read ({why}): write it as {example}; nothing was changed",
             written=written,
-            why=reading.reason.value if reading.reason else "",
+            why=RefusedError(why.what) if why else "",
             example=ruleset.form.placeholder,
         )
     if DOUBTFUL.intersection(reading.repairs):

@@ -189,7 +189,10 @@ def _refuse_term(unit: Unit, credential: Credential, term: Term, caps: Caps) -> 
             count=len(told),
         )
     if term.until <= credential.valid_until:
-        raise RefusedError("the login is valid until {until} already", until=local_moment(credential.valid_until, caps.zone))
+        raise RefusedError(
+            "the login is valid until {until} already: name a later day; nothing was changed",
+            until=local_moment(credential.valid_until, caps.zone),
+        )
     latest = terms.term(unit.at, caps.zone, caps.months, None)
     if term.until > latest.until:
         raise RefusedError(

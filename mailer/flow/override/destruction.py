@@ -168,13 +168,14 @@ def _refuse_living(living: Sequence[Living], *, revoke: bool) -> None:
     hindering = [one for one in living if not (revoke and one.endable)]
     if not hindering:
         return
-    listed = reduce(lambda before, one: RefusedError("{before}, {one}", before=before, one=one), map(_named, hindering))
+    listed = reduce(lambda before, one: RefusedError("{before}, {one}", before=before, one=one), map(named, hindering))
     if all(one.endable for one in hindering):
         raise RefusedError("still in use: {living}. --revoke ends this first; nothing was erased", living=listed)
     raise RefusedError("still in use: {living}. Decide it, or wait until it is over; nothing was erased", living=listed)
 
 
-def _named(one: Living) -> MailerError:
+def named(one: Living) -> MailerError:
+    """The thing by its kind, number and state."""
     message = {
         "letter": RefusedError("letter {name} ({state})", name=one.name, state=one.state.value),
         "request": RefusedError("request {name} ({state})", name=one.name, state=one.state.value),

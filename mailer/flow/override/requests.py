@@ -31,7 +31,7 @@ from mailer.store.work import Unit, Worker
 IMPOSSIBLE: Final = {
     RequestEvent.APPROVED: N_("request {id} is {state}, not held: it cannot be approved; nothing was changed"),
     RequestEvent.REFUSED: N_("request {id} is {state}, not held: it cannot be refused; nothing was changed"),
-    RequestEvent.HELD: N_("request {id} is {state}, not approved: it cannot be held; nothing was changed"),
+    RequestEvent.HELD: N_("request {id} is {state}, not approved: there is nothing to hold or to undo; nothing was changed"),
     RequestEvent.WITHDRAWN: N_("request {id} is {state}: only what is held or approved can be withdrawn; nothing was changed"),
 }
 

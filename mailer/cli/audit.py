@@ -13,7 +13,7 @@ from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
 from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, given
 from mailer.cli.show import LARGEST, brief, local, print_json, say, table, translated
-from mailer.errors import RefusedError, SetupError
+from mailer.errors import NotFoundError, RefusedError, SetupError
 
 if TYPE_CHECKING:
     from mailer.flow.report.oldletters import LetterProof
@@ -89,6 +89,9 @@ def _verify(
         except SetupError as error:
             raise SetupError("CANNOT VERIFY: {why}", why=error) from error
         verdict = verification.verify(office.database, key, history, since=since, trusted=trusted)
+        if verdict.fault is None and since > verdict.size:
+            gone = NotFoundError("there is no record {seq}: the newest is {newest}", seq=since, newest=verdict.size)
+            raise SetupError("CANNOT VERIFY: {why}", why=gone)
         zone = office.config.zone
     if as_json:
         print_json(_shown(verdict))

@@ -44,6 +44,7 @@ def _found(context: typer.Context, *, eject: bool) -> None:
 
         for name, target in _ejected(path, eject=eject):
             texts.eject(name, target)
+            say(_("{path}: made").format(path=target))
         try:
             path.write_text(_example(eject=eject), encoding="utf-8")
             path.chmod(0o640)  # a database address may hold a password

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from mailer.core import keeping, kinds, trust
 from mailer.core.caution import Caution
-from mailer.core.keeping import Arrival, Group, Looked
+from mailer.core.keeping import Arrival, Excerpt, Group, Looked
 from mailer.errors import EdgeError, LeaseLostError, RecordError
 from mailer.flow.errands import Errands
 from mailer.flow.filer import Filer
@@ -232,7 +232,8 @@ class Intake:
         with self._worker.writing() as unit:
             head = heads[0] if heads else Head(item=item, received_at=unit.at, size_bytes=0, header=b"")
             ledger.note(unit.tx, self._settings.mailbox, epoch, [(item, Kind.UNREADABLE, Filing.LEFT)])
-            kept_id = self._keep_one(unit, epoch, keeping.unread(head), None)
+            unread = keeping.unread(head)
+            kept_id = self._keep_one(unit, epoch, unread, keeping.excerpt(unread, None, max_bytes=self._settings.max_bytes))
             letters.quarantine(unit.tx, letters.get(unit.tx, kept_id))
             unit.tell("letter.quarantined", importance="alarm", outcome="failed", letter=kept_id, attempts=SINGLE_ATTEMPTS)
             tries.forget(unit.tx, self._settings.mailbox, epoch, [item])
@@ -277,6 +278,7 @@ class Intake:
         mailbox = self._settings.mailbox
         items = [arrival.looked.head.item for arrival in arrivals]
         due = {arrival.looked.head.item for arrival in arrivals if arrival.ours and not self._settings.observe}
+        excerpts = self._excerpts(arrivals, bodies)
         with self._worker.writing() as unit:
             tries.forget(unit.tx, mailbox, epoch, items)
             returned = self._errands.met(unit, epoch, [arrival.looked for arrival in arrivals])
@@ -286,7 +288,7 @@ class Intake:
                     continue
                 before = self._kept_before(unit, epoch, arrival.looked)
                 if before is None:
-                    self._keep_one(unit, epoch, arrival.looked, bodies.get(arrival.looked.head.item))
+                    self._keep_one(unit, epoch, arrival.looked, excerpts[arrival.looked.head.item])
                 elif before is Filing.LEFT:  # while the office only observed: it is still people's to answer
                     due.discard(arrival.looked.head.item)
             filings = (Filing.DUE if item in due else Filing.LEFT for item in items)
@@ -294,6 +296,12 @@ class Intake:
             ledger.note(unit.tx, mailbox, epoch, zip(items, kinds_seen, filings, strict=True))
             self._tell_over(unit, arrivals)
         self._filer.file(epoch, sorted(due))
+
+    def _excerpts(self, arrivals: Sequence[Arrival], bodies: Mapping[int, bytes]) -> dict[int, Excerpt]:
+        """What is kept of each letter, by its number. To search large ones takes seconds, in which others may write."""
+        found = [arrival.looked for arrival in arrivals if arrival.kept]
+        biggest = self._settings.max_bytes
+        return {one.head.item: keeping.excerpt(one, bodies.get(one.head.item), max_bytes=biggest) for one in found}
 
     def _tell_over(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
         """That a day's share is used up is told when it begins, not for every letter that is left out."""
@@ -314,9 +322,8 @@ class Intake:
         unit.tell("letter.renumbered", mailbox=mailbox, epoch=epoch, item=item)
         return ledger.filing(unit.tx, mailbox, *found)
 
-    def _keep_one(self, unit: Unit, epoch: int, looked: Looked, body: bytes | None) -> int:
+    def _keep_one(self, unit: Unit, epoch: int, looked: Looked, kept: Excerpt) -> int:
         head = looked.head
-        kept = keeping.excerpt(looked, body, max_bytes=self._settings.max_bytes)
         raw = RawLetter(
             mailbox=self._settings.mailbox,
             epoch=epoch,

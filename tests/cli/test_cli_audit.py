@@ -93,6 +93,14 @@ def test_a_restored_database_is_tampered_until_it_is_declared(signed: Shell, tmp
     assert (said.code, said.out) == (3, "")
 
 
+def test_nothing_is_no_verdict_either(signed: Shell) -> None:
+    (whole,) = signed("audit", "verify", "--json").objects
+    assert signed("audit", "verify", "--since", str(whole["records"])).code == 0
+    said = signed("audit", "verify", "--since", str(whole["records"] + 1))
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"CANNOT VERIFY: there is no record {whole['records'] + 1}: the newest is {whole['records']}\n"
+
+
 def test_a_copy_from_before_a_change_of_key_verifies(signed: Shell, tmp_path: Path) -> None:
     outside = tmp_path / "elsewhere.txt"
     shutil.copy(signed.home / "keys" / "checkpoints.txt", outside)

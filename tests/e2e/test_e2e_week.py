@@ -198,7 +198,7 @@ def thursday(week: WeekOffice) -> None:
     """The blocked organisation is taken back; one of its logins is not. Another's answers go elsewhere from now on."""
     assert "приостановлено" not in week.morning(3).lower()
     assert week.login("Титов Т.Т.")
-    assert "остаются заблокированными" in week.type("senders", "unblock", "290005", "--reason", "проверка окончена").out
+    assert "заблокированных логинов остаётся" in week.type("senders", "unblock", "290005", "--reason", "проверка окончена").out
     week.type("credentials", "revoke", week.login("фон Визин Д.И.", "suspended"), "--reason", "уволен")
     week.come("of the unblocked")
     week.come_of("thursday")

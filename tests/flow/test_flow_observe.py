@@ -75,7 +75,7 @@ def test_what_was_left_to_be_moved_before_is_not_moved_either(desk: Desk) -> Non
 def test_verdict_rule_reason_and_what_would_follow_are_shown(desk: Desk) -> None:
     three_letters(desk)
     stranger, nameless, good = lines(desk)
-    assert (good.letter, good.verdict, good.rule_id, good.sender_code, good.person) == (
+    assert (good.letter_id, good.verdict, good.rule_id, good.sender_code, good.person) == (
         1,
         "issue",
         "issue",

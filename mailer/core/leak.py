@@ -20,7 +20,7 @@ import html
 import re
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from mailer.core import mime, parts
@@ -132,13 +132,12 @@ def _undone(content: bytes, depth: int) -> Iterator[bytes]:
 
 def _from_base64(run: bytes) -> Iterator[bytes]:
     """Its lines together; and again behind each that is not of whole groups, so that a word before them or a gap hides no more."""
-    if len(run) < _BASE64_LEAST:
-        return
-    yield parts.from_base64(run)
     lines = run.split()
     odd = [number for number, line in enumerate(lines[:-1], 1) if len(line) % 4]
-    for start, end in pairwise([0, *odd, len(lines)] if odd else []):
-        yield parts.from_base64(b"".join(lines[start:end]))
+    apart = (b"".join(lines[start:end]) for start, end in pairwise([0, *odd, len(lines)] if odd else []))
+    for piece in chain([run], apart):
+        if len(piece) >= _BASE64_LEAST:
+            yield parts.from_base64(piece)
 
 
 def _decoded(word: re.Match[bytes]) -> bytes:

@@ -79,7 +79,20 @@ def searched() -> dict[str, bytes]:
     }
 
 
-_SEARCHED = (b"&lt;", b">\n", b"<a>", b"password ", b"=3D", b"k ", b"k", b"abcdabcdabcdabcd\n!\n", b"begin 644 x\n", b"a", b"\0")
+_SEARCHED = (
+    b"&lt;",
+    b">\n",
+    b"<a>",
+    b"password ",
+    b"=3D",
+    b"k ",
+    b"k",
+    b"abcdabcdabcdabcd\n!\n",
+    b"abcdefghijklmnopq\n",
+    b"begin 644 x\n",
+    b"a",
+    b"\0",
+)
 
 
 def _letter(*headers: bytes, body: bytes = b"text\r\n") -> bytes:

@@ -47,6 +47,7 @@ def pass_days(desk: Desk, days: int) -> None:
         desk.run()
 
 
+@pytest.mark.slow
 def test_everybody_is_warned_on_the_fourteenth_and_on_the_third_day_before(desk: Desk) -> None:
     pass_days(desk, LAST_DAY - 15)
     assert warnings(desk) == []

@@ -231,6 +231,7 @@ def test_a_responder_that_answers_every_letter_of_ours_gets_no_second_one(
     assert answered_by(desk, respond, rounds=3) <= 2
 
 
+@pytest.mark.slow
 def test_a_responder_whose_own_subject_is_nearly_ours_stops_at_the_daily_cap(desk: Desk) -> None:
     desk.take(letter())
     assert answered_by(desk, lambda content, n: from_clinic(content, n, f"Автоответ на: {PHRASE}"), rounds=100) == 60

@@ -313,6 +313,7 @@ def test_a_restored_backup_is_known_and_erased_again(tmp_path: Path) -> None:
     desk.trial.database.close()
 
 
+@pytest.mark.slow
 def test_a_crash_after_the_mark_and_before_the_commit_is_shown(desk: Desk) -> None:
     office_with_the_person(desk)
     order = destruction.order_of(found(desk), reason=REASON, revoke=True)
@@ -348,6 +349,7 @@ def test_only_the_owner_of_the_tables_can_write_them_anew(desk: Desk) -> None:
             owner.execute("DROP ROLE clerk")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trial", ["postgresql"], indirect=True)  # SQLite waits for its readers by itself
 def test_an_older_snapshot_is_waited_for(desk: Desk) -> None:
     """PostgreSQL keeps what somebody may still see, also through VACUUM FULL; SQLite cannot cut its log meanwhile."""

@@ -94,7 +94,14 @@ def suspects(desk: Desk) -> dict[int, int]:
         return tries.suspects(tx, "uc", 1)
 
 
-@pytest.mark.parametrize("bad", [{50}, {1, 100}, set(range(10, 60))], ids=["one", "two", "many"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({50}, id="one", marks=pytest.mark.slow),
+        pytest.param({1, 100}, id="two"),
+        pytest.param(set(range(10, 60)), id="many"),
+    ],
+)
 def test_bad_letters_in_a_batch_are_quarantined_and_the_others_decided_before(desk: Desk, bad: set[int]) -> None:
     drop(desk, 100)
     until_done(desk.intake())
@@ -111,8 +118,11 @@ def test_bad_letters_in_a_batch_are_quarantined_and_the_others_decided_before(de
     assert len(desk.troubles) == 1 + 3 * len(bad)
 
 
-@pytest.mark.parametrize("bad", [{50}, {1, 100}, set(range(10, 60))], ids=["one", "two", "many"])
-@pytest.mark.parametrize("poison", [Unreadable, Unsearchable])
+@pytest.mark.parametrize(
+    ("bad", "poison"),
+    [({50}, Unreadable), ({1, 100}, Unreadable), (set(range(10, 60)), Unreadable), ({50}, Unsearchable)],
+    ids=["one", "two", "many", "unsearchable"],
+)
 def test_headers_that_break_the_look_are_kept_unread_and_the_others_go_on(
     desk: Desk, mailbox: PoisonedMailbox, bad: set[int], poison: type[bytes]
 ) -> None:

@@ -56,13 +56,16 @@ def written(rows: Iterable[Sequence[str]], *, semicolon: bool = False) -> str:
 
 
 def harmless(cell: str) -> str:
-    """The cell with an apostrophe in front where a spreadsheet would calculate it instead of showing it."""
-    return _GUARD + cell if _is_calculated(cell) else cell
+    """The cell with an apostrophe in front where a spreadsheet would calculate it instead of showing it.
+
+    So has one that stood in such a form already, or `bared` would take its own apostrophe away.
+    """
+    return _GUARD + cell if _is_calculated(cell.lstrip(_GUARD)) else cell
 
 
 def bared(cell: str) -> str:
     """A cell as it was before `harmless`."""
-    return cell[1:] if cell.startswith(_GUARD) and _is_calculated(cell[1:]) else cell
+    return cell[1:] if cell.startswith(_GUARD) and _is_calculated(cell.lstrip(_GUARD)) else cell
 
 
 def _is_calculated(cell: str) -> bool:

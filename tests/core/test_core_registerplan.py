@@ -124,6 +124,8 @@ def test_only_another_answer_address_is_stamped() -> None:
         pytest.param("\rx", "'\rx", id="return"),
         pytest.param("ООО «А-Б»", "ООО «А-Б»", id="plain"),
         pytest.param("'quoted'", "'quoted'", id="apostrophe"),
+        pytest.param("'=1", "''=1", id="apostrophe-before-formula"),
+        pytest.param("''@SUM", "'''@SUM", id="apostrophes-before-formula"),
     ],
 )
 def test_no_cell_is_a_formula_to_a_spreadsheet(cell: str, shown: str) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.options import Because, OnlyTry, given
-from mailer.cli.sender_changes import agreed
+from mailer.cli.options import Because, OnlyTry, agreed, given
 from mailer.cli.show import local, safe_text, say
 
 if TYPE_CHECKING:

@@ -1,13 +1,15 @@
-"""What do commands that change something have in common? The same options, with the same words."""
+"""What do commands that change something have in common? The same options, with the same words, and the same question."""
 
 from __future__ import annotations
 
+import sys
 from gettext import gettext as _
 from typing import Annotated, Final
 
 import typer
 
-from mailer.cli.show import LARGEST
+from mailer.cli.show import LARGEST, say
+from mailer.errors import RefusedError
 
 Numbers = Annotated[list[int], typer.Argument(metavar="№…", min=1, max=LARGEST)]
 Because = Annotated[str, typer.Option("--reason", help=_("Why; stands in the record."), metavar="TEXT")]
@@ -32,3 +34,17 @@ def confirmed(question: str) -> bool:
         answer = ANSWERS.get(str(said).strip().lower())
         if answer is not None:
             return answer
+
+
+def agreed(*, yes: bool, needed: bool, as_json: bool = False) -> bool:
+    """Whether what was shown may be done. RefusedError where nobody can be asked: a program reads, or nobody sits there."""
+    if yes or not needed:
+        return True
+    if as_json or not sys.stdin.isatty():
+        raise RefusedError("nothing was changed: look at the changes with --dry-run, then run the command again with --yes")
+    return confirmed(_("Carry this out?"))
+
+
+def say_dry(*, changed: bool) -> None:
+    if not changed:
+        say(_("nothing was changed"))

@@ -11,8 +11,7 @@ import typer
 
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
-from mailer.cli.sender_changes import agreed, say_dry
+from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, agreed, say_dry
 from mailer.cli.senders import read_file
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import SetupError, SetupErrors

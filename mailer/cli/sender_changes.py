@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsObject, Because, OnlyTry, confirmed, given
+from mailer.cli.options import AsObject, Because, OnlyTry, agreed, given, say_dry
+from mailer.cli.senderwords import difference_lines, say_change, say_reached, say_row
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import CredentialState, LoginEffect, RequestState
 
 if TYPE_CHECKING:
-    from mailer.core.registerplan import Change
-    from mailer.flow.override.closing import Reach
     from mailer.flow.override.register import Hands
     from mailer.model import Sender
     from mailer.service.office import Office
@@ -90,15 +88,9 @@ def _add(
     if as_json:
         print_json({"sender": row, "request_id": request, "request_state": decided, "changed": not dry_run})
         return
-    _say_row(row, changed=not dry_run)
-    if decided is not None:
-        if decided is RequestState.HELD:
-            say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
-        else:
-            say(_("request {id} by the rules in force: {state}").format(id=request, state=decided.value))
-            if decided is RequestState.APPROVED:
-                said = _("a login is made for it after the delay, and goes to {address}; until then: mailer requests hold {id}")
-                say(said.format(id=request, address=safe_text(row.answer_to)))
+    say_row(row, changed=not dry_run)
+    if request is not None and decided is not None:
+        _say_judged(request, decided, row)
 
 
 def _judged(office: Office, worker: Worker, request: int, *, reason: str) -> RequestState:
@@ -108,6 +100,16 @@ def _judged(office: Office, worker: Worker, request: int, *, reason: str) -> Req
     ruleset = office.active_rules()
     (found,) = corrections.reprocess(worker, office.policy(ruleset), office.stationery(ruleset), [request], reason=reason)
     return found.state
+
+
+def _say_judged(request: int, decided: RequestState, row: Sender) -> None:
+    if decided is RequestState.HELD:
+        say(_("request {id} is still held: `mailer requests approve {id}` has it answered").format(id=request))
+        return
+    say(_("request {id} by the rules in force: {state}").format(id=request, state=decided.value))
+    if decided is RequestState.APPROVED:
+        said = _("a login is made for it after the delay, and goes to {address}; until then: mailer requests hold {id}")
+        say(said.format(id=request, address=safe_text(row.answer_to)))
 
 
 def _edit(
@@ -152,7 +154,7 @@ def _edit(
                 override.refuse_taken(tx, change.after)
         else:
             change = override.edit(worker, hands(office), code, wanted, reason=why)
-    _say_change(change, as_json=as_json, changed=not dry_run)
+    say_change(change, as_json=as_json, changed=not dry_run)
 
 
 def _block(
@@ -187,7 +189,7 @@ def _block(
         print_json({"sender": after, "reached": reached, "changed": not dry_run})
         return
     say(_("{code}: blocked, until {until}").format(code=safe_text(code), until=local(end, zone) or _("a person lifts it")))
-    _say_reached(reached, changed=not dry_run)
+    say_reached(reached, changed=not dry_run)
 
 
 def _unblock(context: typer.Context, code: Code, *, reason: Because, dry_run: OnlyTry = False, as_json: AsObject = False) -> None:
@@ -240,7 +242,7 @@ def _merge(
                 say(safe_text(change.after.code))
                 for line in difference_lines(change):
                     say("    " + line)
-            _say_reached(reached, changed=not dry_run)
+            say_reached(reached, changed=not dry_run)
         if not dry_run:
             if not agreed(yes=yes, needed=True, as_json=as_json):
                 return
@@ -255,73 +257,6 @@ def hands(office: Office) -> Hands:
     from mailer.store import places
 
     return Hands(stationery=office.stationery(office.active_rules()), accounts=places)
-
-
-def agreed(*, yes: bool, needed: bool, as_json: bool = False) -> bool:
-    """Whether what was shown may be done. RefusedError where nobody can be asked: a program reads, or nobody sits there."""
-    if yes or not needed:
-        return True
-    if as_json or not sys.stdin.isatty():
-        raise RefusedError("nothing was changed: look at the changes with --dry-run, then run the command again with --yes")
-    return confirmed(_("Carry this out?"))
-
-
-def difference_lines(change: Change) -> Iterator[str]:
-    """A line for what differs, as `answer_to: a -> b`."""
-    from mailer.core import registerplan
-
-    if change.before is None:
-        return
-    for column, before, after in registerplan.differences(change.before, change.after):
-        if before and after:
-            yield safe_text(f"{column}: {before} -> {after}")
-        else:
-            yield safe_text(f"{column}: {'+' if after else '-'} {after or before}")
-
-
-def reached_lines(reached: Reach) -> Iterator[str]:
-    if reached.logins:
-        yield _("living logins that end or are suspended: {count}").format(count=reached.logins)
-    if reached.kept:
-        yield _("logins that stay valid: {count}; `mailer credentials revoke --sender CODE --reason …` ends them").format(
-            count=reached.kept
-        )
-    if reached.requests:
-        yield _("approved requests that wait for a person again: {count}").format(count=reached.requests)
-
-
-def _say_reached(reached: Reach, *, changed: bool) -> None:
-    for line in reached_lines(reached):
-        say(line)
-    say_dry(changed=changed)
-
-
-def say_dry(*, changed: bool) -> None:
-    if not changed:
-        say(_("nothing was changed"))
-
-
-def _say_row(row: Sender, *, changed: bool) -> None:
-    say(
-        safe_text(
-            _("{code}: {organisation}, {addresses}; answers go to {answer_to}").format(
-                code=row.code, organisation=row.organisation, addresses=", ".join(row.addresses), answer_to=row.answer_to
-            )
-        )
-    )
-    say_dry(changed=changed)
-
-
-def _say_change(change: Change, *, as_json: bool, changed: bool) -> None:
-    if as_json:
-        print_json({"before": change.before, "sender": change.after, "changed": changed})
-        return
-    for line in difference_lines(change):
-        say(line)
-    if change.before is not None and change.before.answer_to != change.after.answer_to:
-        told = _("the old answer address is told so by letter; the first login to the new one needs a person's approval")
-        say_long(told, indent="")
-    say_dry(changed=changed)
 
 
 def _addresses(written: Sequence[str]) -> list[str]:

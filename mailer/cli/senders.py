@@ -14,8 +14,9 @@ import typer
 from mailer.cli import sender_changes
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines, AsObject, Because, OnlyTry
-from mailer.cli.sender_changes import agreed, difference_lines, hands, reached_lines, say_dry
+from mailer.cli.options import AsLines, AsObject, Because, OnlyTry, agreed, say_dry
+from mailer.cli.sender_changes import hands
+from mailer.cli.senderwords import difference_lines, reached_lines
 from mailer.cli.show import local, print_json, safe_text, say, say_long, table
 from mailer.errors import RefusedError, SetupError, SetupErrors
 from mailer.states import LoginEffect

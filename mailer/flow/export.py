@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 
 from mailer.core import bundle, evidence, journal, recordforms
 from mailer.core.bundle import Proof
-from mailer.core.checkpoints import History, Published
+from mailer.core.checkpointhistory import History
+from mailer.core.checkpoints import Published
 from mailer.core.csvtext import written
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Range

@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
-from mailer.core import checkpoints, note
-from mailer.core.checkpoints import Checkpoint, History, KeyChange, Published
+from mailer.core import checkpointhistory, checkpoints, note
+from mailer.core.checkpointhistory import History
+from mailer.core.checkpoints import Checkpoint, KeyChange, Published
 from mailer.core.merkle import Range
 from mailer.core.note import PublicKey
 from mailer.core.note import Signer as KeyPair
@@ -187,7 +188,7 @@ class Signer:
             self._known = (key, "", History())
         _, known, said = self._known
         if written != known:
-            said = checkpoints.history(checkpoints.published_in(written[len(known) :], self._origin), key, before=said)
+            said = checkpointhistory.history(checkpoints.published_in(written[len(known) :], self._origin), key, before=said)
             self._known = (key, written, said)
         return said
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mailer.core import checkpoints, note
-from mailer.core.checkpoints import History, Published
+from mailer.core import checkpointhistory, checkpoints, note
+from mailer.core.checkpointhistory import History
+from mailer.core.checkpoints import Published
 from mailer.core.note import NoteError, PublicKey
 from mailer.edge.checkpoints import CheckpointFile
 from mailer.errors import SetupError
@@ -39,7 +40,7 @@ def history(office: Office, file: Path | None = None) -> History | None:
     there = checkpoints.published_in(office.checkpoint_file().text(), own)
     codes = {one.code for one in there}
     turns = _turning_points(published, [*there, *(one for one in known if one.code not in codes)])
-    return checkpoints.history([*published, *turns], office.signing_key().public())
+    return checkpointhistory.history([*published, *turns], office.signing_key().public())
 
 
 def key_of(office: Office, written: str, published: History | None) -> PublicKey:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from mailer.core import evidence
-from mailer.core.checkpoints import History, KeyChange, Lost
+from mailer.core.checkpointhistory import History, Lost
+from mailer.core.checkpoints import KeyChange
 from mailer.core.evidence import Sealed
 from mailer.core.note import PublicKey
 from mailer.store import audit, pruning

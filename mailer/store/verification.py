@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Row, String, select, type_coerce
 
 from mailer.core import evidence
-from mailer.core.checkpoints import Checkpoint, Forged, History, Lost, Restored
+from mailer.core.checkpointhistory import Forged, History, Lost, Restored
+from mailer.core.checkpoints import Checkpoint
 from mailer.core.evidence import Sealed
 from mailer.core.merkle import Range
 from mailer.core.note import PublicKey

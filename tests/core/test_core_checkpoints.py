@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mailer.core import checkpoints, note
-from mailer.core.checkpoints import Checkpoint, Forged, History, KeyChange, Restored
+from mailer.core import checkpointhistory, checkpoints, note
+from mailer.core.checkpointhistory import Forged, History, Restored
+from mailer.core.checkpoints import Checkpoint, KeyChange
 from mailer.core.note import NoteError, PublicKey, Signer
 
 AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -36,7 +37,7 @@ def signed(size: int, *signers: Signer, restored: int | None = None, change: Han
 
 
 def history(written: str, key: Signer = FIRST) -> History:
-    return checkpoints.history(checkpoints.published_in(written, ORIGIN), key[0])
+    return checkpointhistory.history(checkpoints.published_in(written, ORIGIN), key[0])
 
 
 def sizes(said: History) -> list[int]:
@@ -209,7 +210,7 @@ def test_a_checkpoint_that_comes_again_says_nothing_new() -> None:
     told = history(BEFORE + restored + signed(7, FIRST))
     assert sizes(told) == [1, 3, 7]
     again = checkpoints.published_in(signed(5, FIRST) + restored, ORIGIN)
-    assert checkpoints.history(again, FIRST[0], before=told) == told
+    assert checkpointhistory.history(again, FIRST[0], before=told) == told
     assert history(BEFORE + restored + signed(7, FIRST) + signed(5, FIRST) + restored) == told
 
 
@@ -217,7 +218,7 @@ def test_what_is_known_is_carried_on() -> None:
     before = history(signed(1, FIRST) + signed(5, FIRST))
     new = checkpoints.published_in(signed(7, FIRST, restored=1), ORIGIN)
     whole = history(signed(1, FIRST) + signed(5, FIRST) + signed(7, FIRST, restored=1))
-    assert checkpoints.history(new, FIRST[0], before=before) == whole
+    assert checkpointhistory.history(new, FIRST[0], before=before) == whole
 
 
 # ---- a key that nobody has any more

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from mailer.core import checkpoints, evidence, note
-from mailer.core.checkpoints import History, Published
+from mailer.core import checkpointhistory, checkpoints, evidence, note
+from mailer.core.checkpointhistory import History
+from mailer.core.checkpoints import Published
 from mailer.core.merkle import Range
 from mailer.edge.checkpoints import CheckpointFile
 from mailer.edge.signing import SigningKey
@@ -86,7 +87,7 @@ class House:
         return found.seq
 
     def history(self) -> History:
-        return checkpoints.history(checkpoints.published_in(self.file.text(), self.key.origin), self.key.public())
+        return checkpointhistory.history(checkpoints.published_in(self.file.text(), self.key.origin), self.key.public())
 
     def verified(self) -> Verdict:
         history = self.history()
@@ -473,6 +474,6 @@ def test_a_copy_from_before_the_attack_finds_what_the_rewritten_file_hides(signe
     signed.tell(9)
     signed.publish()
     assert signed.verified().outcome is Outcome.OK, "who has database, keys and file leaves nothing behind"
-    history = checkpoints.history(checkpoints.published_in(copy, signed.key.origin), signed.key.public())
+    history = checkpointhistory.history(checkpoints.published_in(copy, signed.key.origin), signed.key.public())
     verdict = verification.verify(signed.trial.database, signed.trial.pen.key, history)
     assert (verdict.outcome, verdict.fault and verdict.fault.seq) == (Outcome.TAMPERED, 3)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from mailer.core import checkpoints, evidence, note
+from mailer.core import checkpointhistory, checkpoints, evidence, note
 from mailer.core.checkpoints import Checkpoint, KeyChange, Published
 from mailer.core.note import PublicKey
 from mailer.edge.signing import SigningKey
@@ -54,7 +54,7 @@ def verified(house: House, *, trusted: PublicKey | None = None, copy: str | None
             known = checkpoints.published_in("\n".join(kept.notes(tx)), house.key.origin)
         outside = checkpoints.published_in(copy, house.key.origin)
         turns = [one for one in known if one.checkpoint.change is not None]
-        history = checkpoints.history([*outside, *turns], house.key.public())
+        history = checkpointhistory.history([*outside, *turns], house.key.public())
     return verification.verify(house.trial.database, house.trial.pen.key, history, trusted=trusted)
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final
 
-from mailer.core.checkpoints import History, Published
+from mailer.core.checkpointhistory import History
+from mailer.core.checkpoints import Published
 from mailer.core.merkle import Range
 from mailer.errors import RefusedError
 from mailer.flow import export

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from mailer.core import evidence, oldletter
-from mailer.core.checkpoints import Checkpoint, History
+from mailer.core.checkpointhistory import History
+from mailer.core.checkpoints import Checkpoint
 from mailer.core.evidence import Sealed
 from mailer.errors import N_, MailerError, TamperedError
 from mailer.store import audit, lostkeys, outbox, pruning, requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,41 +117,19 @@ def _slow_ways() -> list[Figure]:
 
 
 def _worst() -> list[Figure]:
-    found = []
-    for what, content in letters.worst().items():
-        deed = _in_every_way(content)
-        figure = timed(what, deed, times=5, goal=WORST_GOAL)
-        found.append(
-            Figure(
-                what=what,
-                median=figure.median,
-                high=figure.high,
-                goal=WORST_GOAL,
-                memory_bytes=peak_bytes(deed),
-                memory_goal_bytes=WORST_GOAL_BYTES,
-            )
-        )
-    return found
+    return [_with_memory(what, _in_every_way(content), times=5, goal=WORST_GOAL) for what, content in letters.worst().items()]
 
 
 def _searched() -> list[Figure]:
     """Looking for a password in all of a letter."""
-    found = []
-    for what, content in letters.searched().items():
-        deed = _search(content)
-        goal = SEARCHED_GOAL * max(1, len(content) // 2**20)
-        figure = timed(what, deed, times=3, goal=goal)
-        found.append(
-            Figure(
-                what=what,
-                median=figure.median,
-                high=figure.high,
-                goal=goal,
-                memory_bytes=peak_bytes(deed),
-                memory_goal_bytes=WORST_GOAL_BYTES,
-            )
-        )
-    return found
+    return [
+        _with_memory(what, _search(content), times=3, goal=SEARCHED_GOAL * max(1, len(content) // 2**20))
+        for what, content in letters.searched().items()
+    ]
+
+
+def _with_memory(what: str, deed: Callable[[], object], *, times: int, goal: float) -> Figure:
+    return replace(timed(what, deed, times=times, goal=goal), memory_bytes=peak_bytes(deed), memory_goal_bytes=WORST_GOAL_BYTES)
 
 
 def _search(content: bytes) -> Callable[[], object]:

@@ -1,11 +1,14 @@
-"""The surroundings in which commands are typed: nothing is set for mailer, and English is read."""
+"""The surroundings in which commands are typed: nothing is set for mailer, English is read, each test has its own office."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.cli.offices import Shell, found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -17,3 +20,11 @@ def _english() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """At the prompt of an office as `found` makes it, to be changed."""
+    found(tmp_path / "office")
+    capsys.readouterr()  # what was said while it was made
+    return Shell(home=tmp_path / "office", capsys=capsys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from mailer.cli.app import run
 from mailer.config.load import load
 from mailer.edge.keys import Keyring
 from mailer.model import Sender
+from mailer.service.office import Office, open_office
 from mailer.store import db
 from mailer.store.audit import Pen
+from mailer.store.migrate import upgrade
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk
 from tests.promised import broken
-from tests.store.offices import Trial
+from tests.store.offices import INSTANCE, Trial
 
 HOSTILE = Sender(
     code="290666",
@@ -104,6 +107,29 @@ def found(home: Path) -> str:
     office, answer = _answered()
     _copy(office, home)
     return answer
+
+
+def age(home: Path) -> None:
+    """Put the database of an office of version 0002 in its place, in which nothing was done yet."""
+    (home / "mailer.db").unlink()
+    url = f"sqlite:///{home / 'mailer.db'}"
+    db.create(url)
+    upgrade(url, to="0002")
+    with sqlite3.connect(home / "mailer.db") as connection:
+        connection.execute("INSERT INTO instance (id, name, created_at) VALUES (1, ?, '2026-11-01')", (INSTANCE,))
+        connection.execute("INSERT INTO audit_head (id, seq) VALUES (1, 0)")
+    connection.close()
+
+
+def office_in(home: Path) -> Office:
+    return open_office(load(home / "mailer.toml", {}), {})
+
+
+def publish(home: Path) -> None:
+    """Sign the record and publish the checkpoint."""
+    office = office_in(home)
+    office.record_signer(office.worker("test")).publish()
+    office.close()
 
 
 # Made once in each process of the tests and then copied, because most of a short test's time would go into migrations.

@@ -11,48 +11,23 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from mailer.config.load import load
 from mailer.core import oldletter
-from mailer.service.office import Office, open_office
 from mailer.store import checkpoints
-from tests.cli.offices import Shell, desk_in, found
+from tests.cli.offices import Shell, desk_in, publish
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC
 
 NEXT = 5  # letters of the folder: four are known by their numbers, and only the fifth is new
 
 
-def office_in(home: Path) -> Office:
-    return open_office(load(home / "mailer.toml", {}), {})
-
-
-def publish(home: Path) -> None:
-    office = office_in(home)
-    office.record_signer(office.worker("test")).publish()
-    office.close()
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("office")
-    found(home)
-    return home
-
-
 @pytest.fixture
-def own_shell(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """In a copy of the office, to be changed."""
-    return Shell(home=shutil.copytree(founded, tmp_path / "office"), capsys=capsys)
+def signed(shell: Shell) -> Shell:
+    publish(shell.home)
+    return shell
 
 
-@pytest.fixture
-def signed(own_shell: Shell) -> Shell:
-    publish(own_shell.home)
-    return own_shell
-
-
-def test_nothing_published_is_said(own_shell: Shell) -> None:
-    said = own_shell("audit", "verify")
+def test_nothing_published_is_said(shell: Shell) -> None:
+    said = shell("audit", "verify")
     assert said.code == 0
     assert said.out.startswith("OK: ")
     assert said.out.endswith("inside only: no checkpoint outside the database was compared\n")
@@ -142,16 +117,16 @@ def test_check_warns_until_checkpoints_leave_the_machine(signed: Shell) -> None:
 
 
 @pytest.fixture
-def answered(own_shell: Shell, tmp_path: Path) -> tuple[Shell, Path]:
+def answered(shell: Shell, tmp_path: Path) -> tuple[Shell, Path]:
     """An answer written after a checkpoint, as its reader saved it: with header fields of mail servers above."""
-    publish(own_shell.home)
-    with desk_in(own_shell.home) as desk:
+    publish(shell.home)
+    with desk_in(shell.home) as desk:
         desk.take(*[request("Лось Л.Л.", CLINIC.answer_to, 70 + number) for number in range(NEXT)])
         desk.run()
         ((_, content),) = desk.postman.sent
     file = tmp_path / "answer.eml"
     file.write_bytes(b"Received: from mx\r\n by mail; Mon, 23 Nov 2026\r\nX-Spam: no\r\n" + content)
-    return own_shell, file
+    return shell, file
 
 
 @pytest.mark.parametrize("ends", [b"\r\n", b"\n"], ids=["as sent", "saved with other ends of lines"])
@@ -217,9 +192,9 @@ def test_a_letter_whose_person_was_erased_can_no_longer_be_compared(answered: tu
     assert proof["record_seq"] < proof["erasure"]
 
 
-def test_a_refusal_carries_the_code_too(own_shell: Shell) -> None:
-    publish(own_shell.home)
-    with desk_in(own_shell.home) as desk:
+def test_a_refusal_carries_the_code_too(shell: Shell) -> None:
+    publish(shell.home)
+    with desk_in(shell.home) as desk:
         desk.take(*[request("Лось", CLINIC.answer_to, 70 + number) for number in range(NEXT)])
         desk.run()
         ((_, content),) = desk.postman.sent
@@ -227,47 +202,47 @@ def test_a_refusal_carries_the_code_too(own_shell: Shell) -> None:
             assert oldletter.code(content) == checkpoints.newest_code(tx) is not None
 
 
-def test_old_records_are_pruned_by_a_bundle(own_shell: Shell, tmp_path: Path) -> None:
+def test_old_records_are_pruned_by_a_bundle(shell: Shell, tmp_path: Path) -> None:
     """All that this office has is of today: it is refused, and nothing but the refusal is told."""
     folder = tmp_path / "bundle"
-    assert own_shell("audit", "export", str(folder), "--format", "bundle").code == 0
+    assert shell("audit", "export", str(folder), "--format", "bundle").code == 0
     prune = ("audit", "prune", "--bundle", str(folder), "--reason", "срок вышел")
-    said = own_shell(*prune, "--dry-run")
+    said = shell(*prune, "--dry-run")
     assert said.code == 3
     assert "[audit] keep_days" in said.err
-    assert own_shell(*prune).code == 3
-    (told,) = own_shell("audit", "list", "--limit", "1", "--json").objects
+    assert shell(*prune).code == 3
+    (told,) = shell("audit", "list", "--limit", "1", "--json").objects
     assert (told["event"], told["details"]["command"]) == ("command.refused", "audit prune")
-    assert own_shell("audit", "prune", "--bundle", str(tmp_path), "--reason", "срок вышел").code == 2
-    assert own_shell("audit", "prune", "--bundle", str(folder), "--reason", " ").code == 2
+    assert shell("audit", "prune", "--bundle", str(tmp_path), "--reason", "срок вышел").code == 2
+    assert shell("audit", "prune", "--bundle", str(folder), "--reason", " ").code == 2
 
 
-def test_records_of_two_years_ago_are_pruned(own_shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_two_years_ago_are_pruned(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mailer.service import office
 
     now = office.clock
-    with desk_in(own_shell.home) as desk, desk.trial.database.writing() as tx:
+    with desk_in(shell.home) as desk, desk.trial.database.writing() as tx:
         for table in ("requests", "credentials", "replies", "letters"):
             over = {"requests": "refused", "credentials": "revoked", "replies": "sent", "letters": "read"}[table]
             tx.execute(text(f"UPDATE {table} SET state = '{over}'"))  # as after a year: all of it is over
     monkeypatch.setattr(office, "clock", lambda: now() + timedelta(days=730))
     folder = tmp_path / "bundle"
-    assert own_shell("audit", "export", str(folder), "--format", "bundle", "--to", f"{now():%Y-%m-%d}").code == 0
+    assert shell("audit", "export", str(folder), "--format", "bundle", "--to", f"{now():%Y-%m-%d}").code == 0
     prune = ("audit", "prune", "--bundle", str(folder), "--reason", "срок вышел")
-    said = own_shell(*prune, "--dry-run")
+    said = shell(*prune, "--dry-run")
     assert (said.code, said.out.split(":")[0]) == (0, "would be pruned")
-    (done,) = own_shell(*prune, "--json").objects
-    said = own_shell("audit", "verify")
+    (done,) = shell(*prune, "--json").objects
+    said = shell("audit", "verify")
     assert (said.code, said.out.split(":")[0]) == (0, "PRUNED ON RECORD")
     assert f"records up to {done['upto']} were pruned" in said.out
-    (verdict,) = own_shell("audit", "verify", "--json").objects
+    (verdict,) = shell("audit", "verify", "--json").objects
     assert verdict["pruned"] == done["upto"] == done["count"]
     for command in (["requests", "show", "1"], ["requests", "list"], ["letters", "show", "1"], ["audit", "list"]):
-        assert own_shell(*command).code == 0, command
-    assert "the row of the register is not" not in own_shell("check").out
+        assert shell(*command).code == 0, command
+    assert "the row of the register is not" not in shell("check").out
     again = tmp_path / "again"
-    assert own_shell("audit", "export", str(again), "--format", "bundle").code == 0
-    key = (own_shell.home / "keys" / "checkpoint.pub").read_text(encoding="utf-8").strip()
+    assert shell("audit", "export", str(again), "--format", "bundle").code == 0
+    key = (shell.home / "keys" / "checkpoint.pub").read_text(encoding="utf-8").strip()
     for one in (folder, again):
         found = subprocess.run(
             [sys.executable, str(one / "verify_export.py"), str(one), "--key", key], capture_output=True, text=True, check=False
@@ -279,22 +254,22 @@ def test_records_of_two_years_ago_are_pruned(own_shell: Shell, tmp_path: Path, m
     ("column", "value", "code"), [("at", "'long ago'", 0), ("header", "'long ago'", 3), ("details", "X'ff'", 3)]
 )
 def test_a_record_that_cannot_be_read_is_said_in_a_sentence(
-    own_shell: Shell, tmp_path: Path, column: str, value: str, code: int
+    shell: Shell, tmp_path: Path, column: str, value: str, code: int
 ) -> None:
-    with desk_in(own_shell.home) as desk, desk.trial.database.writing() as tx:
+    with desk_in(shell.home) as desk, desk.trial.database.writing() as tx:
         tx.execute(text("DROP TRIGGER records_UPDATE"))
         tx.execute(text(f"UPDATE records SET {column} = {value} WHERE seq = (SELECT seq FROM audit_head)"))
     for number, command in enumerate(
         (["list"], *(["export", str(tmp_path / form), "--format", form] for form in ("jsonl", "csv", "cef", "xlsx")))
     ):
-        said = own_shell("audit", *command)
+        said = shell("audit", *command)
         assert "Traceback" not in said.err
         if number == 0:
             assert (said.code != 0) == (code != 0)
         if said.code:
             assert "cannot be read" in said.err
-    assert own_shell("status").code in {0, 1, 3}
-    assert own_shell("audit", "verify").code == 1
+    assert shell("status").code in {0, 1, 3}
+    assert shell("audit", "verify").code == 1
 
 
 @pytest.mark.parametrize("command", ["declare-restore", "change-key"])

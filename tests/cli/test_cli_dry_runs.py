@@ -16,12 +16,9 @@ from typer.main import get_command
 
 from mailer.cli import init
 from mailer.cli.app import build
-from mailer.store import db, schema
-from mailer.store.migrate import upgrade
-from tests.cli.offices import Shell, desk_in, found
+from mailer.store import schema
+from tests.cli.offices import Shell, age, desk_in, publish
 from tests.cli.test_cli_accounts import pairs_file
-from tests.cli.test_cli_audit import publish
-from tests.store.offices import INSTANCE
 
 WITHOUT = {  # why there is nothing to try
     "check": "reads",
@@ -80,18 +77,6 @@ def test_what_changes_something_can_be_tried() -> None:
         if not any("--dry-run" in parameter.opts for parameter in command.params)
     }
     assert without == set(WITHOUT)
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("office")
-    found(home)
-    return home
-
-
-@pytest.fixture
-def shell(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(home=shutil.copytree(founded, tmp_path / "office"), capsys=capsys)
 
 
 def state(home: Path) -> Mapping[str, str]:
@@ -183,14 +168,7 @@ def halved(shell: Shell) -> None:
 
 
 def older(shell: Shell) -> None:
-    (shell.home / "mailer.db").unlink()
-    url = f"sqlite:///{shell.home / 'mailer.db'}"
-    db.create(url)
-    upgrade(url, to="0002")
-    with sqlite3.connect(shell.home / "mailer.db") as connection:
-        connection.execute("INSERT INTO instance (id, name, created_at) VALUES (1, ?, '2026-11-01')", (INSTANCE,))
-        connection.execute("INSERT INTO audit_head (id, seq) VALUES (1, 0)")
-    connection.close()
+    age(shell.home)
     for name in ("handed-out.log", "checkpoint.key", "checkpoint.pub"):
         (shell.home / "keys" / name).unlink()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,10 @@ import pytest
 
 from mailer.core import note
 from mailer.edge.signing import SigningKey
-from tests.cli.offices import Shell, found
-from tests.cli.test_cli_audit import publish
+from tests.cli.offices import Shell, publish
 from tests.cli.test_cli_export import bundle, verify
 
 Step = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("office")
-    found(home)
-    return home
-
-
-@pytest.fixture
-def shell(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(home=shutil.copytree(founded, tmp_path / "office"), capsys=capsys)
 
 
 def public_key(shell: Shell) -> str:

@@ -26,7 +26,7 @@ from mailer.states import CredentialState, LetterState, Pausable, ReplyState, Re
 from mailer.store import verification
 from mailer.store.schema import senders
 from tests import promised
-from tests.cli.offices import HOSTILE, Shell, desk_in, found
+from tests.cli.offices import HOSTILE, Shell, desk_in
 from tests.cli.test_cli_accounts import desk_today
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC
@@ -61,13 +61,6 @@ SINGLE = {"int", "bool", "text", "instant", "day", "any"}
 DECISION = {"request_id": 5, "state": "held", "issue_after": None, "answer_to": None, "record_seq": 9, "changed": True}
 SENDERS = "code,organisation,subscriber,address,answer_to\n290001,Другое имя,,gb1@clinic.example,\n"
 PERSONS = "code,person\n290001,Ли К.\n"
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    found(tmp_path)
-    capsys.readouterr()  # what was said while it was made
-    return Shell(home=tmp_path, capsys=capsys)
 
 
 @pytest.fixture

@@ -9,17 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.store import db, schema, senders
-from mailer.store.migrate import upgrade
-from tests.cli.offices import Shell, desk_in, found
-from tests.store.offices import INSTANCE
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    found(tmp_path)
-    capsys.readouterr()
-    return Shell(home=tmp_path, capsys=capsys)
+from mailer.store import schema, senders
+from tests.cli.offices import Shell, age, desk_in
 
 
 def backup(shell: Shell, *names: str) -> Path:
@@ -110,13 +101,8 @@ def test_a_backup_that_is_not_there_is_a_wrong_word(shell: Shell) -> None:
 
 def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shell) -> None:
     """Its register was told to nobody, and it has no key for ready pairs."""
-    (shell.home / "mailer.db").unlink()
-    url = f"sqlite:///{shell.home / 'mailer.db'}"
-    db.create(url)
-    upgrade(url, to="0002")
+    age(shell.home)
     with sqlite3.connect(shell.home / "mailer.db") as connection:
-        connection.execute("INSERT INTO instance (id, name, created_at) VALUES (1, ?, '2026-11-01')", (INSTANCE,))
-        connection.execute("INSERT INTO audit_head (id, seq) VALUES (1, 0)")
         connection.execute("INSERT INTO senders (code, organisation, answer_to, blocked) VALUES ('290009', 'x', 'a@b.example', 0)")
     connection.close()
     for folder in ("pools", "issuing"):

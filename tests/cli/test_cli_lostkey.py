@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.offices import Shell, found
-from tests.cli.test_cli_audit import publish
+from tests.cli.offices import Shell, found, publish
 
 DECLARE = ("audit", "declare-lost-key", "--reason", "диск сгорел")
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mailer.core import evidence
 from mailer.store import audit
-from tests.cli.offices import Shell, desk_in, found
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    found(tmp_path)
-    capsys.readouterr()
-    return Shell(home=tmp_path, capsys=capsys)
+from tests.cli.offices import Shell, desk_in
 
 
 def records(shell: Shell) -> int:

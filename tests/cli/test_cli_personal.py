@@ -5,27 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from pathlib import Path
 
-import pytest
-
-from tests.cli.offices import Shell, found
+from tests.cli.offices import Shell
 
 REASON = ("--reason", "отзыв согласия")
 WHO = "Пришва А.А."
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("office")
-    found(home)
-    return home
-
-
-@pytest.fixture
-def shell(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """In a copy of the office."""
-    return Shell(home=shutil.copytree(founded, tmp_path / "office"), capsys=capsys)
 
 
 def events(shell: Shell, count: int) -> list[str]:

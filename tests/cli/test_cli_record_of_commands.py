@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.offices import Shell, found
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("office")
-    found(home)
-    return home
-
-
-@pytest.fixture
-def shell(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(home=shutil.copytree(founded, tmp_path / "office"), capsys=capsys)
+from tests.cli.offices import Shell
 
 
 def newest(shell: Shell, count: int = 1) -> list[dict[str, object]]:

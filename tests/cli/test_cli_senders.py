@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
-from tests.cli.offices import HOSTILE, Said, Shell, found
+from tests.cli.offices import HOSTILE, Said, Shell
 
 HEADER = "code,organisation,subscriber,address,answer_to\n"
 CLINIC_ROW = "290001,ГБУЗ «Больница»,,gb1@clinic.example,{answer_to}\n"
 BLOCK = ("senders", "block", "290001", "--reason", "проверка", "--credentials")
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.setenv("LANGUAGE", "en")
-    found(tmp_path)
-    capsys.readouterr()
-    return Shell(home=tmp_path, capsys=capsys)
 
 
 SAY_YES = "nothing was changed: look at the changes with --dry-run, then run the command again with --yes\n"

@@ -12,6 +12,7 @@ YO = ["Артёмов", "Ёлкин", "Щеголёв", "Ё", "Муравьёв-
 CORRUPT = {"Крас\x1bнов", "Крас\x1bнова"}  # an escape inside; these two are read without it, which is a repair
 
 
+@pytest.mark.slow
 def test_every_surname_of_the_data_set_is_read_unchanged() -> None:
     surnames = [surname for place in (MEN, WOMEN) for surname in RussianNames._data[place].split(" ")]  # it has no public list
     assert len(surnames) == 199_742

@@ -96,6 +96,7 @@ def last_days() -> dict[date, date]:
     return {day: slow_last_day(day, 3) for day in (THIRTY_YEARS[0] + timedelta(days=number) for number in range(THIRTY_YEARS[1]))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ZONES, "Asia/Beirut", "Asia/Kolkata", "Australia/Lord_Howe", "America/Santiago"])
 def test_every_day_of_thirty_years(name: str, last_days: dict[date, date]) -> None:
     """Issued in the first second of each local day and in its last: both end in the last second of the same later day."""

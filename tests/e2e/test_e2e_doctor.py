@@ -29,6 +29,8 @@ from tests.servers.dovecot import Dovecot, free_port
 from tests.servers.services import needed
 from tests.servers.smtp_delivering import HOST, DeliveringSmtp, Temper
 
+pytestmark = pytest.mark.slow
+
 NETWORK = 'trust = "network"'
 RESULTS = f'trust = "authentication-results"\nauthserv_id = "{HOST}"'
 PASSWORDS = {"imap.password": "desk-password", "smtp.password": "s3cret-of-smtp"}

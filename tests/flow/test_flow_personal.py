@@ -223,6 +223,7 @@ def test_namesakes_are_several_people(desk: Desk) -> None:
     assert (left.codes, len(left.held.letters)) == ([HOSPITAL.code], 1)
 
 
+@pytest.mark.slow
 def test_a_stranger_goes_with_the_letter(desk: Desk) -> None:
     desk.take(request(f"{SURNAME} И.И.", STRANGER, 1))
     desk.run()
@@ -258,6 +259,7 @@ def test_the_facts_of_a_request_hold_no_name(desk: Desk) -> None:
     assert not any(seen(one.encode(), searched) for one in facts for searched in (SURNAME, LATIN, "clinic.example"))
 
 
+@pytest.mark.slow
 def test_what_is_kept_long_enough_is_destroyed_and_what_lives_is_not(desk: Desk) -> None:
     office_with_the_person(desk)
     desk.trial.clock.move(days=40)

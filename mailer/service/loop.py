@@ -193,11 +193,11 @@ class Loop(threading.Thread):
         around = self._around
         pulse = Pulse(worker)
         while self._goes_on() and not self._is_paused(worker):
-            rung = around.bell.count()
+            rung, began = around.bell.count(), worker.clock()
             if running.step():
                 around.bell.ring()
                 continue
-            self._report(worker)
+            self._report(worker, began)
             pulse()
             self._relieve(worker)
             if running.rest is None:
@@ -222,19 +222,19 @@ class Loop(threading.Thread):
             if not self._is_paused(worker):
                 around.log.info("resumed by a person", step=self._task.name)
                 return
-            self._report(worker)
+            self._report(worker, worker.clock())
             pulse()
             around.bell.wait(rung, 1.0)
 
-    def _report(self, worker: Worker) -> None:
-        """That it went through: at once after a failure or a start, then every few seconds, since each write wakes the others."""
-        now = worker.clock()
+    def _report(self, worker: Worker, began: datetime) -> None:
+        """That it went through all there was when it began: at once after a failure or a start, then every few seconds, since each
+        write wakes the others."""
         self._pause = 0.5
-        if worker.lease is None or (self._reported is not None and abs(now - self._reported) < REPORT_EVERY):
+        if worker.lease is None or (self._reported is not None and abs(began - self._reported) < REPORT_EVERY):
             return
-        self._reported = now
+        self._reported = began
         with worker.database.writing() as tx:
-            leases.went_through(tx, worker.lease, now=now)
+            leases.went_through(tx, worker.lease, began=began)
 
     def _relieve(self, worker: Worker) -> None:
         """Free what others took in hand whose lease has run out."""

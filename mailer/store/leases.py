@@ -140,9 +140,9 @@ def release(tx: Tx, lease: Lease, *, now: datetime) -> None:
     tx.execute(_own(lease).values(expires_at=now))
 
 
-def went_through(tx: Tx, lease: Lease, *, now: datetime) -> None:
-    """Note that the step found nothing more to do and met no trouble."""
-    tx.execute(_own(lease).values(worked_at=now, trouble=None, trouble_at=None))
+def went_through(tx: Tx, lease: Lease, *, began: datetime) -> None:
+    """Note that the step, begun then, found nothing more to do and met no trouble."""
+    tx.execute(_own(lease).values(worked_at=began, trouble=None, trouble_at=None))
 
 
 def met_trouble(tx: Tx, lease: Lease, *, now: datetime, trouble: str) -> None:

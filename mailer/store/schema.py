@@ -464,7 +464,7 @@ leases = Table(
     Column("owner", String(200), nullable=False),
     Column("fence", BigInteger, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("worked_at", Instant),  # the last time the step went through without an error
+    Column("worked_at", Instant),  # when the step last began to go through without an error
     Column("trouble", String(500)),  # what it met since then
     Column("trouble_at", Instant),
     Column("losses", Integer, nullable=False, server_default="0"),  # taken from an owner who was still there

@@ -278,14 +278,14 @@ def test_a_silent_mailbox_is_raised_and_cleared(desk: Desk) -> None:
     worker = desk.trial.worker("intake:uc")
     assert worker.lease is not None
     with desk.trial.database.writing() as tx:
-        leases.went_through(tx, worker.lease, now=desk.trial.clock())
+        leases.went_through(tx, worker.lease, began=desk.trial.clock())
     look(desk, step, minutes=14)
     assert standing(desk, step) == []
     look(desk, step)
     (alarm,) = standing(desk, step)
     assert (alarm.kind, alarm.place, alarm.since, alarm.numbers) == (AlarmKind.MAILBOX_SILENT, "uc", START, {"minutes": 15})
     with desk.trial.database.writing() as tx:
-        leases.went_through(tx, worker.lease, now=desk.trial.clock())
+        leases.went_through(tx, worker.lease, began=desk.trial.clock())
     look(desk, step)
     assert alarm_events(desk) == [("raised", "mailbox-silent"), ("cleared", "mailbox-silent")]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -49,6 +51,14 @@ def loop(trial: Trial, *, shared: bool = False) -> Loop:
     return Loop(Task(name="answer", build=build, beat_within=20.0, shared=shared), around)
 
 
+def through_as_of(trial: Trial, step: Callable[[], bool]) -> datetime | None:
+    """When the step, which then ends, began to go through, as the lease's row tells."""
+    running = loop(trial)
+    worker = replace(trial.worker(), lease=acquire(trial, "first"))
+    running._step_and_rest(Running(step=step, rest=lambda _go_on: running._around.stop.set(), close=lambda: None), worker)
+    return row(trial).worked_at
+
+
 def acquire(trial: Trial, owner: str) -> Lease:
     with trial.database.writing() as tx:
         lease = leases.acquire(tx, "answer", owner, now=trial.clock(), is_gone=lambda _owner: True)
@@ -92,3 +102,27 @@ def test_a_clock_that_jumps_makes_nobody_evict_himself(trial: Trial) -> None:
     with worker.writing() as unit:
         unit.tell("letter.kept")
     assert row(trial).losses == 0
+
+
+def test_what_came_while_a_step_was_looking_is_not_said_to_be_done(trial: Trial) -> None:
+    """Something falls due just after the step has looked for it: whoever waits for the step must wait for another look."""
+    looked: list[datetime] = []
+
+    def step() -> bool:
+        looked.append(trial.clock())
+        trial.clock.move(minutes=6)
+        return False
+
+    assert through_as_of(trial, step) == looked[-1]
+    assert trial.clock() - looked[-1] == timedelta(minutes=6)
+
+
+def test_a_step_that_had_work_is_through_when_it_has_looked_again(trial: Trial) -> None:
+    left = [True, True, False]
+
+    def step() -> bool:
+        trial.clock.move(seconds=1)
+        return left.pop(0)
+
+    began = trial.clock()
+    assert through_as_of(trial, step) == began + timedelta(seconds=2)

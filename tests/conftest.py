@@ -14,6 +14,7 @@ import pytest
 
 from mailer.store.db import Database
 from tests.servers.dovecot import Dovecot
+from tests.servers.plot import Plot
 from tests.servers.postgres import Postgres
 from tests.servers.services import last_lines, needed
 from tests.store.offices import Trial, found, lay_sqlite
@@ -53,14 +54,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """Where one office after the other stands: `lay` makes a new one for a test with this folder, `clear` removes the rest.
+    """Where one office after the other stands: `lay` makes one for a test with this folder, for a test of its files `anew`.
 
     The engines of `database` stay, and with them the statements that SQLAlchemy has compiled: half the work of a short test.
     """
 
-    database: Database
-    lay: Callable[[Path], Trial]
-    clear: Callable[[], None]
+    lay: Callable[[Path, bool], Trial]
+    leave: Callable[[], None]
 
 
 @pytest.fixture(scope="session")
@@ -68,37 +68,38 @@ def _ground_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     link = tmp_path_factory.mktemp("ground") / "home"
     database = Database(f"sqlite:///{link / 'mailer.db'}")
 
-    def lay(home: Path) -> Trial:
+    def lay(home: Path, _anew: bool) -> Trial:
         link.unlink(missing_ok=True)
         link.symlink_to(home)
         path = home / "mailer.db"
         lay_sqlite(path)
         return Trial(url=f"sqlite:///{path}", database=database)
 
-    return Ground(database=database, lay=lay, clear=lambda: None)
+    return Ground(lay=lay, leave=database.close)
 
 
 @pytest.fixture(scope="session")
-def _ground_postgresql(_postgres: Postgres) -> Ground:
+def _ground_postgresql(_postgres: Postgres) -> Iterator[Ground]:
     founded = _postgres.fresh()
     found(founded)
     url = _postgres.address("trial")
-    database = Database(url)
+    database, plot = Database(url), Plot(_postgres, founded, url)
 
-    def lay(_home: Path) -> Trial:
-        _postgres.copy(founded, url)
+    def lay(_home: Path, anew: bool) -> Trial:
+        plot.lay(anew=anew)
         return Trial(url=url, database=database)
 
-    return Ground(database=database, lay=lay, clear=lambda: _postgres.drop(url))
+    yield Ground(lay=lay, leave=lambda: None)  # its connections stay as well: each costs a process that begins by reading catalogues
+    database.close()
+    plot.clear()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Trial]:
     """An empty office, once on each kind of database."""
     ground: Ground = request.getfixturevalue(f"_ground_{request.param}")
-    yield ground.lay(tmp_path)
-    ground.database.close()
-    ground.clear()
+    yield ground.lay(tmp_path, request.node.get_closest_marker("files") is not None)
+    ground.leave()
 
 
 @pytest.fixture

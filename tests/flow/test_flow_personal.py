@@ -43,6 +43,8 @@ LATIN = "kanareikin"
 STRANGER = "kanareikin@elsewhere.example"
 REASON = "отзыв согласия"
 
+pytestmark = pytest.mark.files
+
 
 @pytest.fixture
 def desk(trial: Trial, tmp_path: Path) -> Desk:

@@ -22,7 +22,8 @@ from mailer.store.schema import personal as people
 from mailer.store.schema import personal_words, replies
 from mailer.store.schema import requests as table
 from mailer.store.worklist import Effort, Found, Page, Wanted
-from tests.store.offices import START, Trial
+from tests.servers.postgres import Postgres
+from tests.store.offices import START, Trial, set_up
 
 CLINIC = Sender(
     code="290001",
@@ -66,8 +67,7 @@ def put(tx: Tx, trial: Trial, number: int, **values: Any) -> None:
     tx.execute(insert(table).values(told | values))
 
 
-@pytest.fixture
-def office(trial: Trial) -> Trial:
+def fill(trial: Trial) -> Trial:
     trial.register(CLINIC, DENTIST)
     with trial.database.writing() as tx:
         for number in range(1, COUNT + 1):
@@ -75,6 +75,11 @@ def office(trial: Trial) -> Trial:
         for number in (4, 8, 9):
             tx.execute(insert(replies).values(_reply(tx, trial, number, "bounced" if number < 9 else "sent")))
     return trial
+
+
+@pytest.fixture
+def office(trial: Trial) -> Trial:
+    return fill(trial)
 
 
 def _reply(tx: Tx, trial: Trial, number: int, state: str) -> dict[str, Any]:
@@ -85,9 +90,21 @@ def _reply(tx: Tx, trial: Trial, number: int, state: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def only_read(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """One office for all that write nothing."""
+    server: Postgres | None = request.getfixturevalue("_postgres") if request.param == "postgresql" else None
+    url = server.fresh() if server else f"sqlite:///{tmp_path_factory.mktemp('office') / 'mailer.db'}"
+    trial = fill(set_up(url))
+    yield trial
+    trial.database.close()
+    if server:
+        server.drop(url)
+
+
 @pytest.fixture
-def tx(office: Trial) -> Iterator[Tx]:
-    with office.database.reading() as tx:
+def tx(only_read: Trial) -> Iterator[Tx]:
+    with only_read.database.reading() as tx:
         yield tx
 
 

@@ -20,13 +20,14 @@ test: ## format, lint, types and the fast tests, some 3 minutes; as root on Debi
 	@.venv/bin/mypy
 	@echo "Running the tests (pytest)"
 	@# Three: each process reads all tests and has its own PostgreSQL; a third keeps two cores busy while others wait for theirs.
-	@.venv/bin/pytest -m "not slow" --numprocesses=3 --dist=loadfile
+	@# Each would also compile all tests anew where PYTHONDONTWRITEBYTECODE is set.
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -m "not slow" --numprocesses=3 --dist=loadfile
 
 slow: ## the tests that `make test` leaves out: the whole service and demo, processes that die, hang and wait; SHORT=1 without the longest of their cases
 	@scripts/environment dev
 	@scripts/services
 	@scripts/debian-install libreoffice-calc-nogui || true
-	@.venv/bin/pytest -m "slow$(if $(filter 1,$(SHORT)), and not long)" --numprocesses=4 --dist=load --maxschedchunk=1
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -m "slow$(if $(filter 1,$(SHORT)), and not long)" --numprocesses=4 --dist=load --maxschedchunk=1
 
 campaign: ## much more than usual: 100,000 waiting letters, letters of 25 MB, a flood; some ten minutes
 	@scripts/environment dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -27,6 +28,12 @@ def pytest_configure() -> None:
     """Databases and mailboxes of the tests lie in memory where there is room: no test asks whether the disk has them."""
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_finish() -> None:
+    """What was read to find the tests stays to the end: no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +96,9 @@ def _ground_postgresql(_postgres: Postgres) -> Iterator[Ground]:
         plot.lay(anew=anew)
         return Trial(url=url, database=database)
 
-    yield Ground(lay=lay, leave=lambda: None)  # its connections stay as well: each costs a process that begins by reading catalogues
+    yield Ground(
+        lay=lay, leave=lambda: None
+    )  # its connections stay as well: each costs a process that begins by reading catalogues
     database.close()
     plot.clear()
 

@@ -101,12 +101,12 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: Sequence[str]) -> object:
     if any("\udc80" <= character <= "\udcff" for character in "".join(arguments)):  # bytes that Python could not decode
         raise SetupError("an argument is not text in the encoding of this terminal")
-    return _with_completion(build(arguments))(arguments, prog_name="mailer", standalone_mode=False)
+    return _program(arguments)(arguments, prog_name="mailer", standalone_mode=False)
 
 
-def _with_completion(app: typer.Typer) -> Callable[..., object]:
+def _program(arguments: Sequence[str]) -> Callable[..., object]:
     """The program, with `--show-completion` in the reader's language; typer's other option would write into the user's files."""
-    command = get_command(app)
+    command = get_command(build(arguments))
     command.params = [parameter for parameter in command.params if parameter.name != "install_completion"]
     for parameter in command.params:
         if isinstance(parameter, TyperOption) and parameter.name == "show_completion" and parameter.help:

@@ -1,7 +1,7 @@
-"""One PostgreSQL database for one test after the other: emptied between them, which takes a twentieth of the time of making it anew.
+"""One PostgreSQL database for one test after the other, emptied between them: making it anew takes twenty times as long.
 
-Only its rows and sequences are put back, so what else a test did to it makes it anew: columns, indexes, functions (disabled triggers
-are enabled again). Nothing is vacuumed behind a test's back: rows keep the order in which they were written, as in a new database.
+Only its rows and sequences are put back. What else a test did to it, as to columns, indexes or functions, makes it anew; disabled
+triggers are enabled again. Nothing is vacuumed behind a test's back: rows keep the order in which they were written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Plot:
         self._server, self._like, self._url = server, like, url
         with _connected(like) as connection:
             for (table,) in connection.execute(TABLES):
-                connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false, toast.autovacuum_enabled = false)".encode())
+                connection.execute(
+                    f"ALTER TABLE {table} SET (autovacuum_enabled = false, toast.autovacuum_enabled = false)".encode()
+                )
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._shape: object = None
         self._emptying = ""

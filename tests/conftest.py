@@ -96,9 +96,8 @@ def _ground_postgresql(_postgres: Postgres) -> Iterator[Ground]:
         plot.lay(anew=anew)
         return Trial(url=url, database=database)
 
-    yield Ground(
-        lay=lay, leave=lambda: None
-    )  # its connections stay as well: each costs a process that begins by reading catalogues
+    # Its connections stay as well: each costs a process of the server, which begins by reading catalogues.
+    yield Ground(lay=lay, leave=lambda: None)
     database.close()
     plot.clear()
 

@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -29,6 +31,12 @@ def imported(part: Path) -> set[str]:
     return {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"mailer", "tests"}
 
 
+@cache
+def provided() -> Mapping[str, list[str]]:
+    """Which installed packages bring a top-level name; it reads the files of all of them."""
+    return packages_distributions()
+
+
 def locked(*locks: str) -> set[str]:
     return {
         name for lock in locks for name in names(re.findall(r"^(\S+)==", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
@@ -43,7 +51,7 @@ def locked(*locks: str) -> set[str]:
     ],
 )
 def test_what_is_imported_is_locked(part: str, locks: list[str]) -> None:
-    providers = packages_distributions()
+    providers = provided()
     assert [name for name in imported(ROOT / part) if not locked(*locks) & names(providers.get(name, [name]))] == []
 
 

@@ -6,7 +6,8 @@ Imports inside functions and under TYPE_CHECKING count: knowing a type is knowin
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -137,9 +138,12 @@ def sql_in_store(module: str, tree: ast.Module) -> Iterator[str]:
         yield from (f"{module} imports {name}" for name in imports(tree, module) if name.split(".")[0] in SQL)
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for file in sorted((ROOT / "mailer").rglob("*.py")):
-        yield ".".join(file.relative_to(ROOT).with_suffix("").parts), ast.parse(file.read_text(encoding="utf-8"))
+@cache
+def modules() -> Sequence[tuple[str, ast.Module]]:
+    return [
+        (".".join(file.relative_to(ROOT).with_suffix("").parts), ast.parse(file.read_text(encoding="utf-8")))
+        for file in sorted((ROOT / "mailer").rglob("*.py"))
+    ]
 
 
 @pytest.mark.parametrize("check", [floors, purity, clock_and_chance, sql_in_store])

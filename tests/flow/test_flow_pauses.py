@@ -106,6 +106,7 @@ class Bench:
 
     trial: Trial
     stop: threading.Event = field(default_factory=threading.Event)
+    bell: Bell = field(default_factory=Bell)
     seen: list[str] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
 
@@ -123,7 +124,7 @@ class Bench:
             worker=self.trial.worker(),
             owner=owner,
             is_gone=lambda _owner: False,
-            bell=Bell(),
+            bell=self.bell,
             heart=Heart(),
             stop=self.stop,
             log=self,
@@ -141,10 +142,12 @@ class Bench:
         deadline = monotonic() + 20
         while not done():
             assert monotonic() < deadline, self.seen
+            self.bell.ring()  # as the service does when anything was written
             self.stop.wait(0.02)
 
     def end(self) -> None:
         self.stop.set()
+        self.bell.ring()
         for loop in self.loops:
             loop.join(10)
 

@@ -99,7 +99,7 @@ def suspects(desk: Desk) -> dict[int, int]:
     [
         pytest.param({50}, id="one", marks=pytest.mark.slow),
         pytest.param({1, 100}, id="two"),
-        pytest.param(set(range(10, 60)), id="many"),
+        pytest.param(set(range(10, 60)), id="many", marks=pytest.mark.slow),
     ],
 )
 def test_bad_letters_in_a_batch_are_quarantined_and_the_others_decided_before(desk: Desk, bad: set[int]) -> None:
@@ -120,8 +120,12 @@ def test_bad_letters_in_a_batch_are_quarantined_and_the_others_decided_before(de
 
 @pytest.mark.parametrize(
     ("bad", "poison"),
-    [({50}, Unreadable), ({1, 100}, Unreadable), (set(range(10, 60)), Unreadable), ({50}, Unsearchable)],
-    ids=["one", "two", "many", "unsearchable"],
+    [
+        pytest.param({50}, Unreadable, id="one", marks=pytest.mark.slow),
+        pytest.param({1, 100}, Unreadable, id="two"),
+        pytest.param(set(range(10, 60)), Unreadable, id="many", marks=pytest.mark.slow),
+        pytest.param({50}, Unsearchable, id="unsearchable"),
+    ],
 )
 def test_headers_that_break_the_look_are_kept_unread_and_the_others_go_on(
     desk: Desk, mailbox: PoisonedMailbox, bad: set[int], poison: type[bytes]

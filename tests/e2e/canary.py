@@ -43,7 +43,8 @@ def seen(content: bytes, text: str) -> list[str]:
     """In which forms this text stands there, broken lines joined; in a ZIP archive, such as an XLSX book, also in what it holds."""
     joined = content.replace(b"=\r\n", b"").replace(b"=\n", b"")
     unfolded = content.replace(b"\r\n", b"").replace(b"\n", b"")
-    found = [how for how, needle in forms(text).items() if needle in content or needle in joined or needle in unfolded]
+    readings = {content, joined, unfolded}  # in most files one and the same
+    found = [how for how, needle in forms(text).items() if any(needle in one for one in readings)]
     if content.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             found += [f"{name}: {how}" for name in archive.namelist() for how in seen(archive.read(name), text)]

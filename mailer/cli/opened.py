@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mailer.core.evidence import OPERATOR
 from mailer.errors import EdgeError, NotFoundError, RefusedError, SetupError
 
 if TYPE_CHECKING:
@@ -60,6 +61,6 @@ def officer_of(
 def operator() -> str:
     """Who types: the login name, as records name their actor."""
     try:
-        return f"operator:{getpass.getuser()}"
+        return f"{OPERATOR}{getpass.getuser()}"
     except (KeyError, OSError):  # a user without a name: a container's
-        return f"operator:uid-{os.getuid()}"
+        return f"{OPERATOR}uid-{os.getuid()}"

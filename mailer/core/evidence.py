@@ -22,11 +22,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from mailer.errors import N_, TamperedError
 
 VERSION: Final = 1
+OPERATOR: Final = "operator:"  # how an actor begins that is a person
 NONCE_BYTES: Final = 16
 _DECODE: Final = json.JSONDecoder().raw_decode
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -123,6 +125,15 @@ def bytes_fault(sealed: Sealed, key: bytes) -> TamperedError | None:
     return None
 
 
+def parts(sealed: Sealed, key: bytes) -> tuple[dict[str, Any], dict[str, Any]] | TamperedError:
+    """Header and details of a record that holds, else why it does not."""
+    why = bytes_fault(sealed, key)
+    if why is not None:
+        return why
+    header, details = read_both(sealed)
+    return seq_fault(sealed, header) or (header, details)
+
+
 def seq_fault(sealed: Sealed, header: Mapping[str, object]) -> TamperedError | None:
     return None if header["seq"] == sealed.seq else TamperedError("the header tells another seq")
 
@@ -167,7 +178,12 @@ def _read(sealed: Sealed, written: bytes) -> dict[str, Any]:
 
 def instant(at: datetime) -> str:
     """UTC, microseconds always, `+00:00` (ГОСТ Р 59548-2022 asks for time with its offset)."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return _instant(at.astimezone(UTC))
+
+
+@lru_cache(maxsize=256)  # all that one transaction writes is of the same moment
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")
 
 
 def _json(content: Mapping[str, object]) -> bytes:
@@ -175,4 +191,4 @@ def _json(content: Mapping[str, object]) -> bytes:
 
 
 def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -10,14 +10,16 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from mailer.model import LOOP_HEADER, Envelope
 
 _ID_MAX: Final = 900  # a header line ends at 998 octets (RFC 5322, 2.1.1)
 _REFERENCES_MAX: Final = 20
+_LINE: Final = 76  # characters of base64 (RFC 2045, 6.8)
 _WORD_BYTES: Final = 42  # of UTF-8 in an encoded word: with "Subject: " before it a line of 77 characters (RFC 2047, 2)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
@@ -63,10 +65,10 @@ def letter_bytes(letterhead: Letterhead, subject: str, body: str) -> bytes:
     """The finished letter: 7-bit MIME with CRLF, text/plain in UTF-8, nothing left to be changed on its way out."""
     refuse_controls("subject", subject)
     headers = (
-        ("From", f"{_encoded_words(letterhead.from_name)}\r\n <{letterhead.from_address}>"),
+        ("From", f"{_encoded_name(letterhead.from_name)}\r\n <{letterhead.from_address}>"),
         ("To", f"<{letterhead.envelope.recipient}>"),
         ("Subject", _encoded_words(subject)),
-        ("Date", format_datetime(letterhead.at)),
+        ("Date", _date(letterhead.at, letterhead.at.utcoffset())),
         ("Message-ID", letterhead.message_id),
         *_thread(letterhead),
         ("Auto-Submitted", "auto-replied" if letterhead.asked_for else "auto-generated"),  # RFC 3834
@@ -77,8 +79,9 @@ def letter_bytes(letterhead: Letterhead, subject: str, body: str) -> bytes:
         ("Content-Transfer-Encoding", "base64"),
     )
     head = "".join(f"{header}: {value}\r\n" for header, value in headers)
-    content = base64.encodebytes(body.replace("\n", "\r\n").encode())
-    return head.encode("ascii") + b"\r\n" + content.replace(b"\n", b"\r\n")
+    content = base64.b64encode(body.replace("\n", "\r\n").encode()).decode("ascii")
+    lines = [content[start : start + _LINE] for start in range(0, len(content), _LINE)]
+    return "\r\n".join([head, *lines, ""]).encode("ascii")
 
 
 def holds_controls(text: str) -> bool:
@@ -92,16 +95,27 @@ def refuse_controls(name: str, text: str) -> None:
         raise ValueError(f"{name} holds a line break or another control character")
 
 
+@lru_cache(maxsize=8)  # a batch of answers is of one moment; moments that differ by their offset alone count as equal
+def _date(at: datetime, _offset: timedelta | None) -> str:
+    return format_datetime(at)
+
+
+@lru_cache(maxsize=8)  # all our letters come from the same
+def _encoded_name(name: str) -> str:
+    return _encoded_words(name)
+
+
 def _encoded_words(text: str) -> str:
     """RFC 2047, one word a line, no character split; ASCII is encoded too, so that nothing in a name needs quoting."""
-    words, word = [], b""
-    for character in text:
-        encoded = character.encode()
-        if len(word) + len(encoded) > _WORD_BYTES:
-            words.append(word)
-            word = b""
-        word += encoded
-    return "\r\n ".join(f"=?utf-8?B?{base64.b64encode(piece).decode()}?=" for piece in [*words, word])
+    encoded, start = text.encode(), 0
+    words: list[str] = []
+    while start < len(encoded) or not words:
+        end = start + _WORD_BYTES
+        while end < len(encoded) and encoded[end] & 0xC0 == 0x80:  # inside a character
+            end -= 1
+        words.append(f"=?utf-8?B?{base64.b64encode(encoded[start:end]).decode()}?=")
+        start = end
+    return "\r\n ".join(words)
 
 
 def _thread(letterhead: Letterhead) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from traceback import walk_tb
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from mailer.core.letterhead import Letterhead, letter_bytes
 from mailer.core.namewords import CAPITAL
-from mailer.core.replyvalues import TEMPLATES, IssuedValues, LetterValues, RefusedValues, TermValues, sample_values
+from mailer.core.replyvalues import TEMPLATES, IssuedValues, LetterValues, RefusedValues, TermValues, names, sample_values
 from mailer.core.secret import groups
 from mailer.errors import SetupError
 from mailer.model import Form, Mistake
@@ -76,6 +77,11 @@ def render(templates: Templates, name: str, values: LetterValues) -> tuple[str, 
 
 def local_moment(at: datetime, zone: ZoneInfo) -> str:
     """A moment as letters write it: «23.02.2027, 23:59:59 (МСК, UTC+3)», «… (МСК+2, UTC+5)» (zones as named by 107-ФЗ)."""
+    return _local_moment(at.astimezone(UTC), zone)
+
+
+@lru_cache(maxsize=256)  # the end of a term is the same in a batch of answers
+def _local_moment(at: datetime, zone: ZoneInfo) -> str:
     local = at.astimezone(zone)
     offset = local.utcoffset() or timedelta()
     hours = offset / timedelta(hours=1)
@@ -182,7 +188,7 @@ def _nameless(context: dict[str, object]) -> dict[str, object]:
 
 def _context(values: LetterValues, form: Form) -> dict[str, object]:
     """Every name a template may use. One of the two places where a password is revealed."""
-    context: dict[str, object] = {field.name: getattr(values, field.name) for field in fields(values)}
+    context: dict[str, object] = {name: getattr(values, name) for name in names(values)}
     context |= {"phrase": form.phrase, "separator": form.separator, "placeholder": form.placeholder}
     match values:
         case IssuedValues(person=person, password=password):

@@ -12,6 +12,7 @@ from mailer.core.secret import UNMISTAKABLE, Secret
 from mailer.model import Mistake, PersonName, Reading, Reason
 
 _STRANGERS_WROTE: Final = frozenset({"written", "surname_hint"})
+_NAMES: Final[dict[type, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,10 +28,18 @@ class LetterValues:
     portal_url: str
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str) and field.name not in _STRANGERS_WROTE:
-                refuse_controls(field.name, value)
+        for name in names(self):
+            value = getattr(self, name)
+            if isinstance(value, str) and name not in _STRANGERS_WROTE:
+                refuse_controls(name, value)
+
+
+def names(values: LetterValues) -> tuple[str, ...]:
+    """What these values are called; found once for each kind of letter."""
+    kind: type = type(values)
+    if kind not in _NAMES:
+        _NAMES[kind] = tuple(field.name for field in fields(values))
+    return _NAMES[kind]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

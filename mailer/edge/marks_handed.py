@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -43,10 +43,10 @@ class HandedOutFile:
         if not self._path.exists():
             raise SetupError(MISSING, path=self._path)
 
-    def holder(self, mark: str) -> str | None:
+    def holders(self, marks: Iterable[str]) -> dict[str, str]:
         with self._turn:
             self._catch_up()
-            return self._holders.get(mark)
+            return {mark: holder for mark in marks if (holder := self._holders.get(mark)) is not None}
 
     def note(self, given: Mapping[str, str]) -> None:
         with self._turn:

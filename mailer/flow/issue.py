@@ -19,7 +19,7 @@ from mailer.core.lifecycle import CredentialEvent, RequestEvent
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import IssuedValues
 from mailer.core.secret import Profile
-from mailer.errors import EdgeError, LeaseLostError, MailerError, RecordError, TamperedError
+from mailer.errors import N_, EdgeError, LeaseLostError, MailerError, RecordError, TamperedError
 from mailer.flow.stationery import Draft, Stationery
 from mailer.model import Term
 from mailer.states import RequestState
@@ -27,7 +27,7 @@ from mailer.store import audit, checkpoints, credentials, letters, logins, proof
 from mailer.store.accounts_pool import Draw, Drawn
 from mailer.store.credentials import BREAKER_WINDOW, Credential, Intent
 from mailer.store.db import DatabaseError, Tx
-from mailer.store.letters import Kept
+from mailer.store.letters import Answered
 from mailer.store.logins import Logins
 from mailer.store.personal import Personal
 from mailer.store.proof import Docket
@@ -35,6 +35,7 @@ from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
 BATCH: Final = 200
+GONE: Final = N_("this login went out for another credential, before a backup was restored")
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
 
@@ -106,6 +107,15 @@ class _Made:
     draft: Draft
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reserved:
+    """What was just reserved, what was proved of it, and the newest record by then."""
+
+    credentials: Sequence[Credential]
+    docket: Docket
+    seq: int
+
+
 class Issue:
     """The step. `randbelow` is the source of passwords and logins; with a `stock` logins come from there instead."""
 
@@ -148,8 +158,8 @@ class Issue:
         if left <= 0:
             return False
         self._stationery.ready()
-        reserved = self._reserve()
-        return self._carry_out_all() or reserved
+        anything, reserved = self._reserve()
+        return self._carry_out_all(reserved) or anything
 
     def _tell_pause(self, *, paused: bool) -> None:
         """The breaker is told to the record when it trips and when it lets go, not at every look."""
@@ -160,8 +170,8 @@ class Issue:
             event = "issuing.paused" if paused else "issuing.resumed"
             unit.tell(event, importance="alarm" if paused else "notice", limit=self._settings.breaker, minutes=10)
 
-    def _reserve(self) -> bool:
-        """Reserve for what is approved and due, as far as the breaker allows; whether there was anything."""
+    def _reserve(self) -> tuple[bool, _Reserved]:
+        """Reserve for what is approved and due, as far as the breaker allows; whether there was anything, and what came of it."""
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
@@ -173,16 +183,17 @@ class Issue:
                     proven.append(request)
                 else:
                     self._hold(unit, request, "approval-unproven", why)
-            self._reserve_all(unit, proven, docket)
-        return bool(found)
+            reserved = self._reserve_all(unit, proven, docket)
+        return bool(found), _Reserved(credentials=reserved, docket=docket, seq=max(unit.seqs, default=0))
 
-    def _reserve_all(self, unit: Unit, found: Sequence[Request], docket: Docket) -> None:
+    def _reserve_all(self, unit: Unit, found: Sequence[Request], docket: Docket) -> list[Credential]:
         term = terms.term(unit.at, self._stationery.fund.zone, self._settings.months, self._settings.max_days)
         ids = [self._stationery.randbytes(16).hex() for _ in found]
         if self._stock is None:
-            drawn = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in found])
-            ends = [term] * len(found)
-        else:
+            marks = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in found])
+            logins.spend(unit.tx, list(marks.values()))
+            drawn, ends = list(marks), [term] * len(found)
+        else:  # their logins were spent when they were imported
             pairs = self._draw(unit, self._stock, ids, term)
             for request in found[len(pairs) :]:
                 self._hold(unit, request, "no-pair", "no pair left in the pool")
@@ -192,10 +203,9 @@ class Issue:
             Intent(request=request, credential_id=credential_id, login=login, term=end)
             for request, credential_id, login, end in zip(found, ids, drawn, ends, strict=False)
         ]
-        logins.spend(unit.tx, [self._logins.mark(login) for login in drawn])
-        credentials.reserve(unit.tx, intents, at=unit.at)
         for intent in intents:
             _tell_reserved(unit, intent, docket.people[_required(intent.request.person_id)])
+        return credentials.reserve(unit.tx, intents, at=unit.at)
 
     def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
         """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
@@ -207,34 +217,36 @@ class Issue:
             unit.tell("pool.low", importance="alarm", left=draw.left, low_stock=self._settings.low_stock)
         return draw.drawn
 
-    def _new_logins(self, tx: Tx, people: Sequence[Personal]) -> list[str]:
-        """Logins that were never used, one for each. Draws that collide are already unlikely; the loop ends all the same."""
+    def _new_logins(self, tx: Tx, people: Sequence[Personal]) -> dict[str, str]:
+        """Logins that were never used, one for each, with their marks. Draws that collide are already unlikely; the loop ends all
+        the same."""
         while True:
             drawn = [self._draw_login(person) for person in people]
-            if len(set(drawn)) == len(drawn) and not self._logins.any_used(tx, drawn):
-                return drawn
+            marks = {login: self._logins.mark(login) for login in drawn}
+            if len(marks) == len(drawn) and not self._logins.any_used(tx, marks):
+                return marks
 
     def _draw_login(self, person: Personal) -> str:
         if self._settings.login == "name" and person.name is not None:
             return secret.named_login(person.name.surname, person.name.initials, self._randbelow)
         return secret.opaque_login(self._settings.login_prefix, self._randbelow)
 
-    def _carry_out_all(self) -> bool:
+    def _carry_out_all(self, reserved: _Reserved | None = None) -> bool:
         """Carry out what is reserved and in no other worker's hand; whether there was anything."""
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
-            found = credentials.reserved(unit.tx, BATCH)
-            asked = requests.several(unit.tx, [credential.request_id for credential in found])
-            docket = proof.docket(unit.tx, list(asked.values()), self._worker.pen.key)
-            faults = {credential.id: self._fault(docket, credential) for credential in found}
-            orders = [self._order(credential) for credential in found if faults[credential.id] is None]
+            found, docket, faults = self._prove(unit.tx, reserved)
+            marks = {credential.id: self._logins.mark(credential.login) for credential in found}
+            for credential_id in self._logins.gone_to_others({mark: credential_id for credential_id, mark in marks.items()}):
+                faults[credential_id] = TamperedError(GONE)
+            orders = [self._order(credential) for credential in found if credential.id not in faults]
             handouts = self._accounts.create(unit.tx, orders)
             letters_of = self._letters(unit.tx, docket)
             key_epoch, code = self._stationery.newest_key(), checkpoints.newest_code(unit.tx)
             made = []
             for credential in found:
                 try:
-                    handout = faults[credential.id] or handouts[credential.id]
+                    handout = faults.get(credential.id) or handouts[credential.id]
                     answered = letters_of.get(credential.request_id)
                     values = self._values(credential, docket, handout, answered=answered, code=code)
                     made.append(self._write(unit, credential, docket, values, answered=answered, key_epoch=key_epoch))
@@ -244,26 +256,36 @@ class Issue:
                     self._abandon(unit, credential, error)
                     failed[credential.id] = error
             self._store(unit, made)
+            self._logins.hand_out({marks[one.credential.id]: one.credential.id for one in made})
         for credential_id, why in failed.items():
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
 
-    def _fault(self, docket: Docket, credential: Credential) -> TamperedError | None:
-        """Why nothing may be issued on this credential."""
-        request = docket.requests[credential.request_id]
-        fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
-        if fault is not None:
-            return TamperedError("{why}", why=fault)
-        if self._logins.went_to_another(credential.login, credential.id):
-            return TamperedError("this login went out for another credential, before a backup was restored")
-        return None
+    def _prove(self, tx: Tx, reserved: _Reserved | None) -> tuple[Sequence[Credential], Docket, dict[str, TamperedError]]:
+        """The reserved credentials, what tables and record say of them, and by the ids of some why nothing may be issued on them.
+
+        What was just reserved is taken as it was then, whatever its rows say by now, if nothing was told since.
+        """
+        same = reserved is not None and credentials.are_reserved(tx, reserved.credentials)
+        if reserved is not None and same and proof.still_holds(tx, reserved.docket, reserved.seq):
+            return reserved.credentials, reserved.docket, {}
+        found = credentials.reserved(tx, BATCH)
+        asked = requests.several(tx, [credential.request_id for credential in found])
+        docket = proof.docket(tx, list(asked.values()), self._worker.pen.key)
+        faults = {}
+        for credential in found:
+            request = docket.requests[credential.request_id]
+            fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
+            if fault is not None:
+                faults[credential.id] = TamperedError("{why}", why=fault)
+        return found, docket, faults
 
     @staticmethod
-    def _letters(tx: Tx, docket: Docket) -> dict[int, Kept]:
+    def _letters(tx: Tx, docket: Docket) -> dict[int, Answered]:
         """The letter that each request answers in the end; a request of a person's own has none."""
         origins = {number: requests.origin(tx, request) for number, request in docket.requests.items()}
-        kept = letters.several(tx, [letter_id for letter_id in origins.values() if letter_id is not None])
-        return {number: kept[letter_id] for number, letter_id in origins.items() if letter_id is not None}
+        answered = letters.answered(tx, [letter_id for letter_id in origins.values() if letter_id is not None])
+        return {number: answered[letter_id] for number, letter_id in origins.items() if letter_id is not None}
 
     def _write(
         self,
@@ -272,7 +294,7 @@ class Issue:
         docket: Docket,
         values: IssuedValues,
         *,
-        answered: Kept | None,
+        answered: Answered | None,
         key_epoch: str,
     ) -> _Made:
         """Write and seal the answer."""
@@ -300,7 +322,7 @@ class Issue:
         )
 
     def _values(
-        self, credential: Credential, docket: Docket, handout: Handout | MailerError, *, answered: Kept | None, code: str | None
+        self, credential: Credential, docket: Docket, handout: Handout | MailerError, *, answered: Answered | None, code: str | None
     ) -> IssuedValues:
         """What the answer says; MailerError when this one cannot be had. `code`: of the last checkpoint."""
         if isinstance(handout, MailerError):
@@ -326,7 +348,7 @@ class Issue:
         )
 
     def _store(self, unit: Unit, made: Sequence[_Made]) -> None:
-        """Everything of a batch in a few statements: credentials, requests, sealed answers, records; last, what goes out."""
+        """Everything of a batch in a few statements: credentials, requests, sealed answers, records."""
         credentials.created(unit.tx, [one.credential for one in made], at=unit.at)
         requests.issued(unit.tx, [one.request for one in made])
         for one in made:
@@ -340,7 +362,6 @@ class Issue:
             )
         self._accounts.forget_secrets(unit.tx, [one.credential.id for one in made])
         self._stationery.post(unit, [one.draft for one in made])
-        self._logins.hand_out({one.credential.login: one.credential.id for one in made})
 
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)

@@ -159,11 +159,12 @@ class PoolAccounts:
             rows = _next(tx, len(rest), until=until, now=now)
             if not rows:
                 break
+            gone = self.logins.handed_out.holders([row.mark for row in rows])
             waiting, changes = iter(rest), []
             for row in rows:
                 opened = self._open(row)
                 state, credential_id = PairState.TAKEN, None
-                if self.logins.handed_out.holder(row.mark) is not None:
+                if row.mark in gone:
                     state = PairState.SPENT_BEFORE
                 elif opened is None:
                     state = PairState.DAMAGED

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, literal, select, update
+from sqlalchemy import Row, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence, merkle
 from mailer.core.evidence import Record, Sealed
 from mailer.core.merkle import Range
 from mailer.errors import RecordError, TamperedError
+from mailer.store.bulk import Bulk
 from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
 
 PAGE = 1000
+_NEW = Bulk(records, records.c.keys())
 _BYTES = tuple(records.c[name] for name in ("seq", "header", "nonce", "details", "leaf", "mac"))  # what is proved, no projection
 REGISTERED = records.c.event == literal("sender.registered", literal_execute=True)  # as written: SQLite's partial index needs it
 
@@ -46,7 +48,7 @@ def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> range:
             evidence.seal(record, seq=seq, at=at, nonce=pen.randbytes(evidence.NONCE_BYTES), key=pen.key)
             for seq, record in enumerate(told, before.size + 1)
         ]
-        tx.execute(insert(records), [_row(record, at, one) for record, one in zip(told, sealed, strict=True)])
+        _NEW.put(tx, [_row(record, at, one) for record, one in zip(told, sealed, strict=True)])
         after = before.grown(one.leaf for one in sealed)
         tx.execute(update(audit_head).values(seq=after.size, hashes=after.to_bytes()))
     except TamperedError as error:
@@ -72,10 +74,11 @@ def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
 
 def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, list[Sealed]]:
     """The records of several requests, of these events only, each request's oldest first."""
-    query = select(records.c.request_id, *_BYTES).where(records.c.request_id.in_(request_ids), records.c.event.in_(events))
+    query = select(records.c.request_id, records.c.event, *_BYTES).where(records.c.request_id.in_(request_ids))
     found: dict[int, list[Sealed]] = {request_id: [] for request_id in request_ids}
     for row in tx.execute(query.order_by(records.c.seq)):
-        found[row.request_id].append(_sealed(row))
+        if row.event in events:  # asked here: SQLite would take the index of events, and go through all there ever were
+            found[row.request_id].append(_sealed(row))
     return found
 
 
@@ -136,6 +139,13 @@ def unsettled(tx: Tx, event: str, *settling: str) -> list[Sealed]:
     )
     query = select(*_BYTES).where(records.c.event == event, ~settled.exists()).order_by(records.c.seq)
     return [_sealed(row) for row in tx.execute(query)]
+
+
+def told_after(tx: Tx, seq: int) -> list[tuple[str, int | None]]:
+    """Of each record after this seq, who told it and of which request."""
+    return [
+        (row.actor, row.request_id) for row in tx.execute(select(records.c.actor, records.c.request_id).where(records.c.seq > seq))
+    ]
 
 
 def of_event(tx: Tx, event: str, at: datetime) -> list[Sealed]:

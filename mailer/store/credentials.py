@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, literal, select, update
+from sqlalchemy import Row, func, literal, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
 from mailer.errors import NotFoundError
 from mailer.model import Term
 from mailer.states import CredentialState
+from mailer.store.bulk import Bulk
 from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.requests import Request
@@ -21,6 +23,7 @@ from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 PAGE: Final = 1000
+_NEW: Final = Bulk(credentials, credentials.c.keys())
 # As written: partial indexes need it.
 _NOT_ABANDONED: Final = credentials.c.state != literal(CredentialState.ABANDONED.value, literal_execute=True)
 
@@ -60,28 +63,33 @@ class Intent:
     term: Term
 
 
-def reserve(tx: Tx, intents: Sequence[Intent], *, at: datetime) -> None:
-    """Store intents to issue; unique by request, so one letter can never have two that live."""
-    if not intents:
-        return
-    tx.execute(
-        insert(credentials),
-        [
-            {
-                "id": intent.credential_id,
-                "request_id": intent.request.id,
-                "sender_code": intent.request.sender_code,
-                "person_id": intent.request.person_id,
-                "answer_to_id": intent.request.answer_to_id,
-                "login": intent.login,
-                "state": CredentialState.RESERVED.value,
-                "reserved_at": at,
-                "valid_until": intent.term.until,
-                "last_day": intent.term.last_day,
-                "term_rule": intent.term.rule,
-            }
-            for intent in intents
-        ],
+def reserve(tx: Tx, intents: Sequence[Intent], *, at: datetime) -> list[Credential]:
+    """Store intents to issue, and give them as `reserved` does; unique by request, so one letter can never have two that live."""
+    new = [_intended(intent, at) for intent in intents]
+    _NEW.put(tx, [{name: getattr(one, name) for name in _NEW.columns} | {"state": one.state.value} for one in new])
+    return sorted(new, key=attrgetter("id"))
+
+
+def _intended(intent: Intent, at: datetime) -> Credential:
+    request = intent.request
+    if request.sender_code is None or request.person_id is None or request.answer_to_id is None:
+        raise ValueError("an approved request has a sender, a person and an address")
+    return Credential(
+        id=intent.credential_id,
+        request_id=request.id,
+        sender_code=request.sender_code,
+        person_id=request.person_id,
+        answer_to_id=request.answer_to_id,
+        login=intent.login,
+        state=CredentialState.RESERVED,
+        reserved_at=at,
+        issued_at=None,
+        valid_until=intent.term.until,
+        last_day=intent.term.last_day,
+        term_rule=intent.term.rule,
+        warned_days=None,
+        disabling_since=None,
+        disabling_next=None,
     )
 
 
@@ -106,6 +114,13 @@ def reserved(tx: Tx, limit: int) -> list[Credential]:
     query = select(credentials).where(credentials.c.state == CredentialState.RESERVED.value)
     rows = tx.execute(query.order_by(credentials.c.reserved_at, credentials.c.id).limit(limit).with_for_update(skip_locked=True))
     return [read(row) for row in rows]
+
+
+def are_reserved(tx: Tx, intended: Sequence[Credential]) -> bool:
+    """Whether these, and no others, are what `reserved` would give; nobody else carries them out until this transaction ends."""
+    query = select(credentials.c.id).where(credentials.c.state == CredentialState.RESERVED.value)
+    query = query.order_by(credentials.c.reserved_at, credentials.c.id).limit(len(intended) + 1).with_for_update(skip_locked=True)
+    return list(tx.execute(query).scalars()) == [one.id for one in intended]
 
 
 def any_reserved(tx: Tx) -> bool:

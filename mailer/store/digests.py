@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.core.alarms import Alarm
 from mailer.core.digest import EVENTS, LISTED, SOON, Ending, Findings, Held
+from mailer.core.evidence import OPERATOR
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 from mailer.store import checkpoints, outbox
 from mailer.store import credentials as issued
@@ -73,7 +74,7 @@ def gather(tx: Tx, before: Digest, *, now: datetime, seq: int, alarms: Sequence[
 
 def _told(tx: Tx, after: int, until: int) -> dict[tuple[str, bool], int]:
     """Letters to the officer are no answers: only what belongs to a request or a letter is counted."""
-    by_hand = records.c.actor.startswith("operator:")
+    by_hand = records.c.actor.startswith(OPERATOR)
     ours = records.c.event.startswith("letter.") | records.c.request_id.is_not(None)
     query = select(records.c.event, by_hand, func.count()).where(
         records.c.event.in_(EVENTS), records.c.seq > after, records.c.seq <= until, ours

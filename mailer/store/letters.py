@@ -55,9 +55,18 @@ class Kept:
     erased_at: datetime | None
 
 
-def several(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Kept]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered:
+    """What an answer needs of the letter that it answers."""
+
+    received_at: datetime
+    content: bytes
+
+
+def answered(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Answered]:
     """These letters by their ids."""
-    return {row.id: _read(row) for row in tx.execute(select(letters).where(letters.c.id.in_(letter_ids)))}
+    query = select(letters.c.id, letters.c.received_at, letters.c.content).where(letters.c.id.in_(letter_ids))
+    return {row.id: Answered(received_at=row.received_at, content=row.content) for row in tx.execute(query)}
 
 
 def keep(

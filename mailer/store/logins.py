@@ -8,7 +8,7 @@ it alone decides: each host has a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,8 +25,8 @@ PAGE = 500  # marks asked for at once: SQLite takes no more than some thousand i
 class HandedOut(Protocol):
     """What is kept outside the database."""
 
-    def holder(self, mark: str) -> str | None:
-        """The credential for which a login last went out; None when it never did."""
+    def holders(self, marks: Iterable[str]) -> Mapping[str, str]:
+        """Mark -> the credential for which its login last went out, of those that ever did."""
 
     def note(self, given: Mapping[str, str]) -> None:
         """Keep mark -> credential id; returns once it is on the disk. Noting again is harmless. EdgeError when it cannot."""
@@ -42,27 +42,28 @@ class Logins:
     def mark(self, login: str) -> str:
         return login_mark(self.key, login)
 
-    def any_used(self, tx: Tx, logins: Sequence[str]) -> bool:
-        """Whether one of them was ever used here, in this database or in one that a backup has replaced."""
-        older = tx.execute(select(credentials.c.id).where(credentials.c.login.in_(logins)).limit(1)).first()
-        return older is not None or bool(self.used_among(tx, [self.mark(login) for login in logins]))
+    def any_used(self, tx: Tx, marks: Mapping[str, str]) -> bool:
+        """Whether one of these logins, each with its mark, was ever used: in this database, or in one that a backup replaced."""
+        older = tx.execute(select(credentials.c.id).where(credentials.c.login.in_(marks)).limit(1)).first()
+        return older is not None or bool(self.used_among(tx, list(marks.values())))
 
     def used_among(self, tx: Tx, marks: Sequence[str]) -> set[str]:
         """Those of the marks that are used."""
-        found = {mark for mark in marks if self.handed_out.holder(mark) is not None}
+        found = set(self.handed_out.holders(marks))
         for start in range(0, len(marks), PAGE):
             page = select(used_logins.c.mark).where(used_logins.c.mark.in_(marks[start : start + PAGE]))
             found.update(tx.execute(page).scalars())
         return found
 
-    def went_to_another(self, login: str, credential_id: str) -> bool:
-        """Whether this login went out for another credential: then it must never go out for this one."""
-        return self.handed_out.holder(self.mark(login)) not in {None, credential_id}
+    def gone_to_others(self, given: Mapping[str, str]) -> set[str]:
+        """Of these, mark -> credential id, the credentials whose login went out for another: it must never go out for them."""
+        holders = self.handed_out.holders(given)
+        return {given[mark] for mark, holder in holders.items() if holder != given[mark]}
 
     def hand_out(self, given: Mapping[str, str]) -> None:
-        """Note login -> credential id outside, as the last thing before the commit that lets them out."""
+        """Note mark -> credential id outside, as the last thing before the commit that lets the logins out."""
         if given:
-            self.handed_out.note({self.mark(login): credential_id for login, credential_id in given.items()})
+            self.handed_out.note(given)
 
     def spend_all(self, tx: Tx) -> None:
         """Mark every login in the database: those of before there were marks."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 
 from mailer.core import lifecycle
 from mailer.core.custody import Use
@@ -16,6 +16,7 @@ from mailer.core.retry import LONGEST_WAIT
 from mailer.errors import NotFoundError
 from mailer.states import ReplyState
 from mailer.store import leases
+from mailer.store.bulk import Bulk
 from mailer.store.counting import counted
 from mailer.store.db import Tx
 from mailer.store.leases import Lease
@@ -23,7 +24,6 @@ from mailer.store.schema import replies
 
 WAITING: Final = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)  # only their key can still bring them out
 UNASKED: Final = ("expiring", "extended")  # by the names of their templates
-_PUT: Final = insert(replies)
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
 
 
@@ -72,6 +72,9 @@ class NewReply:
     content_salt: bytes
 
 
+_NEW: Final = Bulk(replies, (*NewReply.__slots__, "state", "created_at", "next_at", "sends", "attempts", "fence"))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backoff:
     """Replies that wait for another attempt. `last_answer` is what the mail server said to the oldest: strangers' words."""
@@ -85,9 +88,8 @@ class Backoff:
 
 def put(tx: Tx, written: Sequence[NewReply], *, at: datetime) -> None:
     """Queue replies. Each is sent by whoever holds the key of its epoch, if the record says the same of it."""
-    queued = {"state": ReplyState.QUEUED.value, "created_at": at, "next_at": at}
-    if written:
-        tx.execute(_PUT, [{name: getattr(reply, name) for name in NewReply.__slots__} | queued for reply in written])
+    queued = {"state": ReplyState.QUEUED.value, "created_at": at, "next_at": at, "sends": 0, "attempts": 0, "fence": 0}
+    _NEW.put(tx, [{name: getattr(reply, name) for name in NewReply.__slots__} | queued for reply in written])
 
 
 def due(tx: Tx, now: datetime, limit: int) -> list[Reply]:

@@ -17,6 +17,7 @@ from mailer.store.db import Tx
 from mailer.store.schema import personal, personal_words
 
 SALT_BYTES: Final = 16
+_NAMED: Final = tuple(personal.c[name] for name in ("id", "sender_code", "value", "salt", "surname", "initials", "suffix"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +68,7 @@ def get(tx: Tx, personal_id: int) -> Personal:
 
 def several(tx: Tx, personal_ids: Sequence[int]) -> dict[int, Personal]:
     """These rows by their ids."""
-    return {row.id: _read(row) for row in tx.execute(select(personal).where(personal.c.id.in_(personal_ids)))}
+    return {row.id: _read(row) for row in tx.execute(select(*_NAMED).where(personal.c.id.in_(personal_ids)))}
 
 
 def namesakes(tx: Tx, person: Personal, limit: int) -> list[Personal]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from mailer.core import evidence
 from mailer.core.evidence import Sealed
+from mailer.errors import TamperedError
 from mailer.states import RequestState
 from mailer.store import audit, personal, senders
 from mailer.store.credentials import Credential
@@ -74,6 +75,14 @@ def docket(tx: Tx, found: Sequence[Request], key: bytes) -> Docket:
         people=personal.several(tx, sorted(rows)),
         told={number: holding(records, key) for number, records in sealed.items()},
         senders=senders.rows(tx, codes, key),
+    )
+
+
+def still_holds(tx: Tx, docket: Docket, seq: int) -> bool:
+    """Whether what was proved when this record was the newest still is: nothing was told since of these requests, nor by a person,
+    who may have changed anything else the docket holds. A change that nobody told is none that the docket need know."""
+    return not any(
+        actor.startswith(evidence.OPERATOR) or request_id in docket.requests for actor, request_id in audit.told_after(tx, seq)
     )
 
 
@@ -239,13 +248,10 @@ def holding(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
     """The records with their parts; the fault of the first that does not hold instead."""
     told = []
     for one in sealed:
-        why = evidence.bytes_fault(one, key)
-        if why is not None:
-            return str(why)
-        header, details = evidence.read_both(one)
-        why = evidence.seq_fault(one, header)
-        if why is not None:
-            return str(why)
+        parts = evidence.parts(one, key)
+        if isinstance(parts, TamperedError):
+            return str(parts)
+        header, details = parts
         told.append(Told(header=header, details=details))
     return told
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from mailer.core import evidence, registerplan, subscriber
 from mailer.core.evidence import Sealed
-from mailer.errors import N_, NotFoundError
+from mailer.errors import N_, NotFoundError, TamperedError
 from mailer.model import Sender
 from mailer.store import audit
 from mailer.store.audit import Pen
@@ -172,13 +172,13 @@ def _missing(code: str) -> NotFoundError:
 def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) -> str | None:
     if told is None or salt is None:
         return N_("the record knows no such row of the register")
-    why = evidence.fault(told, key)
-    if why is not None:
-        return str(why)
-    header = evidence.read_header(told)
+    parts = evidence.parts(told, key)
+    if isinstance(parts, TamperedError):
+        return str(parts)
+    header, details = parts
     if (header["event"], header["sender"]) != ("sender.registered", sender.code):
         return N_("the record tells of another row of the register")
-    if evidence.read_details(told)["digest"] != _digest(sender, salt):
+    if details["digest"] != _digest(sender, salt):
         return N_("the row of the register is not as it was last written")
     return None
 

@@ -21,13 +21,17 @@ def handed(tmp_path: Path) -> HandedOutFile:
     return file
 
 
+def holder(handed: HandedOutFile, mark: str) -> str | None:
+    return handed.holders([mark]).get(mark)
+
+
 def test_what_was_noted_is_known_to_every_process(handed: HandedOutFile, tmp_path: Path) -> None:
     other = HandedOutFile(tmp_path)
-    assert other.holder(MARKS[0]) is None
+    assert holder(other, MARKS[0]) is None
     handed.note({MARKS[0]: FIRST, MARKS[1]: SECOND})
-    assert [one.holder(MARKS[0]) for one in (handed, other, HandedOutFile(tmp_path))] == [FIRST] * 3
-    assert other.holder(MARKS[1]) == SECOND
-    assert other.holder(MARKS[2]) is None
+    assert [holder(one, MARKS[0]) for one in (handed, other, HandedOutFile(tmp_path))] == [FIRST] * 3
+    assert holder(other, MARKS[1]) == SECOND
+    assert holder(other, MARKS[2]) is None
 
 
 def test_nobody_else_may_read_it(handed: HandedOutFile, tmp_path: Path) -> None:
@@ -46,16 +50,16 @@ def test_a_line_cut_off_by_a_crash_is_no_line_and_spoils_no_other(handed: Handed
     with (tmp_path / NAME).open("a") as file:
         file.write(f"{MARKS[1]} {SECOND}"[:left])
     again = HandedOutFile(tmp_path)
-    assert again.holder(MARKS[1]) is None
+    assert holder(again, MARKS[1]) is None
     again.note({MARKS[2]: SECOND})
     for reader in (again, handed, HandedOutFile(tmp_path)):
-        assert (reader.holder(MARKS[0]), reader.holder(MARKS[2])) == (FIRST, SECOND)
+        assert (holder(reader, MARKS[0]), holder(reader, MARKS[2])) == (FIRST, SECOND)
 
 
 def test_making_it_again_keeps_what_is_there(handed: HandedOutFile, tmp_path: Path) -> None:
     handed.note({MARKS[0]: FIRST})
     HandedOutFile(tmp_path).make()
-    assert HandedOutFile(tmp_path).holder(MARKS[0]) == FIRST
+    assert holder(HandedOutFile(tmp_path), MARKS[0]) == FIRST
 
 
 def test_a_missing_file_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:
@@ -63,7 +67,7 @@ def test_a_missing_file_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="missing"):
         missing.ready()
     with pytest.raises(EdgeSetupError, match="missing"):
-        missing.holder(MARKS[0])
+        holder(missing, MARKS[0])
     with pytest.raises(EdgeSetupError, match="missing"):
         missing.note({MARKS[0]: FIRST})
     assert not (tmp_path / NAME).exists()
@@ -90,4 +94,4 @@ def test_processes_that_note_at_once_lose_nothing(handed: HandedOutFile, tmp_pat
     for process in processes:
         process.join()
         assert process.exitcode == 0
-    assert [mark for mark in MARKS if handed.holder(mark) != FIRST] == []
+    assert [mark for mark in MARKS if holder(handed, mark) != FIRST] == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -150,8 +150,8 @@ class DiesAfterNoting:
 
     file: HandedOutFile
 
-    def holder(self, mark: str) -> str | None:
-        return self.file.holder(mark)
+    def holders(self, marks: Iterable[str]) -> Mapping[str, str]:
+        return self.file.holders(marks)
 
     def note(self, given: Mapping[str, str]) -> None:
         self.file.note(given)
@@ -238,7 +238,7 @@ def test_a_login_that_went_to_another_is_never_issued_again(desk: Desk) -> None:
     ask(desk, "Пришва А.А.")
     with pytest.raises(EdgeError):
         until_done(_with_a_full_disk(desk).issue())
-    desk.logins.hand_out({"uc-1": "f" * 32})
+    desk.logins.hand_out({desk.logins.mark("uc-1"): "f" * 32})
     desk.run()
     assert states(desk) == [("held", "issuing-failed")]
     assert desk.troubles == [f"credential {_only_credential(desk)}: TamperedError"]
@@ -293,8 +293,10 @@ def test_a_login_stays_used_when_everything_about_its_person_is_erased(local_des
         tx.execute(delete(accounts_local))
         tx.execute(update(credentials.credentials).values(login="erased"))
         (local_desk.home / "keys" / "handed-out.log").write_text("")
-        assert replace(local_desk.logins, handed_out=HandedOutFile(local_desk.home / "keys")).any_used(tx, [login])
-        assert not local_desk.logins.any_used(tx, ["tmp-29-other"])
+        assert replace(local_desk.logins, handed_out=HandedOutFile(local_desk.home / "keys")).any_used(
+            tx, {login: local_desk.logins.mark(login)}
+        )
+        assert not local_desk.logins.any_used(tx, {"tmp-29-other": local_desk.logins.mark("tmp-29-other")})
 
 
 def check(desk: Desk, login: str, written: str) -> places.Checked:

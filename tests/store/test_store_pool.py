@@ -100,7 +100,7 @@ def test_a_pair_that_went_out_before_a_restore_is_put_aside(cellar: Cellar) -> N
     ids = taken_for(cellar, "x", count=2)
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a", "b")
-    cellar.logins.hand_out({"a": "f" * 32})
+    cellar.logins.hand_out({cellar.logins.mark("a"): "f" * 32})
     with cellar.trial.database.writing() as tx:
         draw = cellar.pool.draw(tx, ids, until=UNTIL, now=START)
         assert [one.login for one in draw.drawn] == ["b"]
@@ -165,7 +165,7 @@ def test_a_removed_pair_leaves_its_login_spent(cellar: Cellar) -> None:
         cellar.draw(tx, credential)
         cellar.pool.forget_secrets(tx, [credential])
         cellar.pool.remove(tx, credential)
-        assert cellar.logins.any_used(tx, ["A"])
+        assert cellar.logins.any_used(tx, {"A": cellar.logins.mark("A")})
 
 
 def test_workers_that_draw_at_once_never_draw_the_same(cellar: Cellar) -> None:

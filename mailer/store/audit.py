@@ -90,6 +90,8 @@ def count_by(tx: Tx, actor: str, event: str, *, since: datetime) -> int:
 
 def newest_registered(tx: Tx, codes: Collection[str]) -> dict[str | None, Sealed]:
     """Code -> the record that tells how this row of the senders' register was last written."""
+    if not codes:  # SQLite would go through all that were ever registered to find none
+        return {}
     newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), REGISTERED).group_by(records.c.sender_code)
     rows = tx.execute(select(records.c.sender_code, *_BYTES).where(records.c.seq.in_(newest)))
     return {row.sender_code: _sealed(row) for row in rows}

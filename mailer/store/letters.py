@@ -238,7 +238,9 @@ def get(tx: Tx, letter_id: int) -> Kept:
 
 def newest(tx: Tx, limit: int, *, state: LetterState | None = None) -> list[Kept]:
     query = select(letters).order_by(letters.c.id.desc()).limit(limit)
-    if state is not None:
+    if state is LetterState.READ:  # nearly all are: found from the newest on, not by the index of states
+        query = query.where(func.coalesce(letters.c.state, "") == state.value)
+    elif state is not None:
         query = query.where(letters.c.state == state.value)
     return [_read(row) for row in tx.execute(query)]
 

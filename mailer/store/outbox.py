@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, func, select, update
@@ -23,6 +23,8 @@ from mailer.store.leases import Lease
 from mailer.store.schema import replies
 
 WAITING: Final = (ReplyState.QUEUED, ReplyState.SENDING, ReplyState.UNKNOWN)  # only their key can still bring them out
+UNSENT: Final = tuple(state.value for state in ReplyState if state is not ReplyState.SENT)
+LONGEST_SENDING: Final = timedelta(hours=1)  # from taking a reply in hand to its end; the lease is lost long before
 UNASKED: Final = ("expiring", "extended")  # by the names of their templates
 MAX_SENDS: Final = 3  # times the same bytes may have reached the server; then a person looks
 
@@ -162,7 +164,9 @@ def stale(tx: Tx, written_by: datetime, limit: int) -> list[Reply]:
 
 
 def any_sent_since(tx: Tx, since: datetime) -> bool:
-    query = select(replies.c.id).where(replies.c.state == ReplyState.SENT.value, replies.c.finished_at >= since)
+    """Whether any left since then. Its next time was set when it was taken for sending: by it the index finds the latest."""
+    latest = (replies.c.state == ReplyState.SENT.value) & (replies.c.next_at >= since - LONGEST_SENDING)
+    query = select(replies.c.id).where(latest, replies.c.finished_at >= since)
     return tx.execute(query.limit(1)).first() is not None
 
 
@@ -219,9 +223,11 @@ def next_due(tx: Tx) -> datetime | None:
 
 
 def use_of_epochs(tx: Tx) -> dict[str, Use]:
-    """Day of a key -> how many replies are sealed to it, those that still wait to be opened apart."""
+    """Day of a key -> how many replies are sealed to it, those that still wait to be opened apart. A day to which no reply is
+    sealed any more may be left out: what was sent was erased, and nearly all was."""
     waiting = func.count().filter(replies.c.state.in_([state.value for state in WAITING]))
-    rows = tx.execute(select(replies.c.key_epoch, waiting, func.count(replies.c.sealed)).group_by(replies.c.key_epoch))
+    query = select(replies.c.key_epoch, waiting, func.count(replies.c.sealed)).where(replies.c.state.in_(UNSENT))
+    rows = tx.execute(query.group_by(replies.c.key_epoch))
     return {day: Use(waiting=waits, sealed=sealed) for day, waits, sealed in rows}
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, func, insert, literal, select, tuple_, update
@@ -21,8 +22,8 @@ from mailer.store.schema import Instant, credentials, requests
 
 OPEN: Final = (RequestState.HELD, RequestState.APPROVED, RequestState.ISSUED)
 
-_ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
-_BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != _ABANDONED)
+ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
+_BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != ABANDONED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,13 +210,12 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
 
 def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Request]:
     """This sender's approved requests for which nothing is begun yet; `to_move`: until the commit nobody else's to move."""
-    query = (
-        select(requests)
-        .outerjoin(credentials, credentials.c.request_id == requests.c.id)
-        .where(requests.c.sender_code == sender_code, requests.c.state == RequestState.APPROVED.value, credentials.c.id.is_(None))
-        .order_by(requests.c.id)
-    )
-    return [read(row) for row in tx.execute(query.with_for_update(of=requests) if to_move else query)]
+    begun = select(credentials.c.id).where(_BEGUN).exists()
+    abandoned = select(credentials.c.request_id).where(credentials.c.state == ABANDONED)  # few; the index of requests has none
+    approved = (requests.c.sender_code == sender_code) & (requests.c.state == RequestState.APPROVED.value)
+    query = select(requests).where(approved, ~begun, requests.c.id.not_in(abandoned))
+    rows = tx.execute(query.with_for_update(of=requests) if to_move else query)
+    return sorted((read(row) for row in rows), key=attrgetter("id"))  # in SQL the order would lead through all requests there are
 
 
 def count_due_for_issue(tx: Tx, now: datetime) -> int:

@@ -24,6 +24,7 @@ from mailer.model import (
 from mailer.states import CredentialState, RequestState
 from mailer.store import letters, outbox, personal, persons, senders
 from mailer.store.db import Tx
+from mailer.store.requests import APPROVED
 from mailer.store.schema import credentials, requests
 
 LIVING: Final = (CredentialState.ACTIVE.value, CredentialState.RESERVED.value, CredentialState.SUSPENDED.value)
@@ -180,7 +181,7 @@ def _active_others(tx: Tx, sender_code: str, person_id: int, now: datetime) -> i
     )
     promised = select(requests.c.person_id).where(
         requests.c.sender_code == sender_code,
-        requests.c.state == RequestState.APPROVED.value,
+        requests.c.state == APPROVED,
         requests.c.person_id != person_id,
     )
     return tx.execute(select(func.count()).select_from(union(living, promised).subquery())).scalar_one()

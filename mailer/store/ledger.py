@@ -53,7 +53,8 @@ def filing(tx: Tx, mailbox: str, epoch: int, item: int) -> Filing:
 def due(tx: Tx, mailbox: str, epoch: int, limit: int) -> list[int]:
     """Letters that are kept and still lie in the mailbox as far as we know, oldest first."""
     query = select(ledger.c.item).where(ledger.c.mailbox == mailbox, ledger.c.epoch == epoch, ledger.c.filing == Filing.DUE.value)
-    return list(tx.execute(query.order_by(ledger.c.item).limit(limit)).scalars())
+    order = func.coalesce(ledger.c.item, 0)  # ordered by the column, SQLite would go through all that was ever seen
+    return list(tx.execute(query.order_by(order).limit(limit)).scalars())
 
 
 def filed(tx: Tx, mailbox: str, epoch: int, items: Sequence[int]) -> None:

@@ -22,7 +22,8 @@ from mailer.store.schema import Instant, credentials, requests
 
 OPEN: Final = (RequestState.HELD, RequestState.APPROVED, RequestState.ISSUED)
 
-ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: the partial index needs it
+ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: partial indexes need it
+APPROVED: Final = literal(RequestState.APPROVED.value, literal_execute=True)
 _BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != ABANDONED)
 
 
@@ -212,7 +213,7 @@ def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Requ
     """This sender's approved requests for which nothing is begun yet; `to_move`: until the commit nobody else's to move."""
     begun = select(credentials.c.id).where(_BEGUN).exists()
     abandoned = select(credentials.c.request_id).where(credentials.c.state == ABANDONED)  # few; the index of requests has none
-    approved = (requests.c.sender_code == sender_code) & (requests.c.state == RequestState.APPROVED.value)
+    approved = (requests.c.sender_code == sender_code) & (requests.c.state == APPROVED)
     query = select(requests).where(approved, ~begun, requests.c.id.not_in(abandoned))
     rows = tx.execute(query.with_for_update(of=requests) if to_move else query)
     return sorted((read(row) for row in rows), key=attrgetter("id"))  # in SQL the order would lead through all requests there are

@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from mailer.core import evidence
 
-VERSION: Final = "0014"  # the newest migration: a database of another version is refused
+VERSION: Final = "0015"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -227,6 +227,7 @@ letters = Table(
 )
 
 _STRANGE, _REASONED = text("stranger_id IS NOT NULL"), text("reason IS NOT NULL")
+_APPROVED = text("state = 'approved'")
 
 requests = Table(
     "requests",
@@ -254,6 +255,7 @@ requests = Table(
     Index("ix_requests_stranger_id", "stranger_id", "state", "created_at", sqlite_where=_STRANGE, postgresql_where=_STRANGE),
     Index("ix_requests_reason", "reason", "created_at", sqlite_where=_REASONED, postgresql_where=_REASONED),
     Index("ix_requests_created_at", "created_at", "id"),
+    Index("ix_requests_approved", "sender_code", "person_id", sqlite_where=_APPROVED, postgresql_where=_APPROVED),
 )
 
 credentials = Table(
@@ -276,6 +278,7 @@ credentials = Table(
     Column("disabling_next", Instant),  # when that is tried again
     Index("ix_credentials_person_id", "person_id", "state"),
     Index("ix_credentials_sender_code", "sender_code", "state"),
+    Index("ix_credentials_sender_reserved", "sender_code", "reserved_at"),
     Index("ix_credentials_state", "state", "valid_until"),
     Index("ix_credentials_issued_at", "issued_at"),
     Index("ix_credentials_reserved_at", "reserved_at"),

@@ -190,8 +190,7 @@ class PoolAccounts:
 
         TamperedError for one that is not the one that was reserved; RefusedError for one that was forgotten already.
         """
-        taken = select(pool_pairs).where(pool_pairs.c.credential_id.in_([order.credential_id for order in orders]))
-        rows = {row.credential_id: row for row in tx.execute(taken)} if orders else {}
+        rows = {row.credential_id: row for row in tx.execute(_TAKEN, {"ids": [order.credential_id for order in orders]})}
         return {order.credential_id: self._handout(rows.get(order.credential_id), order.login) for order in orders}
 
     def _handout(self, row: Row[Any] | None, login: str) -> Handout | MailerError:
@@ -207,8 +206,7 @@ class PoolAccounts:
     def forget_secrets(self, tx: Tx, credential_ids: Sequence[str]) -> None:
         """The answers are written: what was sealed of the pairs is erased."""
         self._opened.clear()
-        handed = pool_pairs.c.credential_id.in_(credential_ids)
-        tx.execute(update(pool_pairs).where(handed).values(state=PairState.HANDED.value, sealed=None))
+        tx.execute(_HANDED, {"ids": credential_ids, "new_state": PairState.HANDED.value})
 
     def read_back(self, tx: Tx, credential_id: str) -> Managed | None:
         return next(_managed(tx, pool_pairs.c.credential_id == credential_id), None)
@@ -248,6 +246,10 @@ class PoolAccounts:
         return login, Secret(password)
 
 
+_OF_CREDENTIALS: Final = pool_pairs.c.credential_id.in_(bindparam("ids", expanding=True))
+_PAIR: Final = tuple(pool_pairs.c[name] for name in ("number", "id", "mark", "sealed", "expires_at", "credential_id"))
+_TAKEN: Final = select(*_PAIR).where(_OF_CREDENTIALS)
+_HANDED: Final = update(pool_pairs).where(_OF_CREDENTIALS).values(state=bindparam("new_state"), sealed=None)
 _CHANGE: Final = (
     update(pool_pairs)
     .where(pool_pairs.c.number == bindparam("pair"))
@@ -262,7 +264,7 @@ def _next(tx: Tx, count: int, *, until: datetime, now: datetime) -> list[Row[Any
     rows: list[Row[Any]] = []
     for lasts, order in ((whole, pool_pairs.c.number), (short, pool_pairs.c.expires_at.desc())):
         if len(rows) < count:
-            query = select(pool_pairs).where(_is_free(now), lasts).order_by(order, pool_pairs.c.number)
+            query = select(*_PAIR).where(_is_free(now), lasts).order_by(order, pool_pairs.c.number)
             rows += tx.execute(query.limit(count - len(rows)).with_for_update(skip_locked=True)).all()
     return rows
 

@@ -7,12 +7,12 @@ reading a record. Nothing here changes or deletes a record; triggers refuse it t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy import Row, bindparam, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence, merkle
@@ -24,8 +24,15 @@ from mailer.store.db import Tx
 from mailer.store.schema import audit_head, records
 
 PAGE = 1000
+_HEAD = select(audit_head).with_for_update()
+_MOVE_HEAD = update(audit_head).values(seq=bindparam("size"), hashes=bindparam("edge"))
 _NEW = Bulk(records, records.c.keys())
 _BYTES = tuple(records.c[name] for name in ("seq", "header", "nonce", "details", "leaf", "mac"))  # what is proved, no projection
+_OF_REQUESTS = (
+    select(records.c.request_id, records.c.event, *_BYTES)
+    .where(records.c.request_id.in_(bindparam("ids", expanding=True)))
+    .order_by(records.c.seq)
+)
 REGISTERED = records.c.event == literal("sender.registered", literal_execute=True)  # as written: SQLite's partial index needs it
 
 
@@ -43,14 +50,14 @@ def append(tx: Tx, pen: Pen, at: datetime, told: Sequence[Record]) -> range:
     if not told:
         return range(0)
     try:
-        before = _edge(tx.execute(select(audit_head).with_for_update()).one())
+        before = _edge(tx.execute(_HEAD).one())
         sealed = [
             evidence.seal(record, seq=seq, at=at, nonce=pen.randbytes(evidence.NONCE_BYTES), key=pen.key)
             for seq, record in enumerate(told, before.size + 1)
         ]
         _NEW.put(tx, [_row(record, at, one) for record, one in zip(told, sealed, strict=True)])
         after = before.grown(one.leaf for one in sealed)
-        tx.execute(update(audit_head).values(seq=after.size, hashes=after.to_bytes()))
+        tx.execute(_MOVE_HEAD, {"size": after.size, "edge": after.to_bytes()})
     except TamperedError as error:
         raise RecordError("the record cannot be written: {why}", why=error) from error
     except DBAPIError as error:
@@ -74,9 +81,9 @@ def of_request(tx: Tx, request_id: int, *events: str) -> list[Sealed]:
 
 def of_requests(tx: Tx, request_ids: Sequence[int], *events: str) -> dict[int, list[Sealed]]:
     """The records of several requests, of these events only, each request's oldest first."""
-    query = select(records.c.request_id, records.c.event, *_BYTES).where(records.c.request_id.in_(request_ids))
     found: dict[int, list[Sealed]] = {request_id: [] for request_id in request_ids}
-    for row in tx.execute(query.order_by(records.c.seq)):
+    rows: Iterable[Row[Any]] = tx.execute(_OF_REQUESTS, {"ids": request_ids})
+    for row in rows:
         if row.event in events:  # asked here: SQLite would take the index of events, and go through all there ever were
             found[row.request_id].append(_sealed(row))
     return found

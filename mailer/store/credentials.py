@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Row, func, literal, select, update
+from sqlalchemy import Row, bindparam, func, literal, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
@@ -23,6 +23,11 @@ from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
 PAGE: Final = 1000
+_CREATED: Final = (
+    update(credentials)
+    .where(credentials.c.id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("new_state"), issued_at=bindparam("at"))
+)
 _NEW: Final = Bulk(credentials, credentials.c.keys())
 _ID_LETTERS: Final = frozenset("0123456789abcdef")
 # As written: partial indexes need it.
@@ -106,8 +111,7 @@ def created(tx: Tx, made: Sequence[Credential], *, at: datetime) -> None:
     """The accounts of these reserved credentials were made."""
     states = {lifecycle.after_credential(credential.state, CredentialEvent.CREATED).value for credential in made}
     for state in states:
-        ids = [credential.id for credential in made]
-        tx.execute(update(credentials).where(credentials.c.id.in_(ids)).values(state=state, issued_at=at))
+        tx.execute(_CREATED, {"ids": [credential.id for credential in made], "new_state": state, "at": at})
 
 
 def reserved(tx: Tx, limit: int) -> list[Credential]:

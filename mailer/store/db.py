@@ -147,6 +147,7 @@ class Database:
                 f"foreign_keys={'OFF' if self._migrating else 'ON'}",
                 "secure_delete=ON",
                 "busy_timeout=30000",
+                "wal_autocheckpoint=4000",  # a batch writes some hundred pages, many of them the same as the last one did
             ):
                 connection.execute(f"PRAGMA {pragma}")
             if not writing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, update
 
 from mailer.core import lifecycle
 from mailer.core.keeping import Amount, Group
@@ -65,8 +65,13 @@ class Answered:
 
 def answered(tx: Tx, letter_ids: Sequence[int]) -> dict[int, Answered]:
     """These letters by their ids."""
-    query = select(letters.c.id, letters.c.received_at, letters.c.content).where(letters.c.id.in_(letter_ids))
-    return {row.id: Answered(received_at=row.received_at, content=row.content) for row in tx.execute(query)}
+    rows = tx.execute(_ANSWERED, {"ids": letter_ids})
+    return {row.id: Answered(received_at=row.received_at, content=row.content) for row in rows}
+
+
+_ANSWERED: Final = select(letters.c.id, letters.c.received_at, letters.c.content).where(
+    letters.c.id.in_(bindparam("ids", expanding=True))
+)
 
 
 def keep(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from mailer.core import evidence, folding
 from mailer.model import PersonName
@@ -18,6 +18,7 @@ from mailer.store.schema import personal, personal_words
 
 SALT_BYTES: Final = 16
 _NAMED: Final = tuple(personal.c[name] for name in ("id", "sender_code", "value", "salt", "surname", "initials", "suffix"))
+_SEVERAL: Final = select(*_NAMED).where(personal.c.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,7 @@ def get(tx: Tx, personal_id: int) -> Personal:
 
 def several(tx: Tx, personal_ids: Sequence[int]) -> dict[int, Personal]:
     """These rows by their ids."""
-    return {row.id: _read(row) for row in tx.execute(select(*_NAMED).where(personal.c.id.in_(personal_ids)))}
+    return {row.id: _read(row) for row in tx.execute(_SEVERAL, {"ids": personal_ids})}
 
 
 def namesakes(tx: Tx, person: Personal, limit: int) -> list[Personal]:

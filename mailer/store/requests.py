@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, literal, select, tuple_, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import RequestEvent
@@ -22,6 +22,7 @@ from mailer.store.schema import Instant, credentials, requests
 
 OPEN: Final = (RequestState.HELD, RequestState.APPROVED, RequestState.ISSUED)
 
+_ISSUED: Final = update(requests).where(requests.c.id.in_(bindparam("ids", expanding=True))).values(state=bindparam("new_state"))
 ABANDONED: Final = literal(CredentialState.ABANDONED.value, literal_execute=True)  # as written: partial indexes need it
 APPROVED: Final = literal(RequestState.APPROVED.value, literal_execute=True)
 _BEGUN: Final = (credentials.c.request_id == requests.c.id) & (credentials.c.state != ABANDONED)
@@ -161,7 +162,7 @@ def lock(tx: Tx, request_id: int) -> Request:
 def issued(tx: Tx, done: Sequence[Request]) -> None:
     """The credentials of these approved requests were issued."""
     for state in {lifecycle.after_request(request.state, RequestEvent.ISSUED).value for request in done}:
-        tx.execute(update(requests).where(requests.c.id.in_([request.id for request in done])).values(state=state))
+        tx.execute(_ISSUED, {"ids": [request.id for request in done], "new_state": state})
 
 
 def repeat(tx: Tx, request: Request, *, rule_id: str, reason: str, at: datetime, issue_after: datetime | None = None) -> int:

@@ -58,15 +58,11 @@ def rows(tx: Tx, codes: Collection[str], key: bytes) -> dict[str, Row]:
     """
     told = audit.newest_registered(tx, codes)
     while True:
-        found = _read(tx, codes)
-        salts = {one.code: one.salt for one in tx.execute(select(senders.c.code, senders.c.salt).where(senders.c.code.in_(codes)))}
+        found = _read_salted(tx, codes)
         before, told = told, told if is_snapshot(tx) else audit.newest_registered(tx, codes)
         if told == before:
             break
-    return {
-        sender.code: Row(sender=sender, fault=_fault(sender, salts.get(sender.code), told.get(sender.code), key))
-        for sender in found
-    }
+    return {sender.code: Row(sender=sender, fault=_fault(sender, salt, told.get(sender.code), key)) for sender, salt in found}
 
 
 def code_by_point(tx: Tx, point: str) -> str | None:
@@ -194,6 +190,11 @@ def _digest(sender: Sender, salt: bytes) -> str:
 
 
 def _read(tx: Tx, codes: Collection[str] | None) -> list[Sender]:
+    return [sender for sender, _ in _read_salted(tx, codes)]
+
+
+def _read_salted(tx: Tx, codes: Collection[str] | None) -> list[tuple[Sender, bytes | None]]:
+    """The senders, each with the salt of its digest in the record."""
     heads = select(senders).order_by(senders.c.code)
     ways = select(sender_addresses).order_by(sender_addresses.c.address)
     points = select(sender_points).order_by(sender_points.c.point)
@@ -208,16 +209,19 @@ def _read(tx: Tx, codes: Collection[str] | None) -> list[Sender]:
     for row in tx.execute(points):
         points_of[row.code].append(row.point)
     return [
-        Sender(
-            code=row.code,
-            organisation=row.organisation,
-            answer_to=row.answer_to,
-            addresses=tuple(addresses_of[row.code]),
-            points=tuple(points_of[row.code]),
-            blocked=row.blocked,
-            blocked_until=row.blocked_until,
-            block_reason=row.block_reason,
-            answer_changed_at=row.answer_changed_at,
+        (
+            Sender(
+                code=row.code,
+                organisation=row.organisation,
+                answer_to=row.answer_to,
+                addresses=tuple(addresses_of[row.code]),
+                points=tuple(points_of[row.code]),
+                blocked=row.blocked,
+                blocked_until=row.blocked_until,
+                block_reason=row.block_reason,
+                answer_changed_at=row.answer_changed_at,
+            ),
+            row.salt,
         )
         for row in tx.execute(heads)
     ]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -151,3 +152,17 @@ def test_what_would_break_a_header_is_refused(wrong: dict[str, object]) -> None:
 def test_a_subject_of_two_lines_is_refused(subject: str) -> None:
     with pytest.raises(ValueError, match="subject"):
         letter_bytes(LETTERHEAD, subject, BODY)
+
+
+@pytest.mark.parametrize("length", [0, 1, 56, 57, 58, 114, 3_000])
+def test_a_text_is_written_as_the_library_would(length: int) -> None:
+    content = letter_bytes(LETTERHEAD, "Тема", "x" * length)
+    assert content.partition(b"\r\n\r\n")[2] == base64.encodebytes(b"x" * length).replace(b"\n", b"\r\n")
+
+
+def test_an_hour_that_comes_twice_is_told_apart() -> None:
+    """Of such an hour both moments count as equal; clocks went back in Moscow on 26.10.2014."""
+    twice = datetime(2014, 10, 26, 1, 30, tzinfo=ZoneInfo("Europe/Moscow"))
+    first, second = (letter_bytes(replace(LETTERHEAD, at=twice.replace(fold=fold)), "Тема", BODY) for fold in (0, 1))
+    assert b"Date: Sun, 26 Oct 2014 01:30:00 +0400" in first
+    assert b"Date: Sun, 26 Oct 2014 01:30:00 +0300" in second

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from mailer.core.reply import local_moment
 from mailer.edge.keys import Binding
 from mailer.flow.override import register as override
 from mailer.flow.stationery import pack
 from mailer.model import Delivery, Envelope, Sender
 from mailer.states import LoginEffect, ReplyState
-from mailer.store import outbox, places, senders
+from mailer.store import outbox, places, proof, senders
 from mailer.store.db import DatabaseError
-from tests.e2e.bureau import request
-from tests.flow.desks import CLINIC, DENTIST, Desk, until_done
+from tests.e2e.bureau import body, request
+from tests.flow.desks import CLINIC, DENTIST, ZONE, Desk, until_done
 from tests.store.offices import INSTANCE, Trial
 
 THIEF = "thief@evil.example"
@@ -242,6 +243,60 @@ def test_a_reservation_that_was_meddled_with_is_not_carried_out(desk: Desk, stat
     desk.send()
     assert recipients(desk) == [DENTIST.answer_to]
     assert alarms(desk) == [("request.held", 1)]
+
+
+IN_BETWEEN = ON_AN_APPROVED_REQUEST | {what: [statement] for what, statement in ON_A_RESERVATION.items()}
+
+
+@pytest.mark.parametrize("statements", IN_BETWEEN.values(), ids=IN_BETWEEN.keys())
+def test_meddling_between_reserving_and_carrying_out_misleads_nobody(desk: Desk, statements: list[str]) -> None:
+    """What was proved when it was reserved is remembered: an answer says that, or does not leave."""
+    issue = desk.issue()
+    _, reserved = issue._reserve()
+    promised = {one.request_id: (one.login, local_moment(one.valid_until, ZONE)) for one in reserved.credentials}
+    attack(desk, *statements, later=_far(desk))
+    issue._carry_out_all(reserved)
+    until_done(issue)
+    desk.send()
+    assert DENTIST.answer_to in recipients(desk)
+    for envelope, content in desk.postman.sent:
+        request_id, person = (1, "Пришва А.А.") if envelope.recipient == CLINIC.answer_to else (2, "Ли К.")
+        assert envelope.recipient in OWNED
+        for said in (*promised[request_id], f"Пользователь: {person}"):
+            assert f"\r\n{said}\r\n" in body(content)
+
+
+def test_what_is_told_of_a_request_after_it_was_reserved_counts(desk: Desk) -> None:
+    issue = desk.issue()
+    _, reserved = issue._reserve()
+    with desk.trial.worker("answer").writing() as unit:
+        unit.tell("request.held", sender="290001", request=1)
+    issue._carry_out_all(reserved)
+    desk.send()
+    assert recipients(desk) == [DENTIST.answer_to]
+
+
+@pytest.mark.parametrize(
+    ("actor", "request_id", "holds"),
+    [("operator:anna", None, False), ("mailer-desk", 1, False), ("mailer-desk", 3, True), ("mailer-desk", None, True)],
+)
+def test_what_was_proved_holds_until_it_is_told_of_or_a_person_acts(
+    desk: Desk, actor: str, request_id: int | None, holds: bool
+) -> None:
+    _, reserved = desk.issue()._reserve()
+    with replace(desk.trial.worker("answer"), actor=actor).writing() as unit:
+        unit.tell("mailbox.met", request=request_id)
+    with desk.trial.database.reading() as tx:
+        assert proof.still_holds(tx, reserved.docket, reserved.seq) is holds
+
+
+def test_another_worker_carries_it_out_and_it_is_done_once(desk: Desk) -> None:
+    issue = desk.issue()
+    _, reserved = issue._reserve()
+    assert desk.issue()._carry_out_all()
+    assert not issue._carry_out_all(reserved)
+    desk.send()
+    assert recipients(desk) == sorted(OWNED)
 
 
 @pytest.mark.parametrize("state", ["answered", "issued", "approved"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import export, issuing, lists, reading, record
+from tests.bench import export, issuing, lists, reading, record, years
 from tests.bench.figures import show
 
 GROUPS = {
@@ -16,6 +16,7 @@ GROUPS = {
     "issuing": issuing.figures,
     "record": record.figures,
     "lists": lists.figures,
+    "years": years.figures,
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.core.secret import login_mark
@@ -45,10 +45,10 @@ class Logins:
 
     def any_used(self, tx: Tx, marks: Mapping[str, str]) -> bool:
         """Whether one of these logins, each with its mark, was ever used: in this database, or in one that a backup replaced."""
-        # Asked in two: SQLite's partial index of logins holds none that were abandoned, and these are few.
-        asked = credentials.c.login.in_(marks)
-        issued = asked & (credentials.c.state != ABANDONED)
-        older = tx.execute(select(credentials.c.id).where(issued | (asked & (credentials.c.state == ABANDONED))).limit(1)).first()
+        # Asked in two: the partial index of logins holds none that were abandoned, and these are few.
+        asked = select(credentials.c.id).where(credentials.c.login.in_(marks))
+        both = union_all(asked.where(credentials.c.state != ABANDONED), asked.where(credentials.c.state == ABANDONED))
+        older = tx.execute(both.limit(1)).first()
         return older is not None or bool(self.used_among(tx, list(marks.values())))
 
     def used_among(self, tx: Tx, marks: Sequence[str]) -> set[str]:

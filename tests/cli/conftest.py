@@ -1,4 +1,4 @@
-"""The surroundings in which commands are typed: nothing is set for mailer, English is read, the clock stands, each test has its own office."""
+"""The surroundings in which commands are typed: English, nothing set for mailer, a clock that stands, an office for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The surroundings in which commands are typed: nothing is set for mailer, English is read, each test has its own office."""
+"""The surroundings in which commands are typed: English, nothing set for mailer, a clock that stands, an office for each test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from mailer.cli import app
 from mailer.core import reply
 from mailer.core.reply import Templates
 from mailer.model import Form
-from tests.cli.offices import Shell, found
+from mailer.service import idle, office
+from tests.cli.offices import NOW, Shell, found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -26,6 +27,15 @@ def _english() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _at_one_moment() -> Iterator[None]:
+    """The clock of every command typed in this process stands at `NOW`, whatever day it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (office, idle):
+            patch.setattr(module, "clock", lambda: NOW)
+        yield
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -8,10 +8,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -26,8 +27,9 @@ from mailer.store.migrate import upgrade
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk
 from tests.promised import broken
-from tests.store.offices import INSTANCE, Trial
+from tests.store.offices import INSTANCE, START, Trial
 
+NOW: Final = START + timedelta(days=2)  # when commands are typed: after all that offices of these tests have seen
 HOSTILE = Sender(
     code="290666",
     organisation="\x1b]0;x\x07[link=https://x.example]Клиника[/link]\u202e",
@@ -139,7 +141,9 @@ def publish(home: Path) -> None:
 @cache
 def _new() -> TemporaryDirectory[str]:
     folder = TemporaryDirectory()
-    assert run(["init", "--eject", "--config", f"{folder.name}/mailer.toml"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mailer.service.office.clock", lambda: NOW)  # whichever room's tests ask first
+        assert run(["init", "--eject", "--config", f"{folder.name}/mailer.toml"]) == 0
     return folder
 
 

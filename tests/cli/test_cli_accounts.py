@@ -8,12 +8,11 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.cli.offices import Shell, desk_in, found
+from tests.cli.offices import NOW, Shell, desk_in, found
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk
 from tests.flow.test_flow_steps import password_in
@@ -25,7 +24,7 @@ PAIRS = "login;password;expires\r\nuc-1;s3cret-1;31.12.2099\r\nuc-2;s3cret-2;\r\
 def desk_today(home: Path, *, epoch: int) -> Iterator[Desk]:
     """The office's steps on the day on which its commands run; the mailbox counts anew."""
     with desk_in(home) as desk:
-        desk.trial.clock.now = desk.mailbox.received_at = datetime.now(UTC)
+        desk.trial.clock.now = desk.mailbox.received_at = NOW
         desk.mailbox.epoch = epoch
         desk.trial.chance.seed(epoch)
         yield desk

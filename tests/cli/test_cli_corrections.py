@@ -27,6 +27,7 @@ def test_a_name_is_set_right_and_waits_for_its_approval(shell: Shell) -> None:
 
 def test_judging_anew_shows_old_and_new_and_asks(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.setenv("MAILER_LETTERS__MAX_AGE_DAYS", "30")
     before = last_record(shell)["seq"]
     said = shell("requests", "reprocess", "4", "5", "6", "--reason", "x", "--dry-run", "--json")
     assert [(one["request_id"], one["old"]["rule_id"], one["new"]["rule_id"], one["differs"]) for one in said.objects] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     found(tmp_path)
     with desk_in(tmp_path) as desk:
         desk.mailbox.epoch = 2
-        desk.trial.clock.move(days=15)
+        desk.mailbox.received_at -= timedelta(days=15)
         desk.take(request("Орлова О.О.", CLINIC.answer_to, 7), request("Ли Б.", CLINIC.answer_to, 8))
         until_done(desk.answer())
     capsys.readouterr()

@@ -6,7 +6,6 @@ import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from typer.main import get_command
 from mailer.cli import init
 from mailer.cli.app import build
 from mailer.store import schema
-from tests.cli.offices import Shell, age, desk_in, publish
+from tests.cli.offices import NOW, Shell, age, desk_in, publish
 from tests.cli.test_cli_accounts import pairs_file
 
 WITHOUT = {  # why there is nothing to try
@@ -203,7 +202,7 @@ def older(shell: Shell) -> None:
             without_keys,
             "keys new",
             0,
-            [f"epoch: the key {datetime.now(UTC).date()} would be made", "pool: the key 1 would be made", "nothing was changed"],
+            [f"epoch: the key {NOW.date()} would be made", "pool: the key 1 would be made", "nothing was changed"],
             id="keys-new",
         ),
         pytest.param(as_founded, "keys new", 0, ["nothing is missing of today's keys"], id="keys-there"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.cli.offices import Shell, found
+from tests.cli.offices import NOW, Shell, found
 from tests.cli.test_cli_accounts import desk_today
 from tests.e2e.bureau import header, request
 from tests.flow.desks import CLINIC
@@ -49,7 +49,7 @@ def test_what_a_login_would_become_is_shown_and_nothing_changed(shell: Shell, fo
 
 def test_a_login_is_extended_to_a_day(shell: Shell, founded: tuple[Path, str]) -> None:
     """On the day of its issue it has the longest term there is."""
-    day = datetime.now(UTC) + timedelta(days=400)
+    day = NOW + timedelta(days=400)
     heard = shell("credentials", "extend", founded[1], "--until", f"{day:%d.%m.%Y}", "--reason", "x")
     assert (heard.code, "no login lives longer than a new one would" in heard.err) == (3, True)
     assert events(shell, 1) == ["command.refused"]
@@ -71,7 +71,7 @@ def test_an_answer_that_left_is_not_sent_again(shell: Shell, founded: tuple[Path
 
 
 def test_many_are_ended_with_the_code_of_their_list(shell: Shell) -> None:
-    today = f"{datetime.now(UTC) - timedelta(days=1):%d.%m.%Y}"
+    today = f"{NOW:%d.%m.%Y}"
     which = ["credentials", "revoke", "--sender", CLINIC.code, "--issued-since", today, "--reason", "взлом"]
     refused = shell(*which)
     assert (refused.code, "--confirm" in refused.err) == (3, True)

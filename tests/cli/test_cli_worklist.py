@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mailer.cli.app import run
-from tests.cli.offices import Shell, desk_in
+from tests.cli.offices import NOW, Shell, desk_in
+from tests.e2e import timely
 from tests.e2e.bureau import ROOT, request
 from tests.flow.desks import CLINIC, DENTIST
 
@@ -196,11 +197,13 @@ def test_looking_at_somebody_is_recorded_once_and_listing_is_not(shell: Shell) -
     assert "иванов" not in str(last)
 
 
-def on_a_terminal(config: str, *arguments: str, until: str | None = None) -> tuple[int, str]:
+def on_a_terminal(shell: Shell, *arguments: str, until: str | None = None) -> tuple[int, str]:
     """Exit code and everything that is drawn on 100 columns; it is interrupted as by Ctrl+C once `until` has been drawn."""
     ours, theirs = pty.openpty()
     at_a_prompt = ["env", "--default-signal=INT"]  # tests may run where Ctrl+C is ignored, and a child inherits that
-    command = [*at_a_prompt, sys.executable, "-m", "mailer", "--config", config, *arguments]
+    clock = shell.home / "clock"
+    timely.write(clock, NOW)
+    command = [*at_a_prompt, sys.executable, timely.__file__, str(clock), "--config", shell.config, *arguments]
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40", "LANGUAGE": "en", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ)
     os.close(theirs)
@@ -218,7 +221,7 @@ def on_a_terminal(config: str, *arguments: str, until: str | None = None) -> tup
 
 
 def test_a_table_fits_a_terminal_of_100_columns(shell: Shell) -> None:
-    code, drawn = on_a_terminal(shell.config, "requests", "list", "--held")
+    code, drawn = on_a_terminal(shell, "requests", "list", "--held")
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in drawn.splitlines()]
     assert code == 0
     assert max(map(len, lines)) <= 100
@@ -227,7 +230,7 @@ def test_a_table_fits_a_terminal_of_100_columns(shell: Shell) -> None:
 
 
 def test_watching_goes_on_until_ctrl_c(shell: Shell) -> None:
-    code, drawn = on_a_terminal(shell.config, "requests", "watch", "--held", until="Ctrl+C ends")
+    code, drawn = on_a_terminal(shell, "requests", "watch", "--held", until="Ctrl+C ends")
     assert code == 0
     assert "Чужой А." in drawn, "what waits is listed"
     assert "Traceback" not in drawn

@@ -213,9 +213,8 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
 def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Request]:
     """This sender's approved requests for which nothing is begun yet; `to_move`: until the commit nobody else's to move."""
     begun = select(credentials.c.id).where(_BEGUN).exists()
-    abandoned = select(credentials.c.request_id).where(credentials.c.state == ABANDONED)  # few; the index of requests has none
     approved = (requests.c.sender_code == sender_code) & (requests.c.state == APPROVED)
-    query = select(requests).where(approved, ~begun, requests.c.id.not_in(abandoned))
+    query = select(requests).where(approved, ~begun)
     rows = tx.execute(query.with_for_update(of=requests) if to_move else query)
     return sorted((read(row) for row in rows), key=attrgetter("id"))  # in SQL the order would lead through all requests there are
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from mailer.core import registerplan
 from mailer.core.registerplan import Edit
 from mailer.errors import RefusedError
 from mailer.flow.override import persons as persons_override
 from mailer.flow.override import register as override
+from mailer.flow.override import requests as decisions
 from mailer.flow.override.closing import Reach
 from mailer.flow.override.register import Hands
 from mailer.model import PersonName, Sender
@@ -135,6 +136,26 @@ def test_what_is_approved_and_not_begun_waits_for_a_person_when_its_sender_is_bl
     assert reached == Reach(requests=1)
     assert (newest(desk).state.value, newest(desk).reason) == ("held", "sender-blocked")
     assert logins(desk) == []
+
+
+def test_what_was_approved_again_after_it_could_not_be_issued_waits_for_a_person_too(desk: Desk) -> None:
+    desk.take(request("Ли К.", CLINIC.answer_to, 1))
+    until_done(desk.answer())
+    issue = desk.issue()
+    issue._reserve()
+    with desk.trial.database.writing() as tx:
+        tx.execute(text("UPDATE credentials SET login = 'another'"))
+    until_done(issue)
+    assert newest(desk).reason == "issuing-failed"
+    decisions.approve(desk.trial.worker(), desk.policy(), [newest(desk).id], reason=WHY)
+    _change, reached = override.block(
+        desk.trial.worker(), hands(desk), CLINIC.code, until=None, effect=LoginEffect.KEEP, reason=WHY
+    )
+    desk.trial.clock.move(minutes=5)
+    desk.run()
+    assert reached == Reach(requests=1)
+    assert (newest(desk).state.value, newest(desk).reason) == ("held", "sender-blocked")
+    assert desk.postman.sent == []
 
 
 def test_unblocking_takes_letters_again_once(desk: Desk) -> None:

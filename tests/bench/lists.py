@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from sqlalchemy import create_engine, text
-
 from mailer.core import alarms, folding
 from mailer.edge import office
 from mailer.flow.needs import needs
@@ -21,7 +19,7 @@ from mailer.flow.report.house import status
 from mailer.flow.report.requests import listed
 from mailer.model import Own
 from mailer.states import RequestState
-from mailer.store.db import Database, Tx
+from mailer.store.db import Tx
 from mailer.store.worklist import Page, Wanted
 from tests.bench import million
 from tests.bench.figures import Figure, lasted
@@ -66,7 +64,6 @@ def figures() -> list[Figure]:
     for name, address in _databases():
         trial = million.build(address, office.rule_texts(None))
         try:
-            _settle(trial.database)
             with trial.database.reading() as tx:
                 found += [lasted(f"{name}: {what}", deed, times=TIMES, goal=GOAL) for what, deed in _deeds(tx).items()]
         finally:
@@ -79,15 +76,6 @@ def _databases() -> Iterator[tuple[str, str]]:
         yield "SQLite", f"sqlite:///{Path(home) / 'mailer.db'}"
     with Postgres() as server:
         yield "PostgreSQL", server.fresh()
-
-
-def _settle(database: Database) -> None:
-    """What PostgreSQL does by itself some time after so much was written."""
-    if not database.sqlite:
-        engine = create_engine(database.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text("VACUUM ANALYZE"))
-        engine.dispose()
 
 
 def _deeds(tx: Tx) -> dict[str, Callable[[], object]]:

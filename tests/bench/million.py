@@ -6,6 +6,7 @@ request the events are those of one that was answered. Fewer requests make the s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import product
@@ -17,7 +18,7 @@ from mailer.core import evidence, folding
 from mailer.core.evidence import Record
 from mailer.model import PersonName, Sender
 from mailer.store import audit, office
-from mailer.store.db import Tx
+from mailer.store.db import Database, Tx
 from mailer.store.schema import audit_head, instance, personal, personal_words
 from tests.store.offices import Trial, set_up
 
@@ -68,7 +69,15 @@ def build(url: str, rules: dict[str, str], *, count: int = REQUESTS, waiting: bo
             tx.execute(text(f"INSERT INTO {table} ({names}) {numbers} SELECT {values} FROM n"))
         newest = told + count * len(LIFE)
         tx.execute(update(audit_head).values(seq=newest, hashes=bytes(32 * newest.bit_count())))
+    _settle(trial.database)
     return trial
+
+
+def _settle(database: Database) -> None:
+    """What databases and disk do some time after so much was written, before anything is measured."""
+    with database.unbound() as driver:
+        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)" if database.sqlite else "VACUUM ANALYZE")
+    os.sync()
 
 
 def code(number: int) -> str:

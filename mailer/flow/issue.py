@@ -158,8 +158,8 @@ class Issue:
         if left <= 0:
             return False
         self._stationery.ready()
-        anything, reserved = self._reserve()
-        return self._carry_out_all(reserved) or anything
+        reserved = self._reserve()
+        return self._carry_out_all(reserved) or reserved is not None
 
     def _tell_pause(self, *, paused: bool) -> None:
         """The breaker is told to the record when it trips and when it lets go, not at every look."""
@@ -170,8 +170,8 @@ class Issue:
             event = "issuing.paused" if paused else "issuing.resumed"
             unit.tell(event, importance="alarm" if paused else "notice", limit=self._settings.breaker, minutes=10)
 
-    def _reserve(self) -> tuple[bool, _Reserved]:
-        """Reserve for what is approved and due, as far as the breaker allows; whether there was anything, and what came of it."""
+    def _reserve(self) -> _Reserved | None:
+        """Reserve for what is approved and due, as far as the breaker allows; None when there is nothing, or others have it."""
         with self._worker.writing(alone=True) as unit:
             left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
             found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
@@ -184,7 +184,7 @@ class Issue:
                 else:
                     self._hold(unit, request, "approval-unproven", why)
             reserved = self._reserve_all(unit, proven, docket)
-        return bool(found), _Reserved(credentials=reserved, docket=docket, seq=max(unit.seqs, default=0))
+        return _Reserved(credentials=reserved, docket=docket, seq=unit.seqs[-1]) if found else None
 
     def _reserve_all(self, unit: Unit, found: Sequence[Request], docket: Docket) -> list[Credential]:
         term = terms.term(unit.at, self._stationery.fund.zone, self._settings.months, self._settings.max_days)
@@ -266,8 +266,11 @@ class Issue:
 
         What was just reserved is taken as it was then, whatever its rows say by now, if nothing was told since.
         """
-        same = reserved is not None and credentials.are_reserved(tx, reserved.credentials)
-        if reserved is not None and same and proof.still_holds(tx, reserved.docket, reserved.seq):
+        if (
+            reserved is not None
+            and credentials.are_reserved(tx, reserved.credentials)
+            and proof.still_holds(tx, reserved.docket, reserved.seq)
+        ):
             return reserved.credentials, reserved.docket, {}
         found = credentials.reserved(tx, BATCH)
         asked = requests.several(tx, [credential.request_id for credential in found])

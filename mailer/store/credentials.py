@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, func, literal, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from mailer.core import lifecycle
 from mailer.core.lifecycle import CredentialEvent
@@ -18,7 +18,7 @@ from mailer.states import CredentialState
 from mailer.store.bulk import Bulk
 from mailer.store.counting import counted
 from mailer.store.db import Tx
-from mailer.store.requests import Request
+from mailer.store.requests import ABANDONED, Request
 from mailer.store.schema import credentials
 
 BREAKER_WINDOW: Final = timedelta(minutes=10)
@@ -30,8 +30,7 @@ _CREATED: Final = (
 )
 _NEW: Final = Bulk(credentials, credentials.c.keys())
 _ID_LETTERS: Final = frozenset("0123456789abcdef")
-# As written: partial indexes need it.
-_NOT_ABANDONED: Final = credentials.c.state != literal(CredentialState.ABANDONED.value, literal_execute=True)
+_NOT_ABANDONED: Final = credentials.c.state != ABANDONED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

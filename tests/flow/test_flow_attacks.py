@@ -252,7 +252,8 @@ IN_BETWEEN = ON_AN_APPROVED_REQUEST | {what: [statement] for what, statement in 
 def test_meddling_between_reserving_and_carrying_out_misleads_nobody(desk: Desk, statements: list[str]) -> None:
     """What was proved when it was reserved is remembered: an answer says that, or does not leave."""
     issue = desk.issue()
-    _, reserved = issue._reserve()
+    reserved = issue._reserve()
+    assert reserved is not None
     promised = {one.request_id: (one.login, local_moment(one.valid_until, ZONE)) for one in reserved.credentials}
     attack(desk, *statements, later=_far(desk))
     issue._carry_out_all(reserved)
@@ -268,7 +269,8 @@ def test_meddling_between_reserving_and_carrying_out_misleads_nobody(desk: Desk,
 
 def test_what_is_told_of_a_request_after_it_was_reserved_counts(desk: Desk) -> None:
     issue = desk.issue()
-    _, reserved = issue._reserve()
+    reserved = issue._reserve()
+    assert reserved is not None
     with desk.trial.worker("answer").writing() as unit:
         unit.tell("request.held", sender="290001", request=1)
     issue._carry_out_all(reserved)
@@ -283,7 +285,8 @@ def test_what_is_told_of_a_request_after_it_was_reserved_counts(desk: Desk) -> N
 def test_what_was_proved_holds_until_it_is_told_of_or_a_person_acts(
     desk: Desk, actor: str, request_id: int | None, holds: bool
 ) -> None:
-    _, reserved = desk.issue()._reserve()
+    reserved = desk.issue()._reserve()
+    assert reserved is not None
     with replace(desk.trial.worker("answer"), actor=actor).writing() as unit:
         unit.tell("mailbox.met", request=request_id)
     with desk.trial.database.reading() as tx:
@@ -292,7 +295,9 @@ def test_what_was_proved_holds_until_it_is_told_of_or_a_person_acts(
 
 def test_another_worker_carries_it_out_and_it_is_done_once(desk: Desk) -> None:
     issue = desk.issue()
-    _, reserved = issue._reserve()
+    reserved = issue._reserve()
+    assert reserved is not None
+    assert desk.issue()._reserve() is None
     assert desk.issue()._carry_out_all()
     assert not issue._carry_out_all(reserved)
     desk.send()

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -44,6 +44,7 @@ _EMPTY_FIRST: Final = re.compile(rb"\r*+\n")
 _EMPTY_LINE: Final = re.compile(rb"\n\r*+\n")
 FIELD: Final = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _ID: Final = re.compile(r"<[!-;=?-~]{3,898}>")
+_THREAD: Final = frozenset({b"message-id", b"in-reply-to", b"references"})
 _SUBJECTS_MAX: Final = 10  # different ones
 _DAEMON_MAX: Final = 300  # bytes of a From that may name a mail server's daemon
 _SHORT: Final = 100  # characters of a date or a mark
@@ -117,8 +118,9 @@ def read(content: bytes, *, whole: bool = True, size_bytes: int | None = None, p
 
 def answerable(content: bytes) -> Answerable | None:
     """What `read` finds of it, for a letter that was judged already and is only to be answered."""
-    block = _scan(content)
-    return Answerable(message_ids=_message_ids(block), answers=_answers(block)) if block.headers else None
+    fields = _fields(_header_lines(content)[0])[:HEADERS_MAX]
+    block = _block([(name, value) for name, value in fields if name.lower() in _THREAD])
+    return Answerable(message_ids=_message_ids(block), answers=_answers(block)) if fields else None
 
 
 def headers(content: bytes) -> Mapping[str, list[bytes]]:
@@ -128,18 +130,22 @@ def headers(content: bytes) -> Mapping[str, list[bytes]]:
 
 def _scan(content: bytes) -> _Block:
     lines, ended = _header_lines(content)
-    found = [match.groups() for match in islice(FIELD.finditer(lines), HEADERS_MAX + 1)]
-    headers = [(name.lower().decode("ascii"), _unfolded(value)) for name, value in found[:HEADERS_MAX]]
+    fields = _fields(lines)
+    too_long = not ended and len(content) > BLOCK_MAX
+    return _block(fields[:HEADERS_MAX], cut=too_long or len(fields) > HEADERS_MAX, two_ways=_HIDDEN_FROM.search(lines) is not None)
+
+
+def _fields(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """Names and values as they are written, at most one more than are looked at."""
+    return [(match[1], match[2]) for match in islice(FIELD.finditer(lines), HEADERS_MAX + 1)]
+
+
+def _block(fields: Sequence[tuple[bytes, bytes]], *, cut: bool = False, two_ways: bool = False) -> _Block:
+    headers = [(name.lower().decode("ascii"), _unfolded(value)) for name, value in fields]
     by_name: dict[str, list[bytes]] = {}
     for name, value in headers:
         by_name.setdefault(name, []).append(value)
-    too_long = not ended and len(content) > BLOCK_MAX
-    return _Block(
-        headers=headers,
-        by_name=by_name,
-        cut=too_long or len(found) > HEADERS_MAX,
-        two_ways=_HIDDEN_FROM.search(lines) is not None,
-    )
+    return _Block(headers=headers, by_name=by_name, cut=cut, two_ways=two_ways)
 
 
 def _header_lines(content: bytes) -> tuple[bytes, bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Row, bindparam, insert, select
@@ -21,7 +22,7 @@ _NAMED: Final = tuple(personal.c[name] for name in ("id", "sender_code", "value"
 _SEVERAL: Final = select(*_NAMED).where(personal.c.id.in_(bindparam("ids", expanding=True)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: a digest is asked for several times
 class Personal:
     """One name or address; `value` and `salt` are None once erased."""
 
@@ -33,8 +34,9 @@ class Personal:
 
     def told(self) -> dict[str, object]:
         """How the record speaks of it."""
-        return {"ref": self.id, "digest": self.digest()}
+        return {"ref": self.id, "digest": self.digest}
 
+    @cached_property
     def digest(self) -> str | None:
         if self.value is None or self.salt is None:
             return None

@@ -192,7 +192,7 @@ def reply_fault(reply: Reply, recipient: Personal, sealed: Sequence[Sealed], key
     written = own[0].details
     if reply.sealed is None or hashlib.sha256(reply.sealed).hexdigest() != written["digest"]:
         return "its bytes are not those in the record"
-    if recipient.digest() is None or written["recipient"]["digest"] != recipient.digest():
+    if recipient.digest is None or written["recipient"]["digest"] != recipient.digest:
         return "its recipient is not the one in the record"
     if (written["credential"], written["key_epoch"], written["message_id"]) != (
         reply.credential_id,
@@ -259,5 +259,5 @@ def holding(sealed: Sequence[Sealed], key: bytes) -> list[Told] | str:
 def same(told: Mapping[str, object] | None, row: Personal) -> bool:
     """Whether the record tells of this person or address; one that was erased is the same as none."""
     named = row.name is None or row.name.canonical == row.value  # the letter is written from the parts, the digest from the whole
-    digest = row.digest()
+    digest = row.digest
     return told is not None and named and digest is not None and told["digest"] == digest

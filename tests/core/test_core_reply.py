@@ -328,3 +328,28 @@ def test_a_late_failure_does_not_show_the_password() -> None:
 )
 def test_moments_are_written_with_their_zone(zone: str, text: str) -> None:
     assert local_moment(datetime(2027, 2, 23, 20, 59, 59, tzinfo=UTC), ZoneInfo(zone)) == text
+
+
+@pytest.mark.parametrize(
+    ("shared", "body", "expected"),
+    [
+        pytest.param("{{ person }}", "{% for person in ['а', 'б'] %}{% include F %}{% endfor %}", "аб", id="names of a loop"),
+        pytest.param(
+            "{% set word = 'б' %}{{ word }}", "{% set word = 'а' %}{% include F %}{{ word }}", "ба", id="what it sets stays its own"
+        ),
+        pytest.param("а\n", "  {% include F %}\nб", "а\nб", id="on a line of its own"),
+        pytest.param(
+            "а{% if not login %}{% include F %}{% endif %}", "{% include F %}", "а", id="includes itself where nothing leads"
+        ),
+        pytest.param("{% block one %}а{% endblock %}", "{% include F %}{% include F %}", "аа", id="blocks"),
+        pytest.param("а", "{% include ['shared/none.txt', F] %}", "а", id="one of several"),
+        pytest.param("а", "{% include 'shared/none.txt' ignore missing %}б", "б", id="may be missing"),
+        pytest.param("{{ 'а' if login is defined else 'б' }}", "{% include F without context %}", "б", id="without the values"),
+    ],
+)
+def test_an_included_file_is_filled_in_as_jinja2_does(shared: str, body: str, expected: str) -> None:
+    text = body.replace("F", "'shared/part.txt'") + ", {{ login }}, {{ password }}"
+    _, written = letter(
+        load(changed(shared_part=shared.replace("F", "'shared/part.txt'"), issued_body=text), form=FORM), "issued", ISSUED
+    )
+    assert written == f"{expected}, tmp-29-kmnrstuv, {ISSUED.password.reveal()}\n"

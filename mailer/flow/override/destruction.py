@@ -102,7 +102,7 @@ def expired(tx: Tx, now: datetime, *, letters_days: int | None, names_days: int 
 def returned(tx: Tx, bureau: Bureau, *, reason: str) -> Order:
     """What was destroyed before and stands here again. Its logins are ended with it: that was decided when it was destroyed."""
     again = bureau.outside.marks() - erasure.marks(tx)
-    people = [row.id for kind, row in erasure.every_name(tx) if _mark(bureau, kind, row.digest()) in again]
+    people = [row.id for kind, row in erasure.every_name(tx) if _mark(bureau, kind, row.digest) in again]
     letters = [number for number, digest in erasure.every_letter(tx) if _mark(bureau, "letter", digest) in again]
     return Order(person_ids=people, letter_ids=letters, reason=reason, revoke=True, again=again)
 
@@ -223,8 +223,8 @@ def _end(unit: Unit, accounts: Disabler, held: Holdings, *, reason: str) -> None
 
 def _marks(bureau: Bureau, held: Holdings) -> set[str]:
     return {
-        *(_mark(bureau, "person", row.digest()) for row in held.people),
-        *(_mark(bureau, "address", row.digest()) for row in held.addresses),
+        *(_mark(bureau, "person", row.digest) for row in held.people),
+        *(_mark(bureau, "address", row.digest) for row in held.addresses),
         *(_mark(bureau, "letter", letter.digest) for letter in held.letters),
     }
 

@@ -37,6 +37,7 @@ SHARED_BY_STEPS: Final = (  # themselves no steps
     "mailer.flow.export",  # how the record leaves the house, as a bundle too
     "mailer.flow.filer",  # how kept letters leave the folder they came to
     "mailer.flow.refusing",  # how a refusal is written
+    "mailer.flow.reserving",  # how it is settled what will be issued
     "mailer.flow.signing",  # how the record is signed
     "mailer.flow.stationery",  # how every reply comes to stand in the outbox
     "mailer.flow.tidings",  # how a person learns that a login's term changes or ends

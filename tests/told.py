@@ -35,6 +35,7 @@ WHO: Final[Mapping[str, str]] = {
     "flow/intake.py": "desk",
     "flow/issue.py": "desk",
     "flow/places.py": "operator",
+    "flow/reserving.py": "desk",
     "flow/runs.py": "desk, courier",
     "flow/stationery.py": "desk, operator",
     "flow/tray.py": "desk",

@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from mailer.core import evidence, mime, secret, terms
+from mailer.core import evidence, mime, secret
 from mailer.core.accounts import Capabilities, Handout, Managed, Order
-from mailer.core.lifecycle import CredentialEvent, RequestEvent
+from mailer.core.lifecycle import CredentialEvent
 from mailer.core.reply import local_moment
 from mailer.core.replyvalues import IssuedValues
-from mailer.core.secret import Profile
 from mailer.errors import N_, EdgeError, LeaseLostError, MailerError, RecordError, TamperedError
+from mailer.flow.reserving import BATCH, IssueSettings, Reserved, Reserving, Stock, hold
 from mailer.flow.stationery import Draft, Stationery
-from mailer.model import Term
-from mailer.states import RequestState
-from mailer.store import audit, checkpoints, credentials, letters, logins, proof, requests
-from mailer.store.accounts_pool import Draw, Drawn
-from mailer.store.credentials import BREAKER_WINDOW, Credential, Intent
+from mailer.store import checkpoints, credentials, letters, proof, requests
+from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.letters import Answered
 from mailer.store.logins import Logins
@@ -34,7 +31,6 @@ from mailer.store.proof import Docket
 from mailer.store.requests import Request
 from mailer.store.work import Unit, Worker
 
-BATCH: Final = 200
 GONE: Final = N_("this login went out for another credential, before a backup was restored")
 NOT_THE_REQUESTS_FAULT: Final = (LeaseLostError, RecordError, DatabaseError, EdgeError)
 
@@ -73,30 +69,6 @@ class Accounts(Protocol):
         """Every account of ours, ended ones too."""
 
 
-class Stock(Protocol):
-    """Where logins come ready made: they are taken when a credential is reserved."""
-
-    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime) -> Draw:
-        """A login for each credential, none twice, as many as there are; those that last until then before those that do not."""
-
-    def give_back(self, tx: Tx, credential_id: str) -> None:
-        """The credential was abandoned: what was taken for it never went out."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IssueSettings:
-    """`breaker` is how many credentials may be issued in 10 minutes before issuing pauses by itself; with fewer free pairs than
-    `low_stock` the pool is low."""
-
-    months: int
-    max_days: int | None
-    login: str
-    login_prefix: str
-    profile: Profile
-    breaker: int
-    low_stock: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Made:
     """A credential whose account was made, and its answer."""
@@ -105,15 +77,6 @@ class _Made:
     request: Request
     person: Personal
     draft: Draft
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Reserved:
-    """What was just reserved, what was proved of it, and the newest record by then."""
-
-    credentials: Sequence[Credential]
-    docket: Docket
-    seq: int
 
 
 class Issue:
@@ -137,6 +100,7 @@ class Issue:
         self._stock = stock
         self._logins = logins
         self._settings = settings
+        self.reserving = Reserving(worker, stationery, logins, settings, stock=stock, randbelow=randbelow)
         self._randbelow = randbelow
         self._on_trouble = on_trouble
         self._paused = False
@@ -147,10 +111,10 @@ class Issue:
         with self._worker.reading() as tx:
             begun = credentials.any_reserved(tx)
             waiting = requests.any_due_for_issue(tx, now)
-            left = self._settings.breaker - credentials.issued_since(tx, now - BREAKER_WINDOW)
+            left = self.reserving.left(tx, now)
         if begun:
             self._stationery.ready()
-            if self._carry_out_all():
+            if self.carry_out():
                 return True
         if not waiting:
             return False
@@ -158,8 +122,8 @@ class Issue:
         if left <= 0:
             return False
         self._stationery.ready()
-        reserved = self._reserve()
-        return self._carry_out_all(reserved) or reserved is not None
+        reserved = self.reserving.reserve()
+        return self.carry_out(reserved) or reserved is not None
 
     def _tell_pause(self, *, paused: bool) -> None:
         """The breaker is told to the record when it trips and when it lets go, not at every look."""
@@ -170,69 +134,8 @@ class Issue:
             event = "issuing.paused" if paused else "issuing.resumed"
             unit.tell(event, importance="alarm" if paused else "notice", limit=self._settings.breaker, minutes=10)
 
-    def _reserve(self) -> _Reserved | None:
-        """Reserve for what is approved and due, as far as the breaker allows; None when there is nothing, or others have it."""
-        with self._worker.writing(alone=True) as unit:
-            left = self._settings.breaker - credentials.issued_since(unit.tx, unit.at - BREAKER_WINDOW)
-            found = requests.due_for_issue(unit.tx, unit.at, min(max(left, 0), BATCH))
-            docket = proof.docket(unit.tx, found, self._worker.pen.key)
-            proven = []
-            for request in found:
-                why = proof.approval_fault(docket, request)
-                if why is None:
-                    proven.append(request)
-                else:
-                    self._hold(unit, request, "approval-unproven", why)
-            reserved = self._reserve_all(unit, proven, docket)
-        return _Reserved(credentials=reserved, docket=docket, seq=unit.seqs[-1]) if found else None
-
-    def _reserve_all(self, unit: Unit, found: Sequence[Request], docket: Docket) -> list[Credential]:
-        term = terms.term(unit.at, self._stationery.fund.zone, self._settings.months, self._settings.max_days)
-        ids = [self._stationery.randbytes(16).hex() for _ in found]
-        if self._stock is None:
-            marks = self._new_logins(unit.tx, [docket.people[_required(request.person_id)] for request in found])
-            logins.spend(unit.tx, list(marks.values()))
-            drawn, ends = list(marks), [term] * len(found)
-        else:  # their logins were spent when they were imported
-            pairs = self._draw(unit, self._stock, ids, term)
-            for request in found[len(pairs) :]:
-                self._hold(unit, request, "no-pair", "no pair left in the pool")
-            ids, drawn = [pair.credential_id for pair in pairs], [pair.login for pair in pairs]
-            ends = [terms.until_at_most(term, pair.expires_at, self._stationery.fund.zone) for pair in pairs]
-        intents = [
-            Intent(request=request, credential_id=credential_id, login=login, term=end)
-            for request, credential_id, login, end in zip(found, ids, drawn, ends, strict=False)
-        ]
-        for intent in intents:
-            _tell_reserved(unit, intent, docket.people[_required(intent.request.person_id)])
-        return credentials.reserve(unit.tx, intents, at=unit.at)
-
-    def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
-        """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
-        draw = stock.draw(unit.tx, credential_ids, until=term.until, now=unit.at)
-        if draw.spent_before or draw.damaged:
-            unit.tell("pool.skipped", importance="alarm", spent_before=draw.spent_before, damaged=draw.damaged)
-        low = credential_ids and draw.left < self._settings.low_stock
-        if low and audit.latest(unit.tx, "pool.low", "pool.imported") != "pool.low":
-            unit.tell("pool.low", importance="alarm", left=draw.left, low_stock=self._settings.low_stock)
-        return draw.drawn
-
-    def _new_logins(self, tx: Tx, people: Sequence[Personal]) -> dict[str, str]:
-        """Logins that were never used, one for each, with their marks. Draws that collide are already unlikely; the loop ends all
-        the same."""
-        while True:
-            drawn = [self._draw_login(person) for person in people]
-            marks = {login: self._logins.mark(login) for login in drawn}
-            if len(marks) == len(drawn) and not self._logins.any_used(tx, marks):
-                return marks
-
-    def _draw_login(self, person: Personal) -> str:
-        if self._settings.login == "name" and person.name is not None:
-            return secret.named_login(person.name.surname, person.name.initials, self._randbelow)
-        return secret.opaque_login(self._settings.login_prefix, self._randbelow)
-
-    def _carry_out_all(self, reserved: _Reserved | None = None) -> bool:
-        """Carry out what is reserved and in no other worker's hand; whether there was anything."""
+    def carry_out(self, reserved: Reserved | None = None) -> bool:
+        """Carry out what is reserved and in nobody else's hand, `reserved` by us a moment ago; whether there was anything."""
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
             found, docket, faults = self._prove(unit.tx, reserved)
@@ -261,7 +164,7 @@ class Issue:
             self._on_trouble(f"credential {credential_id}", why)
         return bool(found)
 
-    def _prove(self, tx: Tx, reserved: _Reserved | None) -> tuple[Sequence[Credential], Docket, dict[str, TamperedError]]:
+    def _prove(self, tx: Tx, reserved: Reserved | None) -> tuple[Sequence[Credential], Docket, dict[str, TamperedError]]:
         """The reserved credentials, what tables and record say of them, and by the ids of some why nothing may be issued on them.
 
         What was just reserved is taken as it was then, whatever its rows say by now, if nothing was told since.
@@ -373,36 +276,4 @@ class Issue:
             self._accounts.remove(unit.tx, credential.id)
         else:
             self._stock.give_back(unit.tx, credential.id)
-        self._hold(unit, request, "issuing-failed", str(error) if isinstance(error, TamperedError) else type(error).__name__)
-
-    def _hold(self, unit: Unit, request: Request, reason: str, why: str) -> None:
-        if request.state is RequestState.APPROVED:  # in any other somebody meddled, and it stays as it is
-            requests.move(unit.tx, request, RequestEvent.HELD, reason=reason)
-        unit.tell(
-            "request.held",
-            sender=request.sender_code,
-            request=request.id,
-            importance="alarm",
-            outcome="failed",
-            letter=request.letter_id,
-            why=why,
-        )
-
-
-def _tell_reserved(unit: Unit, intent: Intent, person: Personal) -> None:
-    unit.tell(
-        "credential.reserved",
-        sender=intent.request.sender_code,
-        request=intent.request.id,
-        credential=intent.credential_id,
-        login_digest=person.login_digest(intent.login),
-        valid_until=evidence.instant(intent.term.until),
-        last_day=intent.term.last_day.isoformat(),
-        term_rule=intent.term.rule,
-    )
-
-
-def _required(row_id: int | None) -> int:
-    if row_id is None:
-        raise ValueError("an approved request has a person")
-    return row_id
+        hold(unit, request, "issuing-failed", str(error) if isinstance(error, TamperedError) else type(error).__name__)

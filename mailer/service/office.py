@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from mailer.edge.marks_erased import ErasedFile
     from mailer.edge.signing import SigningKey
     from mailer.edge.smtp import Postman, SmtpAccount
-    from mailer.flow.issue import Accounts, Issue, IssueSettings
+    from mailer.flow.issue import Accounts, Issue
     from mailer.flow.override.credentials import Caps
     from mailer.flow.override.destruction import Bureau
     from mailer.flow.override.grounds import Policy
+    from mailer.flow.reserving import IssueSettings
     from mailer.flow.signing import Signer
     from mailer.flow.stationery import Stationery
     from mailer.service.survey import Survey
@@ -256,7 +257,7 @@ class Office:
 
     def issue_settings(self) -> IssueSettings:
         from mailer.core.secret import PROFILES  # noqa: PLC0415
-        from mailer.flow.issue import IssueSettings  # noqa: PLC0415
+        from mailer.flow.reserving import IssueSettings  # noqa: PLC0415
 
         wanted = self.config.credentials
         return IssueSettings(

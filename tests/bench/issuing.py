@@ -14,7 +14,7 @@ from mailer.core.letterhead import Letterhead
 from mailer.core.reply import IssuedValues
 from mailer.core.secret import PROFILES
 from mailer.edge.keys import Binding
-from mailer.flow.issue import BATCH
+from mailer.flow.reserving import BATCH
 from mailer.flow.stationery import pack
 from mailer.model import Envelope, PersonName, Sender
 from mailer.store import requests

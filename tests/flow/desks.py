@@ -28,8 +28,9 @@ from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.ending import Disabler
 from mailer.flow.expire import Expire, ExpireSettings
 from mailer.flow.intake import Intake, IntakeSettings
-from mailer.flow.issue import Issue, IssueSettings
+from mailer.flow.issue import Issue
 from mailer.flow.override.grounds import Policy
+from mailer.flow.reserving import IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery
 from mailer.model import Own, Sender, Trust
 from mailer.service.words import russian

@@ -237,7 +237,7 @@ ON_A_RESERVATION = {
 @pytest.mark.parametrize("statement", ON_A_RESERVATION.values(), ids=ON_A_RESERVATION.keys())
 def test_a_reservation_that_was_meddled_with_is_not_carried_out(desk: Desk, statement: str) -> None:
     issue = desk.issue()
-    issue._reserve()
+    issue.reserving.reserve()
     attack(desk, statement, later=_far(desk))
     until_done(issue)
     desk.send()
@@ -252,11 +252,11 @@ IN_BETWEEN = ON_AN_APPROVED_REQUEST | {what: [statement] for what, statement in 
 def test_meddling_between_reserving_and_carrying_out_misleads_nobody(desk: Desk, statements: list[str]) -> None:
     """What was proved when it was reserved is remembered: an answer says that, or does not leave."""
     issue = desk.issue()
-    reserved = issue._reserve()
+    reserved = issue.reserving.reserve()
     assert reserved is not None
     promised = {one.request_id: (one.login, local_moment(one.valid_until, ZONE)) for one in reserved.credentials}
     attack(desk, *statements, later=_far(desk))
-    issue._carry_out_all(reserved)
+    issue.carry_out(reserved)
     until_done(issue)
     desk.send()
     assert DENTIST.answer_to in recipients(desk)
@@ -269,11 +269,11 @@ def test_meddling_between_reserving_and_carrying_out_misleads_nobody(desk: Desk,
 
 def test_what_is_told_of_a_request_after_it_was_reserved_counts(desk: Desk) -> None:
     issue = desk.issue()
-    reserved = issue._reserve()
+    reserved = issue.reserving.reserve()
     assert reserved is not None
     with desk.trial.worker("answer").writing() as unit:
         unit.tell("request.held", sender="290001", request=1)
-    issue._carry_out_all(reserved)
+    issue.carry_out(reserved)
     desk.send()
     assert recipients(desk) == [DENTIST.answer_to]
 
@@ -285,7 +285,7 @@ def test_what_is_told_of_a_request_after_it_was_reserved_counts(desk: Desk) -> N
 def test_what_was_proved_holds_until_it_is_told_of_or_a_person_acts(
     desk: Desk, actor: str, request_id: int | None, holds: bool
 ) -> None:
-    reserved = desk.issue()._reserve()
+    reserved = desk.issue().reserving.reserve()
     assert reserved is not None
     with replace(desk.trial.worker("answer"), actor=actor).writing() as unit:
         unit.tell("mailbox.met", request=request_id)
@@ -295,11 +295,11 @@ def test_what_was_proved_holds_until_it_is_told_of_or_a_person_acts(
 
 def test_another_worker_carries_it_out_and_it_is_done_once(desk: Desk) -> None:
     issue = desk.issue()
-    reserved = issue._reserve()
+    reserved = issue.reserving.reserve()
     assert reserved is not None
-    assert desk.issue()._reserve() is None
-    assert desk.issue()._carry_out_all()
-    assert not issue._carry_out_all(reserved)
+    assert desk.issue().reserving.reserve() is None
+    assert desk.issue().carry_out()
+    assert not issue.carry_out(reserved)
     desk.send()
     assert recipients(desk) == sorted(OWNED)
 

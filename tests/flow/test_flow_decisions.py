@@ -117,7 +117,7 @@ def test_what_could_not_be_issued_is_issued_after_all(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     until_done(desk.answer())
     issue = desk.issue()
-    issue._reserve()
+    issue.reserving.reserve()
     with desk.trial.database.writing() as tx:
         tx.execute(text("UPDATE credentials SET login = 'another'"))
     until_done(issue)
@@ -270,7 +270,7 @@ def test_a_login_that_is_reserved_is_no_longer_held_back(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     until_done(desk.answer())
     issue = desk.issue()
-    issue._reserve()
+    issue.reserving.reserve()
     with pytest.raises(RefusedError, match="credentials revoke"):
         override.withdraw(desk.trial.worker(), [1], reason="поздно")
     until_done(issue)

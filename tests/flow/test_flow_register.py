@@ -142,7 +142,7 @@ def test_what_was_approved_again_after_it_could_not_be_issued_waits_for_a_person
     desk.take(request("Ли К.", CLINIC.answer_to, 1))
     until_done(desk.answer())
     issue = desk.issue()
-    issue._reserve()
+    issue.reserving.reserve()
     with desk.trial.database.writing() as tx:
         tx.execute(text("UPDATE credentials SET login = 'another'"))
     until_done(issue)

@@ -188,7 +188,7 @@ def test_what_could_not_be_issued_is_issued_once_it_is_approved_again(trial: Tri
     desk.take(request("Пришва А.А.", CLINIC.answer_to, 1))
     until_done(desk.answer())
     issue = desk.issue()
-    issue._reserve()
+    issue.reserving.reserve()
     attack(desk, "UPDATE credentials SET login = 'admin'")
     until_done(issue)
     with desk.trial.worker().writing() as unit:

@@ -406,7 +406,7 @@ def test_a_reserved_credential_is_carried_out_after_a_crash(desk: Desk) -> None:
     desk.take(request("Пришва А.А.", ADDRESS, 1))
     until_done(desk.answer())
     issue = desk.issue()
-    issue._reserve()
+    issue.reserving.reserve()
     assert credential_states(desk) == [CredentialState.RESERVED]
     desk.run()
     assert credential_states(desk) == [CredentialState.ACTIVE]

@@ -73,7 +73,7 @@ def _import(
     content = _read(file)
     with officer_of(context, "accounts import", dry_run=dry_run) as (office, worker):
         rows = _checked(office, file, content, expires_column)
-        places.import_pairs(worker, office.keyring, office.logins(), rows, randbytes=os.urandom, dry_run=dry_run)
+        places.import_pairs(worker, office.pool_keys, office.logins(), rows, randbytes=os.urandom, dry_run=dry_run)
     if dry_run:
         say(_("{count} pairs would be imported; nothing was changed").format(count=len(rows)))
         return

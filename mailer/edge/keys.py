@@ -6,7 +6,7 @@
     pepper-2.key            the next one; older ones still check  desk, commands
     epochs/2026-11-23.pub   seals replies                         desk
     courier/2026-11-23.key  opens replies                         courier alone
-    pools/1.pub             seals ready pairs                     desk, commands
+    pools/1.pub             seals ready pairs (`keys_pool.py`)    desk, commands
     issuing/1.key           opens ready pairs                     desk alone: what issues
 
 An epoch is one day's key pair; a pool's pair lives until a person makes the next. What is sealed names its suite, so that another
@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Protocol, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -35,7 +35,6 @@ from mailer.errors import SetupError
 KEY_BYTES: Final = 32
 SUITE_NAME: Final = b"X25519-HKDF-SHA256-AES-256-GCM"
 NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d|\d+)\.(pub|key)")
-POOL_NUMBER: Final = re.compile(rb"[1-9]\d{0,5}")
 SecretName = Literal["record", "pepper"]
 FOLDERS: Final = {KeyKind.EPOCH: ("epochs", "courier"), KeyKind.POOL: ("pools", "issuing")}  # of the public and the private halves
 
@@ -60,20 +59,13 @@ class Binding:
         return "\n".join(parts).encode()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PairBinding:
-    """What a sealed ready pair is bound to: the office, its own id, and the pool key, by number."""
-
-    instance: str
-    pair_id: str
-    pool: int
+class Bound(Protocol):
+    """What is sealed belongs to one key, and opens under no other `info`."""
 
     @property
-    def key(self) -> tuple[KeyKind, str]:
-        return KeyKind.POOL, str(self.pool)
+    def key(self) -> tuple[KeyKind, str]: ...
 
-    def info(self) -> bytes:
-        return "\n".join(("mailer-pair-1", self.instance, self.pair_id, str(self.pool))).encode()
+    def info(self) -> bytes: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,10 +83,8 @@ class Key:
 class Keyring:
     """The keys of one office. Reading is lazy: a process touches only the keys that its work needs."""
 
-    def __init__(self, directory: Path, *, instance: str = "") -> None:
-        """`instance` is the database's name: ready pairs are bound to it."""
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._instance = instance
         self._pool_keys: dict[str, X25519PrivateKey] = {}
         self._publics: dict[tuple[KeyKind, str], X25519PublicKey] = {}  # read once: a name is never given to another pair
 
@@ -191,7 +181,7 @@ class Keyring:
         self._publish(KeyKind.POOL, str(number))
         return number
 
-    def seal(self, content: bytes, binding: Binding | PairBinding) -> bytes:
+    def seal(self, content: bytes, binding: Bound) -> bytes:
         """Encrypt to the public key that the binding names: suite name, NUL, HPKE enc and ciphertext."""
         kind, name = binding.key
         public = self._publics.get(binding.key)
@@ -200,7 +190,7 @@ class Keyring:
             self._publics[binding.key] = public
         return SUITE_NAME + b"\0" + _suite().encrypt(content, public, info=binding.info())
 
-    def open(self, sealed: bytes, binding: Binding | PairBinding) -> bytes | None:
+    def open(self, sealed: bytes, binding: Bound) -> bytes | None:
         """The content, or None when these bytes were not sealed for this binding. SetupError when the private key is missing."""
         suite, _, boxed = sealed.partition(b"\0")
         if suite != SUITE_NAME:
@@ -224,25 +214,8 @@ class Keyring:
                     public=public,
                 )
 
-    def seal_to_pool(self, content: bytes, pair_id: str) -> bytes:
-        """Encrypt a ready pair to the newest pool key: its number, NUL, then the form of a sealed reply."""
-        number = max(self.pools(), default=1)
-        return b"%d\0" % number + self.seal(content, self._pair_binding(pair_id, number))
-
-    def open_from_pool(self, sealed: bytes, pair_id: str) -> bytes | None:
-        """The pair, or None when these bytes were not sealed for it. SetupError when the private key is missing."""
-        number, _, boxed = sealed.partition(b"\0")
-        if not POOL_NUMBER.fullmatch(number):
-            return None
-        return self.open(boxed, self._pair_binding(pair_id, int(number)))
-
-    def _pair_binding(self, pair_id: str, number: int) -> PairBinding:
-        if not self._instance:
-            raise ValueError("ready pairs are bound to the database's name")
-        return PairBinding(instance=self._instance, pair_id=pair_id, pool=number)
-
     def _private(self, kind: KeyKind, name: str) -> X25519PrivateKey:
-        """Pool keys are read once: issuing opens a pair for each credential. A courier's key is never kept: it may be destroyed."""
+        """Pool keys are read once, for all the pairs there are. A courier's key is never kept: it may be destroyed."""
         private = self._pool_keys.get(name) if kind is KeyKind.POOL else None
         if private is None:
             private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))

@@ -33,8 +33,9 @@ BATCH: Final = 200
 class Stock(Protocol):
     """Where logins come ready made: they are taken when a credential is reserved."""
 
-    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime) -> Draw:
-        """A login for each credential, none twice, as many as there are; those that last until then before those that do not."""
+    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime, enough: int) -> Draw:
+        """A login for each credential, none twice, as many as there are; those that last until then before those that do not.
+        Of those that are left not more than `enough` are counted."""
 
     def give_back(self, tx: Tx, credential_id: str) -> None:
         """The credential was abandoned: what was taken for it never went out."""
@@ -125,7 +126,7 @@ class Reserving:
 
     def _draw(self, unit: Unit, stock: Stock, credential_ids: Sequence[str], term: Term) -> Sequence[Drawn]:
         """Take pairs; what was put aside is told, and once that the pool is low, until pairs are imported again."""
-        draw = stock.draw(unit.tx, credential_ids, until=term.until, now=unit.at)
+        draw = stock.draw(unit.tx, credential_ids, until=term.until, now=unit.at, enough=self._settings.low_stock)
         if draw.spent_before or draw.damaged:
             unit.tell("pool.skipped", importance="alarm", spent_before=draw.spent_before, damaged=draw.damaged)
         low = credential_ids and draw.left < self._settings.low_stock

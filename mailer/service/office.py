@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailer.edge.hook import Hook
     from mailer.edge.imap import ImapMailbox
     from mailer.edge.keys import Keyring
+    from mailer.edge.keys_pool import PoolKeys
     from mailer.edge.marks_erased import ErasedFile
     from mailer.edge.signing import SigningKey
     from mailer.edge.smtp import Postman, SmtpAccount
@@ -76,7 +77,13 @@ class Office:
     def keyring(self) -> Keyring:
         from mailer.edge.keys import Keyring  # noqa: PLC0415  cryptography: not for commands that open no key
 
-        return Keyring(self.config.keys_directory, instance=self.instance)
+        return Keyring(self.config.keys_directory)
+
+    @property
+    def pool_keys(self) -> PoolKeys:
+        from mailer.edge.keys_pool import PoolKeys  # noqa: PLC0415
+
+        return PoolKeys(self.keyring, instance=self.instance)
 
     def worker(self, actor: str) -> Worker:
         """Somebody who may write, in the name of `actor`: a step, or an operator."""
@@ -226,7 +233,7 @@ class Office:
     def pool(self) -> PoolAccounts:
         from mailer.store.accounts_pool import PoolAccounts  # noqa: PLC0415
 
-        return PoolAccounts(opener=self.keyring, logins=self.logins())
+        return PoolAccounts(opener=self.pool_keys, logins=self.logins())
 
     def accounts(self) -> Accounts:
         """Where new logins are valid, as configured; its keys are read."""

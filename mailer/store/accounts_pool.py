@@ -57,7 +57,7 @@ class Drawn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draw:
-    """As many as there are, how many pairs were put aside on the way, and how many are left."""
+    """As many as there are, how many pairs were put aside on the way, and how many are left, counted no further than asked."""
 
     drawn: list[Drawn]
     left: int
@@ -116,9 +116,10 @@ def counts(tx: Tx, now: datetime) -> PoolCounts:
     )
 
 
-def count_free(tx: Tx, now: datetime) -> int:
-    """Pairs that can still be handed out."""
-    return tx.execute(select(func.count()).select_from(pool_pairs).where(_is_free(now))).scalar_one()
+def count_free(tx: Tx, now: datetime, *, most: int | None = None) -> int:
+    """Pairs that can still be handed out; counted no further than `most`."""
+    found = select(pool_pairs.c.number).where(_is_free(now)).limit(most).subquery()
+    return tx.execute(select(func.count()).select_from(found)).scalar_one()
 
 
 def disable(tx: Tx, credential_id: str) -> None:
@@ -148,7 +149,7 @@ class PoolAccounts:
     def capabilities(self) -> Capabilities:
         return Capabilities(makes_secret=True, sets_expiry=False, disables=False, tells_first_use=False)
 
-    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime) -> Draw:
+    def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime, enough: int) -> Draw:
         """Take a pair for each credential, oldest first; those that last until then before those that end sooner.
 
         SetupError when not one of those looked at opens: then the key is another, and no pair is blamed for it.
@@ -177,7 +178,10 @@ class PoolAccounts:
         if seen[PairState.DAMAGED] and not drawn:
             raise SetupError("no pair of the pool opens: are the keys in keys/issuing those to which they were sealed?")
         return Draw(
-            drawn=drawn, left=count_free(tx, now), spent_before=seen[PairState.SPENT_BEFORE], damaged=seen[PairState.DAMAGED]
+            drawn=drawn,
+            left=count_free(tx, now, most=enough),
+            spent_before=seen[PairState.SPENT_BEFORE],
+            damaged=seen[PairState.DAMAGED],
         )
 
     def give_back(self, tx: Tx, credential_id: str) -> None:

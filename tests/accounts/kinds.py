@@ -14,6 +14,7 @@ from mailer.core.accounts import Handout, Order, Standing
 from mailer.core.secret import PROFILES, Secret, opaque_login, password
 from mailer.core.terms import term
 from mailer.edge.keys import Keyring
+from mailer.edge.keys_pool import PoolKeys
 from mailer.edge.marks_handed import HandedOutFile
 from mailer.errors import MailerError
 from mailer.flow.issue import Accounts
@@ -54,13 +55,14 @@ class Cellar:
     home: Path
 
     def __post_init__(self) -> None:
-        self.keyring = Keyring(self.home / "keys", instance=INSTANCE)
+        self.keyring = Keyring(self.home / "keys")
         if not (self.home / "keys").exists():
             self.keyring.found(START.date(), self.trial.randbytes)
+        self.pool_keys = PoolKeys(self.keyring, instance=INSTANCE)
         self.handed_out = HandedOutFile(self.home / "keys")
         self.handed_out.make()
         self.logins = Logins(key=PEPPER, handed_out=self.handed_out)
-        self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
+        self.pool = PoolAccounts(opener=self.pool_keys, logins=self.logins)
 
     def fill(self, tx: Tx, *logins: str, expires_at: datetime | None = None) -> None:
         """Pairs whose passwords are `pw of <login>`."""
@@ -68,12 +70,12 @@ class Cellar:
 
     def pair(self, login: str, expires_at: datetime | None = None) -> NewPair:
         pair_id = self.trial.randbytes(16).hex()
-        sealed = self.keyring.seal_to_pool(accounts_pool.pack(login, Secret(f"pw of {login}")), pair_id)
+        sealed = self.pool_keys.seal_to_pool(accounts_pool.pack(login, Secret(f"pw of {login}")), pair_id)
         return NewPair(id=pair_id, mark=self.logins.mark(login), sealed=sealed, expires_at=expires_at)
 
     def draw(self, tx: Tx, *credential_ids: str, until: datetime = UNTIL) -> list[str]:
         """The logins drawn."""
-        drawn = self.pool.draw(tx, credential_ids, until=until, now=self.trial.clock()).drawn
+        drawn = self.pool.draw(tx, credential_ids, until=until, now=self.trial.clock(), enough=0).drawn
         return [one.login for one in drawn]
 
 

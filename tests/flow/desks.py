@@ -20,6 +20,7 @@ from mailer.core.rules import Ruleset
 from mailer.core.secret import PROFILES
 from mailer.edge import office as texts
 from mailer.edge.keys import Keyring
+from mailer.edge.keys_pool import PoolKeys
 from mailer.edge.marks_handed import HandedOutFile
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
@@ -94,7 +95,8 @@ class Desk:
     def __post_init__(self) -> None:
         self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
         with self.trial.database.reading() as tx:
-            self.keyring = Keyring(self.home / "keys", instance=office.name(tx))
+            self.keyring = Keyring(self.home / "keys")
+            self.pool_keys = PoolKeys(self.keyring, instance=office.name(tx))
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
         self.trial.register(CLINIC, DENTIST)
@@ -106,7 +108,7 @@ class Desk:
         pepper = self.keyring.secret("pepper")
         self.logins = Logins(key=pepper, handed_out=handed_out)
         self.local = LocalAccounts(peppers={1: pepper}, algorithm="hmac-sha256")
-        self.pool = PoolAccounts(opener=self.keyring, logins=self.logins)
+        self.pool = PoolAccounts(opener=self.pool_keys, logins=self.logins)
         self.stationery = Stationery(
             templates=templates,
             sealer=self.keyring,

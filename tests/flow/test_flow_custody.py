@@ -9,7 +9,7 @@ import pytest
 from mailer.core.accounts import Order, Standing
 from mailer.core.custody import KeyKind
 from mailer.core.secret import Secret
-from mailer.edge.keys import Keyring, PairBinding
+from mailer.edge.keys import Keyring
 from mailer.errors import RefusedError, SetupError
 from mailer.flow import custody
 from mailer.model import Delivery
@@ -133,15 +133,10 @@ def test_a_rotated_pepper_checks_new_and_old_verifiers(desk: Desk) -> None:
 
 
 def test_a_pair_sealed_to_an_older_pool_key_still_opens(desk: Desk) -> None:
-    keyring = desk.keyring
-    first = PairBinding(instance=INSTANCE, pair_id="1" * 32, pool=1)
-    sealed = keyring.seal(b"login\npassword", first)
-    assert custody.rotate(desk.trial.worker(), keyring, KeyKind.POOL) == "2"
-    assert keyring.pools() == [1, 2]
-    assert keyring.open(sealed, first) == b"login\npassword"
-    assert keyring.open(sealed, PairBinding(instance=INSTANCE, pair_id="2" * 32, pool=1)) is None
-    again = PairBinding(instance=INSTANCE, pair_id="1" * 32, pool=2)
-    assert keyring.open(keyring.seal(b"x", again), again) == b"x"
+    sealed = desk.pool_keys.seal_to_pool(b"pair", "1" * 32)
+    assert custody.rotate(desk.trial.worker(), desk.keyring, KeyKind.POOL) == "2"
+    assert desk.keyring.pools() == [1, 2]
+    assert desk.pool_keys.open_from_pool(sealed, "1" * 32) == b"pair"
 
 
 def test_the_key_of_the_record_cannot_be_rotated(desk: Desk) -> None:

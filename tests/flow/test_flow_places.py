@@ -50,7 +50,7 @@ def fill(desk: Desk, passwords: Mapping[str, str], *, expires_at: datetime | Non
         Pair(line=line, login=login, password=Secret(password), expires_at=expires_at)
         for line, (login, password) in enumerate(passwords.items(), 2)
     ]
-    places.import_pairs(desk.trial.worker(), desk.keyring, desk.logins, rows, randbytes=desk.trial.randbytes)
+    places.import_pairs(desk.trial.worker(), desk.pool_keys, desk.logins, rows, randbytes=desk.trial.randbytes)
 
 
 def ask(desk: Desk, *people: str) -> None:

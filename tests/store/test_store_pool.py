@@ -102,7 +102,7 @@ def test_a_pair_that_went_out_before_a_restore_is_put_aside(cellar: Cellar) -> N
         cellar.fill(tx, "a", "b")
     cellar.logins.hand_out({cellar.logins.mark("a"): "f" * 32})
     with cellar.trial.database.writing() as tx:
-        draw = cellar.pool.draw(tx, ids, until=UNTIL, now=START)
+        draw = cellar.pool.draw(tx, ids, until=UNTIL, now=START, enough=1)
         assert [one.login for one in draw.drawn] == ["b"]
         assert (draw.spent_before, draw.damaged, draw.left) == (1, 0, 0)
         assert accounts_pool.counts(tx, START).spent_before == 1
@@ -113,7 +113,7 @@ def test_a_damaged_pair_is_put_aside_and_another_taken(cellar: Cellar) -> None:
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a", "b")
         tx.execute(update(pool_pairs).where(pool_pairs.c.mark == cellar.logins.mark("a")).values(sealed=b"damaged"))
-        draw = cellar.pool.draw(tx, [credential], until=UNTIL, now=START)
+        draw = cellar.pool.draw(tx, [credential], until=UNTIL, now=START, enough=1)
     assert [one.login for one in draw.drawn] == ["b"]
     assert draw.damaged == 1
 
@@ -123,7 +123,7 @@ def test_a_pair_moved_into_another_row_does_not_open(cellar: Cellar) -> None:
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a", "b", "c")
         tx.execute(text("UPDATE pool_pairs SET sealed = (SELECT sealed FROM pool_pairs WHERE number = 2) WHERE number = 1"))
-        draw = cellar.pool.draw(tx, [credential], until=UNTIL, now=START)
+        draw = cellar.pool.draw(tx, [credential], until=UNTIL, now=START, enough=1)
     assert ([one.login for one in draw.drawn], draw.damaged) == (["b"], 1)
 
 
@@ -194,3 +194,11 @@ def test_workers_that_draw_at_once_never_draw_the_same(cellar: Cellar) -> None:
         thread.join()
     assert len(drawn) == 40
     assert len(set(drawn)) == 40
+
+
+@pytest.mark.parametrize(("enough", "left"), [(0, 0), (2, 2), (9, 3)])
+def test_what_is_left_is_counted_as_far_as_asked(cellar: Cellar, enough: int, left: int) -> None:
+    (credential,) = taken_for(cellar, "x")
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", "b", "c", "d")
+        assert cellar.pool.draw(tx, [credential], until=UNTIL, now=START, enough=enough).left == left

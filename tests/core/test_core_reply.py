@@ -353,3 +353,9 @@ def test_an_included_file_is_filled_in_as_jinja2_does(shared: str, body: str, ex
         load(changed(shared_part=shared.replace("F", "'shared/part.txt'"), issued_body=text), form=FORM), "issued", ISSUED
     )
     assert written == f"{expected}, tmp-29-kmnrstuv, {ISSUED.password.reveal()}\n"
+
+
+def test_what_only_a_real_letter_reaches_stays_in_the_sandbox_too() -> None:
+    text = "{% if organisation == 'ГБУЗ «Больница № 5»' %}{{ login.__class__.__mro__ }}{% endif %}{{ login }} {{ password }}"
+    with pytest.raises(SetupError, match="issued failed: SecurityError"):
+        compose(load(changed(issued_body=text), form=FORM), "issued", ISSUED, LETTERHEAD)

@@ -36,6 +36,7 @@ SHARED_BY_STEPS: Final = (  # themselves no steps
     "mailer.flow.errands",  # how intake does in its mailbox what people ask for
     "mailer.flow.export",  # how the record leaves the house, as a bundle too
     "mailer.flow.filer",  # how kept letters leave the folder they came to
+    "mailer.flow.keeping",  # how letters that came are judged and kept
     "mailer.flow.refusing",  # how a refusal is written
     "mailer.flow.reserving",  # how it is settled what will be issued
     "mailer.flow.signing",  # how the record is signed

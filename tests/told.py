@@ -33,6 +33,7 @@ WHO: Final[Mapping[str, str]] = {
     "flow/export.py": "operator",
     "flow/filer.py": "desk",
     "flow/intake.py": "desk",
+    "flow/keeping.py": "desk",
     "flow/issue.py": "desk",
     "flow/places.py": "operator",
     "flow/reserving.py": "desk",
@@ -101,7 +102,7 @@ HANDS: Final[Mapping[tuple[str, str], Hand]] = {
     ("flow/errands.py", "Errands._tell_returned"): Hand(
         why="where it lies now, if the server said so", fields=frozenset({"epoch", "item"})
     ),
-    ("flow/intake.py", "Intake._tell_over"): Hand(
+    ("flow/keeping.py", "Keeping._tell_over"): Hand(
         why="the amounts of a day's share", fields=frozenset({"group", "letters", "size_bytes"})
     ),
     ("flow/intake.py", "Intake._take_over_the_line"): Hand(why="a name before", fields=frozenset({"mailbox", "epoch", "item"})),

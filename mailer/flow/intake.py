@@ -6,25 +6,23 @@ again, kept once. What is not ours stays where it is, untouched.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
-from mailer.core import keeping, kinds, trust
+from mailer.core import keeping
 from mailer.core.caution import Caution
-from mailer.core.keeping import Arrival, Excerpt, Group, Looked
 from mailer.errors import EdgeError, LeaseLostError, RecordError
 from mailer.flow.errands import Errands
 from mailer.flow.filer import Filer
-from mailer.model import Form, Head, Kind, Own, RawLetter, Trust
-from mailer.store import ledger, letters, senders, tries
+from mailer.flow.keeping import IntakeSettings, Keeping
+from mailer.model import Head, Kind
+from mailer.store import ledger, letters, tries
 from mailer.store.db import DATABASE_OUTAGE
 from mailer.store.ledger import Filing
 from mailer.store.letters import SINGLE_ATTEMPTS
-from mailer.store.work import Pulse, Unit, Worker
+from mailer.store.work import Pulse, Worker
 
 FULL_EVERY: Final = timedelta(minutes=10)
 NUMBER_MAX: Final = 2**63 - 1  # what a database column takes
@@ -65,22 +63,6 @@ class Mailbox(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IntakeSettings:
-    """How letters of this mailbox are judged. `observe`: nothing is moved, the office still answers by hand."""
-
-    mailbox: str
-    trust: Trust
-    authserv_id: str | None
-    shared_domains: frozenset[str]
-    form: Form
-    own: Own
-    max_bytes: int
-    batch: int
-    wait_seconds: float
-    observe: bool
-
-
 class Intake:
     """The step; it alone uses its mailbox.
 
@@ -106,12 +88,12 @@ class Intake:
         self._watched = watched
         self._filer = Filer(worker, mailbox, settings.mailbox, settings.batch)
         self._errands = Errands(worker, mailbox, settings.mailbox, observe=settings.observe)
+        self._keeping = Keeping(worker, self._errands, settings)
         self._pulse = Pulse(worker)
         self._epoch: int | None = None
         self._full_due: datetime | None = None
         self._new: list[int] = []
         self._careful = True  # note a try before it is made: whatever ran before may have died of a letter
-        self._over: set[Group] = set()
 
     def step(self) -> bool:
         """Take in one batch of what is new, or look at what failed before, or move one batch of what was left behind."""
@@ -232,8 +214,7 @@ class Intake:
         with self._worker.writing() as unit:
             head = heads[0] if heads else Head(item=item, received_at=unit.at, size_bytes=0, header=b"")
             ledger.note(unit.tx, self._settings.mailbox, epoch, [(item, Kind.UNREADABLE, Filing.LEFT)])
-            unread = keeping.unread(head)
-            kept_id = self._keep_one(unit, epoch, unread, keeping.excerpt(unread, None, max_bytes=self._settings.max_bytes))
+            kept_id = self._keeping.keep_unread(unit, epoch, head)
             letters.quarantine(unit.tx, letters.get(unit.tx, kept_id))
             unit.tell("letter.quarantined", importance="alarm", outcome="failed", letter=kept_id, attempts=SINGLE_ATTEMPTS)
             tries.forget(unit.tx, self._settings.mailbox, epoch, [item])
@@ -245,120 +226,16 @@ class Intake:
         if len(heads) < len(items):
             self._full_due = None  # what the server left out is looked for again
         with self._watched(f"look at {self._settings.mailbox}"):
-            arrivals = self._look(heads)
+            arrivals = self._keeping.look(heads)
         for group in keeping.by_size(arrivals, self._settings.max_bytes):
             wanted = [arrival.looked.head.item for arrival in group if arrival.whole]
             bodies = self._mailbox.whole(wanted) if wanted else {}
             if len(bodies) < len(wanted):
                 self._full_due = None
             complete = [arrival for arrival in group if not arrival.whole or arrival.looked.head.item in bodies]
-            self._keep(epoch, complete, bodies)
+            self._filer.file(epoch, self._keeping.keep(epoch, complete, bodies))
             taken += len(complete)
         return taken
-
-    def _look(self, heads: Sequence[Head]) -> list[Arrival]:
-        settings = self._settings
-        read = [(head, keeping.read(head, settings.form)) for head in heads]
-        addresses = {letter.sender for _, letter in read if letter is not None and letter.sender is not None}
-        with self._worker.reading() as tx:
-            codes = senders.codes_of(tx, sorted(addresses))
-            used = letters.kept_since(tx, self._worker.clock() - timedelta(days=1))
-        looked = []
-        for head, letter in read:
-            reading = kinds.judge(letter, settings.form, settings.own)
-            proven = letter is not None and trust.standing(
-                letter, trust=settings.trust, authserv_id=settings.authserv_id, shared_domains=settings.shared_domains
-            )
-            code = codes.get(letter.sender or "") if letter is not None and proven else None
-            answers = letter is not None and kinds.answers_ours(letter, settings.own)
-            looked.append(Looked(head=head, letter=letter, reading=reading, sender_code=code, proven=proven, answers_ours=answers))
-        return keeping.sort_out(looked, used, max_bytes=settings.max_bytes)
-
-    def _keep(self, epoch: int, arrivals: Sequence[Arrival], bodies: Mapping[int, bytes]) -> None:
-        mailbox = self._settings.mailbox
-        items = [arrival.looked.head.item for arrival in arrivals]
-        due = {arrival.looked.head.item for arrival in arrivals if arrival.ours and not self._settings.observe}
-        excerpts = self._excerpts(arrivals, bodies)
-        with self._worker.writing() as unit:
-            tries.forget(unit.tx, mailbox, epoch, items)
-            returned = self._errands.met(unit, epoch, [arrival.looked for arrival in arrivals])
-            due -= returned
-            for arrival in arrivals:
-                if not arrival.kept or arrival.looked.head.item in returned:
-                    continue
-                before = self._kept_before(unit, epoch, arrival.looked)
-                if before is None:
-                    self._keep_one(unit, epoch, arrival.looked, excerpts[arrival.looked.head.item])
-                elif before is Filing.LEFT:  # while the office only observed: it is still people's to answer
-                    due.discard(arrival.looked.head.item)
-            filings = (Filing.DUE if item in due else Filing.LEFT for item in items)
-            kinds_seen = (arrival.looked.reading.kind for arrival in arrivals)
-            ledger.note(unit.tx, mailbox, epoch, zip(items, kinds_seen, filings, strict=True))
-            self._tell_over(unit, arrivals)
-        self._filer.file(epoch, sorted(due))
-
-    def _excerpts(self, arrivals: Sequence[Arrival], bodies: Mapping[int, bytes]) -> dict[int, Excerpt]:
-        """What is kept of each letter, by its number. To search large ones takes seconds, in which others may write."""
-        found = [arrival.looked for arrival in arrivals if arrival.kept]
-        biggest = self._settings.max_bytes
-        return {one.head.item: keeping.excerpt(one, bodies.get(one.head.item), max_bytes=biggest) for one in found}
-
-    def _tell_over(self, unit: Unit, arrivals: Sequence[Arrival]) -> None:
-        """That a day's share is used up is told when it begins, not for every letter that is left out."""
-        over = {arrival.over for arrival in arrivals if arrival.over is not None}
-        for group in sorted(over - self._over):
-            daily = {"group": group.value, **asdict(keeping.DAILY[group])}
-            unit.tell("intake.capped", importance="warning", outcome="refused", mailbox=self._settings.mailbox, decided=daily)
-        self._over = (self._over - {arrival.looked.group for arrival in arrivals if arrival.kept}) | over
-
-    def _kept_before(self, unit: Unit, epoch: int, looked: Looked) -> Filing | None:
-        """How a letter was filed that the server only gave a new number (UIDVALIDITY changed), known by its headers; None: new."""
-        if looked.letter is None:
-            return None
-        mailbox, item = self._settings.mailbox, looked.head.item
-        found = letters.known_elsewhere(unit.tx, mailbox, epoch, looked.letter, looked.head.received_at)
-        if found is None:
-            return None
-        unit.tell("letter.renumbered", mailbox=mailbox, epoch=epoch, item=item)
-        return ledger.filing(unit.tx, mailbox, *found)
-
-    def _keep_one(self, unit: Unit, epoch: int, looked: Looked, kept: Excerpt) -> int:
-        head = looked.head
-        raw = RawLetter(
-            mailbox=self._settings.mailbox,
-            epoch=epoch,
-            item=head.item,
-            received_at=head.received_at,
-            size_bytes=head.size_bytes,
-            content=kept.content,
-            whole=kept.whole,
-        )
-        digest = hashlib.sha256(kept.content).hexdigest()
-        kept_id = letters.keep(
-            unit.tx,
-            raw,
-            looked.letter,
-            kind=looked.reading.kind,
-            proven=looked.proven,
-            sender_code=looked.sender_code,
-            digest=digest,
-            at=unit.at,
-        )
-        unit.tell(
-            "letter.kept",
-            sender=looked.sender_code,
-            letter=kept_id,
-            mailbox=raw.mailbox,
-            epoch=epoch,
-            item=head.item,
-            kind=looked.reading.kind.value,
-            size_bytes=head.size_bytes,
-            whole=raw.whole,
-            proven=looked.proven,
-            note=None if kept.left_out is None else kept.left_out.value,
-            digest=digest,
-        )
-        return kept_id
 
 
 def epoch_of(told: int, now: datetime) -> int:

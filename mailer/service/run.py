@@ -27,7 +27,8 @@ from mailer.flow.checkpoint import CheckpointStep
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.digest import DigestSettings, DigestStep
 from mailer.flow.expire import Expire, ExpireSettings
-from mailer.flow.intake import Intake, IntakeSettings
+from mailer.flow.intake import Intake
+from mailer.flow.keeping import IntakeSettings
 from mailer.flow.needs import needs
 from mailer.flow.runs import Run
 from mailer.flow.stationery import Stationery

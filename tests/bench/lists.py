@@ -14,11 +14,12 @@ from typing import Final
 from mailer.core import alarms, folding
 from mailer.edge import office
 from mailer.flow.needs import needs
+from mailer.flow.report.credentials import credential_lines
 from mailer.flow.report.dossier import dossier
 from mailer.flow.report.house import status
 from mailer.flow.report.requests import listed
 from mailer.model import Own
-from mailer.states import RequestState
+from mailer.states import CredentialState, RequestState
 from mailer.store.db import Tx
 from mailer.store.worklist import Page, Wanted
 from tests.bench import million
@@ -31,6 +32,10 @@ TIMES: Final = 5
 MIDDLE: Final = NOW - timedelta(days=579)
 HELD: Final = (RequestState.HELD,)
 OWN: Final = Own(message_id_domain="fond.example")
+STATES: Final = (
+    *(CredentialState.ACTIVE, CredentialState.EXPIRED, CredentialState.SUPERSEDED, CredentialState.REVOKED),
+    CredentialState.SUSPENDED,
+)
 LIMITS: Final = alarms.Limits(silence={}, stopped=timedelta(minutes=15), parts=(), breaker=200, disk_free_bytes=1, low_stock=0)
 
 LISTS: Final[Mapping[str, tuple[Wanted, Page]]] = {
@@ -81,6 +86,9 @@ def _databases() -> Iterator[tuple[str, str]]:
 def _deeds(tx: Tx) -> dict[str, Callable[[], object]]:
     lists: dict[str, Callable[[], object]] = {
         what: lambda wanted=wanted, where=where: listed(tx, wanted, where) for what, (wanted, where) in LISTS.items()
+    }
+    lists |= {
+        f"credentials list --state {state}": lambda state=state: credential_lines(tx, 50, states=(state,)) for state in STATES
     }
     return lists | {
         "show, of a known sender": lambda: dossier(tx, REQUESTS - 100, OWN),

@@ -28,8 +28,9 @@ from mailer.flow.bounced import Bounced, BouncedSettings
 from mailer.flow.deliver import Deliver, DeliverSettings
 from mailer.flow.ending import Disabler
 from mailer.flow.expire import Expire, ExpireSettings
-from mailer.flow.intake import Intake, IntakeSettings
+from mailer.flow.intake import Intake
 from mailer.flow.issue import Issue
+from mailer.flow.keeping import IntakeSettings
 from mailer.flow.override.grounds import Policy
 from mailer.flow.reserving import IssueSettings
 from mailer.flow.stationery import FundIdentity, Stationery

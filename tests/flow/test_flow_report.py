@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from mailer.core import rules
 from mailer.edge import office as texts
+from mailer.flow.report.credentials import credential_lines
 from mailer.flow.report.dossier import dossier
 from mailer.flow.report.requests import listed
 from mailer.model import SenderStanding
-from mailer.store import office
+from mailer.states import CredentialState
+from mailer.store import credentials, office
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, Desk
@@ -61,3 +64,28 @@ def test_without_the_rules_of_then_the_rest_is_shown(desk: Desk) -> None:
     assert found.rules is None
     assert found.reading is not None
     assert found.reading.person is not None
+
+
+@pytest.mark.parametrize("many", [1, 3, 5000])
+def test_credentials_of_some_states_are_the_newest_of_them(desk: Desk, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    monkeypatch.setattr(credentials, "MANY", many)
+    for number, surname in enumerate(("Ли", "Пришва", "Артёмов", "Громов", "Ким")):
+        desk.take(request(f"{surname} К.", CLINIC.answer_to, number))
+        desk.run()
+        desk.trial.clock.move(minutes=1)
+    with desk.trial.database.writing() as tx:
+        for number, state in ((2, "expired"), (3, "revoked"), (4, "expired")):
+            tx.execute(text("UPDATE credentials SET state = :state WHERE request_id = :id"), {"state": state, "id": number})
+    expired, revoked = CredentialState.EXPIRED, CredentialState.REVOKED
+    with desk.trial.database.reading() as tx:
+        shown = [
+            [line.credential.request_id for line in credential_lines(tx, limit, states=states)]
+            for limit, states in (
+                (9, ()),
+                (9, (expired,)),
+                (1, (expired,)),
+                (9, (revoked, expired)),
+                (9, (CredentialState.SUSPENDED,)),
+            )
+        ]
+    assert shown == [[5, 4, 3, 2, 1], [4, 2], [4], [4, 3, 2], []]

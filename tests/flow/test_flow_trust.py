@@ -12,7 +12,8 @@ from sqlalchemy import select
 from mailer.config.sections import PUBLIC_MAIL
 from mailer.core.caution import Caution
 from mailer.flow.explain import Channel, explain
-from mailer.flow.intake import Intake, IntakeSettings
+from mailer.flow.intake import Intake
+from mailer.flow.keeping import IntakeSettings
 from mailer.flow.preview import Preview, preview
 from mailer.model import Kind, Sender, SenderStanding, Trust, Verdict
 from mailer.store.facts import Limits

@@ -80,6 +80,18 @@ def pack(login: str, password: Secret) -> bytes:
     return json.dumps([login, password.reveal()]).encode()
 
 
+def unpack(packed: bytes) -> tuple[str, Secret] | None:
+    """Login and password; None when it is nothing that `pack` made: whoever writes the database can seal what he likes."""
+    try:
+        found = json.loads(packed)
+    except ValueError:
+        return None
+    match found:
+        case [str(login), str(password)]:
+            return login, Secret(password)
+    return None
+
+
 def add(tx: Tx, pairs: Sequence[NewPair], *, at: datetime) -> None:
     """Take pairs in, in their order. Their logins are spent from now on."""
     spent.spend(tx, [pair.mark for pair in pairs])
@@ -237,17 +249,17 @@ class PoolAccounts:
         sealed, pair = self._opened.get(row.id, (None, None))
         if pair is not None and row.sealed == sealed:
             return pair
+        if not isinstance(row.sealed, bytes):  # SQLite keeps whatever type was written
+            return None
         try:
-            packed = None if row.sealed is None else self.opener.open_from_pool(row.sealed, row.id)
+            packed = self.opener.open_from_pool(row.sealed, row.id)
         except SetupError as error:
             raise EdgeSetupError(error.message, **error.values) from error
-        if packed is None:
+        found = None if packed is None else unpack(packed)
+        if found is None or not hmac.compare_digest(self.logins.mark(found[0]), row.mark):
             return None
-        login, password = json.loads(packed)
-        if not hmac.compare_digest(self.logins.mark(login), row.mark):
-            return None
-        self._opened[row.id] = row.sealed, (login, Secret(password))
-        return login, Secret(password)
+        self._opened[row.id] = row.sealed, found
+        return found
 
 
 _OF_CREDENTIALS: Final = pool_pairs.c.credential_id.in_(bindparam("ids", expanding=True))

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from mailer.core.accounts import Order
 from mailer.errors import EdgeSetupError, SetupError, TamperedError
 from mailer.store import accounts_pool, credentials
-from mailer.store.db import Database
+from mailer.store.db import Database, Tx
 from mailer.store.schema import credentials as credentials_table
 from mailer.store.schema import pool_pairs
 from tests.accounts.kinds import UNTIL, Cellar, reserve, the_one
@@ -202,3 +202,35 @@ def test_what_is_left_is_counted_as_far_as_asked(cellar: Cellar, enough: int, le
     with cellar.trial.database.writing() as tx:
         cellar.fill(tx, "a", "b", "c", "d")
         assert cellar.pool.draw(tx, [credential], until=UNTIL, now=START, enough=enough).left == left
+
+
+@pytest.mark.parametrize("content", [b"", b"no JSON", b"[1, 2]", b'["a"]', b'["a", "b", "c"]', b'{"a": "b"}', b"\xff"])
+def test_what_is_sealed_and_no_pair_is_put_aside(cellar: Cellar, content: bytes) -> None:
+    """Anybody who writes the database can seal to the pool's public key."""
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", "b")
+        pair_id = oldest(tx)
+        sealed = cellar.pool_keys.seal_to_pool(content, pair_id)
+        tx.execute(update(pool_pairs).where(pool_pairs.c.id == pair_id).values(sealed=sealed))
+    assert drawn_and_damaged(cellar) == (["b"], 1)
+
+
+@pytest.mark.parametrize("content", ["NULL", "'text'", "7"])
+def test_what_is_no_bytes_is_put_aside(cellar: Cellar, content: str) -> None:
+    """SQLite keeps whatever type was written."""
+    content = content if cellar.trial.database.sqlite else "NULL"
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", "b")
+        tx.execute(text(f"UPDATE pool_pairs SET sealed = {content} WHERE id = '{oldest(tx)}'"))
+    assert drawn_and_damaged(cellar) == (["b"], 1)
+
+
+def oldest(tx: Tx) -> str:
+    return tx.execute(select(pool_pairs.c.id).order_by(pool_pairs.c.number).limit(1)).scalar_one()
+
+
+def drawn_and_damaged(cellar: Cellar) -> tuple[list[str], int]:
+    ids = taken_for(cellar, "x")
+    with cellar.trial.database.writing() as tx:
+        draw = cellar.pool.draw(tx, ids, until=UNTIL, now=START, enough=1)
+    return [one.login for one in draw.drawn], draw.damaged

@@ -7,7 +7,6 @@ restored backup knows nothing of (`Logins`) is put aside, and so is one that doe
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -256,7 +255,7 @@ class PoolAccounts:
         except SetupError as error:
             raise EdgeSetupError(error.message, **error.values) from error
         found = None if packed is None else unpack(packed)
-        if found is None or not hmac.compare_digest(self.logins.mark(found[0]), row.mark):
+        if found is None or self.logins.mark(found[0]) != row.mark:
             return None
         self._opened[row.id] = row.sealed, found
         return found

@@ -215,6 +215,13 @@ def test_what_is_sealed_and_no_pair_is_put_aside(cellar: Cellar, content: bytes)
     assert drawn_and_damaged(cellar) == (["b"], 1)
 
 
+def test_a_pair_with_another_mark_is_put_aside(cellar: Cellar) -> None:
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", "b")
+        tx.execute(update(pool_pairs).where(pool_pairs.c.id == oldest(tx)).values(mark="метка"))
+    assert drawn_and_damaged(cellar) == (["b"], 1)
+
+
 @pytest.mark.parametrize("content", ["NULL", "'text'", "7"])
 def test_what_is_no_bytes_is_put_aside(cellar: Cellar, content: str) -> None:
     """SQLite keeps whatever type was written."""

@@ -130,7 +130,7 @@ def _destroy(context: typer.Context, dry_run: OnlyTry = False) -> None:
 def _check(context: typer.Context, place: Annotated[Path, typer.Argument(metavar="DIR|FILE")]) -> int:
     from mailer.core.custody import Copy, backup_faults
     from mailer.edge import backup
-    from mailer.edge.keys import key_in
+    from mailer.edge.keys_file import key_in
 
     with office_of(context) as office:
         keys = [(key.kind, str(key.path), _bytes(key.path)) for key in office.keyring.inventory() if key.there]
@@ -150,7 +150,7 @@ def _check(context: typer.Context, place: Annotated[Path, typer.Argument(metavar
 
 
 def _bytes(path: Path) -> bytes | None:
-    from mailer.edge.keys import key_in
+    from mailer.edge.keys_file import key_in
 
     try:
         return key_in(path.read_bytes())

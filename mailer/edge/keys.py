@@ -30,9 +30,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from mailer.core.custody import KeyKind, loss
+from mailer.edge import keys_file
+from mailer.edge.keys_file import KEY_BYTES, key_in
 from mailer.errors import SetupError
 
-KEY_BYTES: Final = 32
 SUITE_NAME: Final = b"X25519-HKDF-SHA256-AES-256-GCM"
 NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d|\d+)\.(pub|key)")
 SecretName = Literal["record", "pepper"]
@@ -93,7 +94,7 @@ class Keyring:
         for folder in ("", *(folder for pair in FOLDERS.values() for folder in pair)):
             (self._directory / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in get_args(SecretName):
-            _write(self._directory / f"{name}.key", randbytes(KEY_BYTES))
+            keys_file.write(self._directory / f"{name}.key", randbytes(KEY_BYTES))
         self.open_epoch(today, randbytes)
         self.open_pool(randbytes)
 
@@ -114,7 +115,7 @@ class Keyring:
     def rotate_pepper(self, randbytes: Callable[[int], bytes]) -> int:
         """Make the next pepper; its number."""
         number = max(self.peppers()) + 1
-        _make(self._directory / f"pepper-{number}.key", randbytes(KEY_BYTES))
+        keys_file.make(self._directory / f"pepper-{number}.key", randbytes(KEY_BYTES))
         return number
 
     @staticmethod
@@ -153,7 +154,7 @@ class Keyring:
             return False
         private = self._path(KeyKind.EPOCH, day.isoformat(), private=True)
         if not private.exists():
-            _make(private, randbytes(KEY_BYTES))
+            keys_file.make(private, randbytes(KEY_BYTES))
         return True
 
     def open_epoch(self, today: date, randbytes: Callable[[int], bytes]) -> None:
@@ -164,7 +165,7 @@ class Keyring:
     def destroy_epoch(self, day: str) -> None:
         """First the public half, then the private one: overwritten, then removed. May be repeated after a crash."""
         self._path(KeyKind.EPOCH, day, private=False).unlink(missing_ok=True)
-        _destroy(self._path(KeyKind.EPOCH, day, private=True))
+        keys_file.destroy(self._path(KeyKind.EPOCH, day, private=True))
 
     def pools(self) -> list[int]:
         """The numbers of the pool pairs that can seal, oldest first."""
@@ -177,7 +178,7 @@ class Keyring:
             (self._directory / folder).mkdir(mode=0o700, exist_ok=True)
         private = self._path(KeyKind.POOL, str(number), private=True)
         if not private.exists():
-            _make(private, randbytes(KEY_BYTES))
+            keys_file.make(private, randbytes(KEY_BYTES))
         self._publish(KeyKind.POOL, str(number))
         return number
 
@@ -186,7 +187,7 @@ class Keyring:
         kind, name = binding.key
         public = self._publics.get(binding.key)
         if public is None:
-            public = X25519PublicKey.from_public_bytes(_read(kind, self._path(kind, name, private=False)))
+            public = X25519PublicKey.from_public_bytes(keys_file.read(kind, self._path(kind, name, private=False)))
             self._publics[binding.key] = public
         return SUITE_NAME + b"\0" + _suite().encrypt(content, public, info=binding.info())
 
@@ -205,9 +206,9 @@ class Keyring:
         """SetupError when a pool's keys are missing or do not belong together: asked before pairs are handed out."""
         for number in map(str, self.pools() or [1]):
             private_path = self._path(KeyKind.POOL, number, private=True)
-            private = X25519PrivateKey.from_private_bytes(_read(KeyKind.POOL, private_path))
+            private = X25519PrivateKey.from_private_bytes(keys_file.read(KeyKind.POOL, private_path))
             public = self._path(KeyKind.POOL, number, private=False)
-            if private.public_key().public_bytes_raw() != _read(KeyKind.POOL, public):
+            if private.public_key().public_bytes_raw() != keys_file.read(KeyKind.POOL, public):
                 raise SetupError(
                     "the key {path} is not the other half of {public}: bring the two back from one backup",
                     path=private_path,
@@ -218,7 +219,7 @@ class Keyring:
         """Pool keys are read once, for all the pairs there are. A courier's key is never kept: it may be destroyed."""
         private = self._pool_keys.get(name) if kind is KeyKind.POOL else None
         if private is None:
-            private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))
+            private = X25519PrivateKey.from_private_bytes(keys_file.read(kind, self._path(kind, name, private=True)))
         if kind is KeyKind.POOL:
             self._pool_keys[name] = private
         return private
@@ -245,35 +246,14 @@ class Keyring:
         return self._directory / FOLDERS[kind][private] / f"{name}.{'key' if private else 'pub'}"
 
     def _publish(self, kind: KeyKind, name: str) -> None:
-        private = X25519PrivateKey.from_private_bytes(_read(kind, self._path(kind, name, private=True)))
+        private = X25519PrivateKey.from_private_bytes(keys_file.read(kind, self._path(kind, name, private=True)))
         public = self._path(kind, name, private=False)
         if not public.exists():
-            _make(public, private.public_key().public_bytes_raw(), mode=0o644)  # the desk may be another user
-
-
-def key_in(content: bytes) -> bytes | None:
-    """The key that a file with this content holds, None when it is no key file."""
-    try:
-        key = bytes.fromhex(content.decode("ascii").strip())
-    except ValueError:
-        return None
-    return key if len(key) == KEY_BYTES else None
+            keys_file.make(public, private.public_key().public_bytes_raw(), mode=0o644)  # the desk may be another user
 
 
 def _suite() -> Suite:
     return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-
-
-def _read(kind: KeyKind, path: Path) -> bytes:
-    try:
-        key = key_in(path.read_bytes())
-    except FileNotFoundError as error:
-        raise SetupError("the key {path} is missing: {loss}", path=path, loss=loss(kind)) from error
-    except OSError as error:
-        raise SetupError("the key {path} cannot be read: {why}", path=path, why=error) from error
-    if key is None:
-        raise SetupError("the key {path} is damaged: it must hold {bytes} bytes in hexadecimal", path=path, bytes=KEY_BYTES)
-    return key
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -291,39 +271,3 @@ def _look(kind: KeyKind, name: str, path: Path) -> Key:
     except PermissionError:
         return Key(kind=kind, name=name, path=path, there=True, readable=False)
     return Key(kind=kind, name=name, path=path, there=True, readable=os.access(path, os.R_OK), made=made)
-
-
-def _destroy(path: Path) -> None:
-    """Overwritten in place, flushed, then removed. What a file system or a disk keeps of older blocks is beyond our reach."""
-    try:
-        with path.open("r+b") as file:
-            file.write(bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-        path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise SetupError("the key {path} cannot be destroyed: {why}", path=path, why=error.strerror) from error
-
-
-def _make(path: Path, key: bytes, *, mode: int = 0o600) -> None:
-    try:
-        _write(path, key, mode=mode)
-    except OSError as error:
-        raise SetupError("the key {path} cannot be made: {why}", path=path, why=error.strerror) from error
-
-
-def _write(path: Path, key: bytes, *, mode: int = 0o600) -> None:
-    """A new file, whole or not at all; FileExistsError when it is there."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    finally:
-        draft.unlink()

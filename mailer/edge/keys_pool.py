@@ -21,7 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailer.core.custody import KeyKind
-from mailer.edge.keys import KEY_BYTES, SUITE_NAME, Keyring
+from mailer.edge.keys import SUITE_NAME, Keyring
+from mailer.edge.keys_file import KEY_BYTES
 
 DATA_KEY_SUITE: Final = b"AES-256-GCM"
 POOL_NUMBER: Final = re.compile(rb"[1-9]\d{0,5}")

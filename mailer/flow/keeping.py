@@ -36,7 +36,7 @@ class IntakeSettings:
 
 
 class Keeping:
-    """Of one mailbox."""
+    """Judges and keeps the letters of one mailbox; what a day may bring of strangers is told once it is used up."""
 
     def __init__(self, worker: Worker, errands: Errands, settings: IntakeSettings) -> None:
         self._worker = worker

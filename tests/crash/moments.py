@@ -181,7 +181,7 @@ SILENT: Final[Mapping[str, str]] = {
 CALLS: Final[Mapping[str, str]] = {
     "reply sealed": "mailer.edge.keys:Keyring.seal",
     "reply opened": "mailer.edge.keys:Keyring.open",
-    "key written": "mailer.edge.keys:_write",
+    "key written": "mailer.edge.keys_file:write",
     "login noted": "mailer.edge.marks_handed:HandedOutFile.note",
     "checkpoint signed": "mailer.core.note:sign",
     "checkpoint published": "mailer.edge.checkpoints:CheckpointFile.append",

@@ -41,7 +41,9 @@ def test_it_gets_its_arguments_as_they_are_and_the_content_on_standard_input(
 
 
 def test_one_that_reads_nothing_and_ends_well_is_fine(tmp_path: Path) -> None:
-    Hook([str(program(tmp_path, "pass"))]).tell(b"x" * 1_000_000)
+    path = program(tmp_path, "import pathlib, sys\npathlib.Path(sys.argv[1]).touch()")
+    Hook([str(path), str(tmp_path / "ran")]).tell(b"x" * 1_000_000)
+    assert (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(

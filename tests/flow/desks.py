@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import text
+
 from mailer.core import evidence, reply, rules
 from mailer.core.alarms import Limits as AlarmLimits
 from mailer.core.caution import Caution
@@ -235,6 +237,16 @@ class Desk:
         """Letters arrive and are kept."""
         self.mailbox.drop(*letters)
         until_done(self.intake())
+
+    def fail_to_issue(self, letter: bytes) -> None:
+        """The letter's credential is abandoned, for somebody meddled with it, and its request is held."""
+        self.take(letter)
+        until_done(self.answer())
+        issue = self.issue()
+        issue.reserving.reserve()
+        with self.trial.database.writing() as tx:
+            tx.execute(text("UPDATE credentials SET login = 'another'"))
+        until_done(issue)
 
     def run(self) -> None:
         """Every step until nothing is left; then the record is whole."""

@@ -114,13 +114,7 @@ def test_what_was_held_for_want_of_a_pair_is_issued_once_there_are_pairs(trial: 
 
 
 def test_what_could_not_be_issued_is_issued_after_all(desk: Desk) -> None:
-    desk.take(request("Пришва А.А.", ADDRESS, 1))
-    until_done(desk.answer())
-    issue = desk.issue()
-    issue.reserving.reserve()
-    with desk.trial.database.writing() as tx:
-        tx.execute(text("UPDATE credentials SET login = 'another'"))
-    until_done(issue)
+    desk.fail_to_issue(request("Пришва А.А.", ADDRESS, 1))
     assert state_of(desk, 1) == (RequestState.HELD, "issuing-failed")
     approve(desk, 1)
     desk.trial.clock.move(seconds=30)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from mailer.core import registerplan
 from mailer.core.registerplan import Edit
@@ -139,13 +139,7 @@ def test_what_is_approved_and_not_begun_waits_for_a_person_when_its_sender_is_bl
 
 
 def test_what_was_approved_again_after_it_could_not_be_issued_waits_for_a_person_too(desk: Desk) -> None:
-    desk.take(request("Ли К.", CLINIC.answer_to, 1))
-    until_done(desk.answer())
-    issue = desk.issue()
-    issue.reserving.reserve()
-    with desk.trial.database.writing() as tx:
-        tx.execute(text("UPDATE credentials SET login = 'another'"))
-    until_done(issue)
+    desk.fail_to_issue(request("Ли К.", CLINIC.answer_to, 1))
     assert newest(desk).reason == "issuing-failed"
     decisions.approve(desk.trial.worker(), desk.policy(), [newest(desk).id], reason=WHY)
     _change, reached = override.block(

@@ -18,7 +18,7 @@ from mailer.states import CredentialState, RequestState
 from mailer.store import audit, credentials, requests, standing
 from mailer.store import places as inside
 from tests.e2e.bureau import body, request
-from tests.flow.desks import CLINIC, DENTIST, OFFICER, Desk, password_in, until_done
+from tests.flow.desks import CLINIC, DENTIST, OFFICER, Desk, password_in
 from tests.flow.test_flow_attacks import alarms, attack
 from tests.store.offices import Trial
 
@@ -185,12 +185,7 @@ def test_what_nobody_ends_leaves_the_list_after_two_weeks(desk: Desk) -> None:
 def test_what_could_not_be_issued_is_issued_once_it_is_approved_again(trial: Trial, tmp_path: Path) -> None:
     """Its first credential was abandoned; the second has an id and a login of its own."""
     desk = Desk(trial=trial, home=tmp_path)
-    desk.take(request("Пришва А.А.", CLINIC.answer_to, 1))
-    until_done(desk.answer())
-    issue = desk.issue()
-    issue.reserving.reserve()
-    attack(desk, "UPDATE credentials SET login = 'admin'")
-    until_done(issue)
+    desk.fail_to_issue(request("Пришва А.А.", CLINIC.answer_to, 1))
     with desk.trial.worker().writing() as unit:
         held = requests.get(unit.tx, 1)
         assert (held.state, held.reason) == (RequestState.HELD, "issuing-failed")

@@ -29,6 +29,8 @@ from tests.e2e.canary import IN_GROUPS, PASSWORD, seen
 from tests.e2e.leavings import LISTS, SHOWS, database_bytes, everything
 from tests.flow.desks import OFFICER
 from tests.servers.dovecot import Dovecot
+from tests.servers.postgres import Postgres
+from tests.servers.services import needed
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +82,16 @@ def brought_back(answer: bytes) -> list[bytes]:
     bounces = [f"{head}\r\n{said}{one}".encode() for one in (text, quoted, f"--- Below this line is a copy.\r\n\r\n{text}")]
     part = BOUNCE.replace(b"message/rfc822", b"text/plain; charset=utf-8")
     return [*requests, *bounces, BOUNCE + answer + b"\r\n--b--\r\n", part + text.encode() + b"\r\n--b--\r\n"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, PostgreSQL on a server of its own: its write-ahead log would keep what another test has planted."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'mailer.db'}"
+        return
+    with needed(), Postgres() as server:
+        yield server.fresh()
 
 
 @pytest.fixture

@@ -117,21 +117,29 @@ def _accounts(office: Office) -> str:
 
 
 def _register(office: Office) -> str:
-    from mailer.store import senders
+    from mailer.store import persons, senders
 
+    key = office.pen().key
     with office.database.reading() as tx:
-        count, faults = senders.count(tx), senders.faults(tx, office.pen().key)
-    if faults:
-        raise SetupErrors(
-            [
-                SetupError(
-                    "{code}: {why}: nothing of it is believed; `mailer senders import` of the right file writes it anew",
-                    code=code,
-                    why=TamperedError(why),
-                )
-                for code, why in faults.items()
-            ]
+        count, faults, of_lists = senders.count(tx), senders.faults(tx, key), persons.faults(tx, key)
+    problems = [
+        SetupError(
+            "{code}: {why}: nothing of it is believed; `mailer senders import` of the right file writes it anew",
+            code=code,
+            why=TamperedError(why),
         )
+        for code, why in faults.items()
+    ] + [
+        SetupError(
+            "{code}: {why}: nobody counts as listed, so each request waits for a person; "
+            "`mailer persons import --replace` of the whole list writes it anew",
+            code=code,
+            why=TamperedError(why),
+        )
+        for code, why in of_lists.items()
+    ]
+    if problems:
+        raise SetupErrors(problems)
     return _("{count} senders").format(count=count) if count else _("empty: mailer senders import FILE.csv")
 
 

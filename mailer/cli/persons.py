@@ -50,7 +50,7 @@ def _import(
     with officer_of(context, "persons import", dry_run=dry_run) as (office, worker):
         people = _checked(office, file, content)
         with office.database.reading() as tx:
-            plan = override.planned(tx, people, replaces=replaces)
+            plan = override.planned(tx, people, worker.pen.key, replaces=replaces)
         if not as_json:
             _preview(plan)
             say_dry(changed=not dry_run)
@@ -103,7 +103,7 @@ def _list(context: typer.Context, as_json: AsLines = False) -> None:
     from mailer.store import persons
 
     with office_of(context) as office, office.database.reading() as tx:
-        found = persons.lists(tx)
+        found = persons.lists(tx, office.pen().key)
     if as_json:
         for one in found:
             print_json(one)
@@ -113,19 +113,28 @@ def _list(context: typer.Context, as_json: AsLines = False) -> None:
         ((one.sender_code, one.listed_persons, local(one.loaded_at, office.config.zone)) for one in found),
         empty=_("there are no lists: any sender may ask for anybody"),
     )
+    for one in found:
+        if one.fault is not None:
+            say(_("{code}: {why}: nobody counts as listed").format(code=safe_text(one.sender_code), why=_(one.fault)))
 
 
 def _show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE")], as_json: AsObject = False) -> None:
+    from mailer.errors import MailerError, RefusedError
     from mailer.flow.override import persons as override
 
     with officer_of(context, "persons show", about=[code]) as (_office, worker):
-        found = override.show(worker, code)
+        found, fault = override.show(worker, code)
     names = None if found is None else [one.value for one in found]
     if as_json:
-        print_json({"sender_code": code, "persons": names})
-        return
-    if names is None:
+        print_json({"sender_code": code, "persons": names, "fault": fault})
+    else:
+        _say_names(code, names, fault)
+    if fault is not None:
+        raise RefusedError("nothing of this list is believed, each request waits for a person: {why}", why=MailerError(fault))
+
+
+def _say_names(code: str, names: Sequence[str | None] | None, fault: str | None) -> None:
+    if names is None and fault is None:
         say(_("{code} has no list: it may ask for anybody").format(code=safe_text(code)))
-        return
-    for name in names:
+    for name in names or ():
         say(safe_text(name) if name is not None else _("(erased)"))

@@ -213,7 +213,7 @@ def _show(
     with officer_of(context, "senders show", about=[code]) as (office, worker):
         row = override.show(worker, code)
         with office.database.reading() as tx:
-            listed = {one.sender_code: one.listed_persons for one in persons.lists(tx)}.get(code)
+            listed = {one.sender_code: one.listed_persons for one in persons.lists(tx, worker.pen.key)}.get(code)
     sender, zone = row.sender, office.config.zone
     blocked = sender.is_blocked(clock())
     if as_json:

@@ -7,6 +7,8 @@ there. A bad row is named by its line, and then nothing of the file is taken.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -53,6 +55,13 @@ def read(content: bytes, codes: Collection[str]) -> tuple[dict[str, list[PersonN
         elif code in codes:
             found.setdefault(code, {}).setdefault(reading.person.key, reading.person)
     return {code: list(people.values()) for code, people in found.items()}, officetable.in_order(problems)
+
+
+def digest(code: str, entries: Mapping[int, str | None]) -> str:
+    """How the record tells of a whole list, lower-case hexadecimal: a SHA-256 of the sender's code and of each person's number and
+    salted digest."""
+    said = [code, sorted(entries.items())]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def listing(code: str, people: Sequence[PersonName], listed: Mapping[str, PersonName] | None, *, replaces: bool) -> Listing:

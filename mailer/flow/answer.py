@@ -27,7 +27,7 @@ from mailer.model import (
     Verdict,
 )
 from mailer.states import RequestState
-from mailer.store import facts, letters, personal, requests, senders
+from mailer.store import facts, letters, personal, persons, requests, senders
 from mailer.store.facts import Arrival, Limits
 from mailer.store.letters import Kept
 from mailer.store.work import Unit, Worker
@@ -80,6 +80,8 @@ class Answer:
         known, sender = facts.gather(unit.tx, arrival, settings.limits, unit.at, key=self._key)
         if sender is None and letter is not None and letter.sender is not None:
             self._tell_distrust(unit, kept.id, letter.sender)
+        if sender is not None and known.person_unlisted:
+            self._tell_distrusted_list(unit, kept.id, sender.code)
         decision = decide(known, settings.ruleset)
         letters.decided(unit.tx, kept, decision, sender.code if sender else None)
         if settings.observe or decision.verdict is Verdict.IGNORE:
@@ -96,6 +98,12 @@ class Answer:
         if row is not None and row.fault is not None:
             code, why = row.sender.code, row.fault
             unit.tell("sender.distrusted", sender=code, importance="alarm", outcome="failed", letter=letter_id, why=why)
+
+    def _tell_distrusted_list(self, unit: Unit, letter_id: int, code: str) -> None:
+        """A list that is not as it was written holds every request of its sender: not for the name in it, somebody meddled."""
+        why = persons.fault(unit.tx, code, self._key)
+        if why is not None:
+            unit.tell("persons.distrusted", sender=code, importance="alarm", outcome="failed", letter=letter_id, why=why)
 
     def _open_request(
         self,

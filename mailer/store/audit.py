@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailer.core import evidence, merkle
@@ -33,7 +33,6 @@ _OF_REQUESTS = (
     .where(records.c.request_id.in_(bindparam("ids", expanding=True)))
     .order_by(records.c.seq)
 )
-REGISTERED = records.c.event == literal("sender.registered", literal_execute=True)  # as written: SQLite's partial index needs it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,18 +94,22 @@ def count_by(tx: Tx, actor: str, event: str, *, since: datetime) -> int:
     return tx.execute(query).scalar_one()
 
 
-def newest_registered(tx: Tx, codes: Collection[str]) -> dict[str | None, Sealed]:
-    """Code -> the record that tells how this row of the senders' register was last written."""
+def newest_of_senders(tx: Tx, event: str, codes: Collection[str]) -> dict[str | None, Sealed]:
+    """Code -> the record that told of this last; for the events that say how something of a sender's stands as a whole."""
     if not codes:  # SQLite would go through all that were ever registered to find none
         return {}
-    newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), REGISTERED).group_by(records.c.sender_code)
+    newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), _is(event)).group_by(records.c.sender_code)
     rows = tx.execute(select(records.c.sender_code, *_BYTES).where(records.c.seq.in_(newest)))
     return {row.sender_code: _sealed(row) for row in rows}
 
 
-def registered_codes(tx: Tx) -> set[str]:
-    """Codes of which the record tells that they were written into the register."""
-    return {code for code in tx.execute(select(records.c.sender_code).where(REGISTERED).distinct()).scalars() if code is not None}
+def senders_of(tx: Tx, event: str) -> set[str]:
+    """Codes of which the record ever told this; for the same events."""
+    return {code for code in tx.execute(select(records.c.sender_code).where(_is(event)).distinct()).scalars() if code is not None}
+
+
+def _is(event: str) -> ColumnElement[bool]:
+    return records.c.event == literal(event, literal_execute=True)  # as written: SQLite's partial index needs it
 
 
 def of_letter(tx: Tx, letter_id: int) -> list[Sealed]:

@@ -82,23 +82,26 @@ def gather(tx: Tx, arrival: Arrival, limits: Limits, now: datetime, *, key: byte
     person = personal.find_person(tx, sender.code, named) if named is not None else None
     other = senders.code_by_point(tx, letter.display_name) if letter.display_name else None
     base = replace(base, display_name_of_another=other is not None and other != sender.code)
-    return _with_history(tx, base, sender, 0 if person is None else person.id, limits=limits, now=now), sender
+    return _with_history(tx, base, sender, 0 if person is None else person.id, limits=limits, now=now, key=key), sender
 
 
-def of_person(tx: Tx, sender: Sender | None, person_id: int | None, *, kind: Kind, limits: Limits, now: datetime) -> Facts:
+def of_person(
+    tx: Tx, sender: Sender | None, person_id: int | None, *, kind: Kind, limits: Limits, now: datetime, key: bytes
+) -> Facts:
     """The facts that bear on a decision by a person, who has looked at the letter himself and knows whose it is.
 
-    `sender`: a row of the register that is as it was written, or None; `person_id`: None when no name was read.
+    `sender`: a row of the register that is as it was written, or None; `person_id`: None when no name was read. `key` is that of
+    the record.
     """
     base = Facts(
         kind=kind,
         name=NameStanding.UNREADABLE if person_id is None else NameStanding.READ,
         sender=_standing(sender, now, proven=True),
     )
-    return base if sender is None else _with_history(tx, base, sender, person_id or 0, limits=limits, now=now)
+    return base if sender is None else _with_history(tx, base, sender, person_id or 0, limits=limits, now=now, key=key)
 
 
-def _with_history(tx: Tx, base: Facts, sender: Sender, person_id: int, *, limits: Limits, now: datetime) -> Facts:
+def _with_history(tx: Tx, base: Facts, sender: Sender, person_id: int, *, limits: Limits, now: datetime, key: bytes) -> Facts:
     issued = _living_of(tx, person_id, now)
     newest = max(issued, default=None)
     today = start_of_day(now, limits.zone)
@@ -106,7 +109,7 @@ def _with_history(tx: Tx, base: Facts, sender: Sender, person_id: int, *, limits
     sender_active = _active_others(tx, sender.code, person_id, now)
     return replace(
         base,
-        person_unlisted=base.name is NameStanding.READ and not persons.allows(tx, sender.code, person_id),
+        person_unlisted=base.name is NameStanding.READ and not persons.allows(tx, sender.code, person_id, key),
         address_changed=_address_changed(tx, sender),
         active_credential=bool(issued),
         active_minutes=None if newest is None else max(0, int((now - newest).total_seconds() // 60)),

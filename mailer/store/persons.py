@@ -2,65 +2,173 @@
 
 Names stand in `personal` alone, in the very rows that requests name, so that erasing a person there leaves only a number here, and
 that person is then no longer on the list.
+
+Every list that is changed is told to the record by a digest of all its entries, and an entry keeps the salted digest of its name.
+Of a list that is not as it was last told, changed, put back or taken away, nobody is believed to stand on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
+from mailer.core import evidence, personlist
+from mailer.core.evidence import Sealed
+from mailer.errors import N_, TamperedError
+from mailer.store import audit
 from mailer.store import personal as names
-from mailer.store.db import Tx
+from mailer.store.db import Tx, is_snapshot
 from mailer.store.personal import Personal
 from mailer.store.schema import listed_persons, person_lists, personal
+from mailer.store.work import Unit
+
+PAGE: Final = 1000
+LISTED: Final = "persons.listed"  # told of each list as a whole, whenever it is written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PersonList:
-    """That there is a list for this sender, and how many are on it."""
+    """That there is a list for this sender, and how many are on it; `fault`: why it is not as it was last written."""
 
     sender_code: str
     listed_persons: int
     loaded_at: datetime
+    fault: str | None
 
 
-def allows(tx: Tx, sender_code: str, person_id: int) -> bool:
-    """Whether the sender has no list, or this person stands on it; 0 is a person nobody knows yet."""
-    if tx.execute(select(person_lists.c.sender_code).where(person_lists.c.sender_code == sender_code)).first() is None:
-        return True
-    listed = select(listed_persons.c.person_id).where(
-        listed_persons.c.person_id == person_id, listed_persons.c.sender_code == sender_code
-    )
-    return tx.execute(listed).first() is not None
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """`entries`: digests of names by the persons' numbers, None where there is no list."""
+
+    entries: Mapping[int, str | None] | None
+    fault: str | None
 
 
-def lists(tx: Tx) -> list[PersonList]:
+def allows(tx: Tx, sender_code: str, person_id: int, key: bytes) -> bool:
+    """Whether the sender has no list, or this person stands on it; 0 is a person nobody knows yet. `key` is that of the record.
+
+    A list that is not as it was last written names nobody.
+    """
+    found = _look(tx, [sender_code], key)[sender_code]
+    if found.entries is None or found.fault is not None:
+        return found.entries is None and found.fault is None
+    return person_id in found.entries and found.entries[person_id] == names.get(tx, person_id).digest is not None
+
+
+def fault(tx: Tx, sender_code: str, key: bytes) -> str | None:
+    """Why this sender's list is not as it was last written, names included; None when it is, or when there never was one."""
+    found = _look(tx, [sender_code], key)[sender_code]
+    return found.fault or _fault_of_names(tx, found.entries or {})
+
+
+def faults(tx: Tx, key: bytes) -> dict[str, str]:
+    """Code -> what is wrong with its list; lists that were taken away are named too."""
+    listed = audit.senders_of(tx, LISTED)  # first: a list that comes meanwhile is not taken for gone
+    codes = sorted(listed.union(tx.execute(select(person_lists.c.sender_code)).scalars()))
+    looked = {code: found.fault or _fault_of_names(tx, found.entries or {}) for code, found in _look(tx, codes, key).items()}
+    return {code: why for code, why in looked.items() if why is not None}
+
+
+def lists(tx: Tx, key: bytes) -> list[PersonList]:
     """All lists, by the codes of their senders."""
-    query = (
-        select(person_lists.c.sender_code, person_lists.c.loaded_at, func.count(listed_persons.c.person_id).label("listed_persons"))
-        .outerjoin(listed_persons, listed_persons.c.sender_code == person_lists.c.sender_code)
-        .group_by(person_lists.c.sender_code, person_lists.c.loaded_at)
-        .order_by(person_lists.c.sender_code)
-    )
-    return [PersonList(**row._asdict()) for row in tx.execute(query)]
+    rows = tx.execute(select(person_lists).order_by(person_lists.c.sender_code)).all()
+    found = _look(tx, [row.sender_code for row in rows], key)
+    return [
+        PersonList(
+            sender_code=row.sender_code,
+            listed_persons=len(found[row.sender_code].entries or ()),
+            loaded_at=row.loaded_at,
+            fault=found[row.sender_code].fault,
+        )
+        for row in rows
+    ]
 
 
-def of(tx: Tx, sender_code: str) -> list[Personal]:
-    """Who stands on this sender's list, by name; of an erased person only the number is left."""
+def of(tx: Tx, sender_code: str) -> list[Personal] | None:
+    """Who stands on this sender's list, by name, None where it has none; of an erased person only the number is left."""
+    if _entries(tx, [sender_code])[sender_code] is None:
+        return None
     query = select(listed_persons.c.person_id).join(personal).where(listed_persons.c.sender_code == sender_code)
     ids = tx.execute(query.order_by(personal.c.value, personal.c.id)).scalars().all()
     return [names.get(tx, person_id) for person_id in ids]
 
 
-def put(tx: Tx, sender_code: str, *, added: Sequence[int], removed: Sequence[int], at: datetime) -> None:
-    """Change this sender's list, or begin one, by the numbers of persons in `personal`."""
-    loaded = update(person_lists).where(person_lists.c.sender_code == sender_code).values(loaded_at=at)
+def put(unit: Unit, sender_code: str, people: Sequence[Personal], *, replaces: bool) -> None:
+    """Put people on this sender's list, or let them be the whole of it, whatever stood there; and tell the record of it."""
+    tx = unit.tx
+    loaded = update(person_lists).where(person_lists.c.sender_code == sender_code).values(loaded_at=unit.at)
     if tx.execute(loaded).rowcount == 0:
-        tx.execute(insert(person_lists).values(sender_code=sender_code, loaded_at=at))
-    for person_id in removed:
-        tx.execute(delete(listed_persons).where(listed_persons.c.person_id == person_id))
-    if added:
-        tx.execute(insert(listed_persons), [{"person_id": person_id, "sender_code": sender_code} for person_id in added])
+        tx.execute(insert(person_lists).values(sender_code=sender_code, loaded_at=unit.at))
+    if replaces:
+        tx.execute(delete(listed_persons).where(listed_persons.c.sender_code == sender_code))
+    anywhere = delete(listed_persons).where(listed_persons.c.person_id == bindparam("person"))
+    rows = [{"person_id": one.id, "sender_code": sender_code, "digest": one.digest} for one in people]
+    if rows:  # on another list they can stand only by a stranger's hand: a person is of one sender
+        tx.execute(anywhere, [{"person": one.id} for one in people])
+        tx.execute(insert(listed_persons), rows)
+    enlist(unit, sender_code)
+
+
+def enlist(unit: Unit, sender_code: str) -> None:
+    """Tell the record how this list stands from now on. Only for one that had no fault before, or that was just written whole."""
+    entries = _entries(unit.tx, [sender_code])[sender_code] or {}
+    unit.tell(LISTED, sender=sender_code, digest=personlist.digest(sender_code, entries), persons=len(entries))
+
+
+def _look(tx: Tx, codes: Sequence[str], key: bytes) -> dict[str, _Found]:
+    """These senders' lists, and why one is not as it was last written.
+
+    A transaction that writes to PostgreSQL sees what others commit meanwhile. List and record change together, so what was read
+    belongs together when the record is the same before and after.
+    """
+    found: dict[str, _Found] = {}
+    for start in range(0, len(codes), PAGE):
+        page = codes[start : start + PAGE]
+        told = audit.newest_of_senders(tx, LISTED, page)
+        while True:
+            there = _entries(tx, page)
+            before, told = told, told if is_snapshot(tx) else audit.newest_of_senders(tx, LISTED, page)
+            if told == before:
+                break
+        for code, entries in there.items():
+            found[code] = _Found(entries=entries, fault=_fault(code, entries, told.get(code), key))
+    return found
+
+
+def _fault(code: str, entries: Mapping[int, str | None] | None, told: Sealed | None, key: bytes) -> str | None:
+    if told is None:
+        return None if entries is None else N_("the record knows no such list of persons")
+    parts = evidence.parts(told, key)
+    if isinstance(parts, TamperedError):
+        return str(parts)
+    header, details = parts
+    if (header["event"], header["sender"]) != (LISTED, code):
+        return N_("the record tells of another list of persons")
+    if entries is None:
+        return N_("the list of persons is gone")
+    if details["digest"] != personlist.digest(code, entries):
+        return N_("the list of persons is not as it was last written")
+    return None
+
+
+def _fault_of_names(tx: Tx, entries: Mapping[int, str | None]) -> str | None:
+    """Whether a name is another one than was listed; of who was erased none is left."""
+    people = names.several(tx, list(entries))
+    renamed = any(one.digest not in {None, entries[one.id]} for one in people.values())
+    return N_("a name on the list of persons is not as it was written") if renamed else None
+
+
+def _entries(tx: Tx, codes: Sequence[str]) -> dict[str, dict[int, str | None] | None]:
+    """By the senders' codes, None where there is no list."""
+    there = tx.execute(select(person_lists.c.sender_code).where(person_lists.c.sender_code.in_(codes))).scalars().all()
+    found: dict[str, dict[int, str | None] | None] = dict.fromkeys(codes) | {code: {} for code in there}
+    if there:
+        for row in tx.execute(select(listed_persons).where(listed_persons.c.sender_code.in_(there))):
+            entries = found[row.sender_code]
+            if entries is not None:
+                entries[row.person_id] = row.digest
+    return found

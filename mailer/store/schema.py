@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from mailer.core import evidence
 
-VERSION: Final = "0015"  # the newest migration: a database of another version is refused
+VERSION: Final = "0016"  # the newest migration: a database of another version is refused
 
 metadata = MetaData(
     naming_convention={
@@ -155,6 +155,7 @@ listed_persons = Table(
     metadata,
     Column("person_id", Number, ForeignKey("personal.id"), primary_key=True),
     Column("sender_code", String(40), ForeignKey("person_lists.sender_code"), nullable=False, index=True),
+    Column("digest", String(64)),  # of the name, as the record has it; None: put there before lists were told as a whole
 )
 
 ledger = Table(
@@ -409,6 +410,8 @@ records = Table(
 )
 _REGISTERED: Final = records.c.event == "sender.registered"
 Index("ix_records_registered", records.c.sender_code, records.c.seq, sqlite_where=_REGISTERED, postgresql_where=_REGISTERED)
+_LISTED: Final = records.c.event == "persons.listed"
+Index("ix_records_listed", records.c.sender_code, records.c.seq, sqlite_where=_LISTED, postgresql_where=_LISTED)
 
 audit_head = Table(
     "audit_head",

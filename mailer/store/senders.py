@@ -26,6 +26,7 @@ from mailer.store.schema import sender_addresses, sender_points, senders
 from mailer.store.work import Unit
 
 PAGE: Final = 1000
+REGISTERED: Final = "sender.registered"  # told of each row as a whole, whenever it is written
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +57,10 @@ def rows(tx: Tx, codes: Collection[str], key: bytes) -> dict[str, Row]:
     A transaction that writes to PostgreSQL sees what others commit meanwhile, and an honest change between two looks would pass for
     meddling. Row and record change together, so what was read belongs together when the record is the same before and after.
     """
-    told = audit.newest_registered(tx, codes)
+    told = audit.newest_of_senders(tx, REGISTERED, codes)
     while True:
         found = _read_salted(tx, codes)
-        before, told = told, told if is_snapshot(tx) else audit.newest_registered(tx, codes)
+        before, told = told, told if is_snapshot(tx) else audit.newest_of_senders(tx, REGISTERED, codes)
         if told == before:
             break
     return {sender.code: Row(sender=sender, fault=_fault(sender, salt, told.get(sender.code), key)) for sender, salt in found}
@@ -147,12 +148,12 @@ def register(unit: Unit, code: str, pen: Pen) -> None:
     """Tell the record how this row stands from now on. Only for a row that had no fault before it was changed."""
     salt = pen.randbytes(SALT_BYTES)
     unit.tx.execute(update(senders).where(senders.c.code == code).values(salt=salt))
-    unit.tell("sender.registered", sender=code, digest=_digest(get(unit.tx, code), salt))
+    unit.tell(REGISTERED, sender=code, digest=_digest(get(unit.tx, code), salt))
 
 
 def faults(tx: Tx, key: bytes) -> dict[str, str]:
     """Code -> what is wrong with it, over the whole register by pages; rows that were taken out are named too."""
-    registered = audit.registered_codes(tx)  # first: a row that comes meanwhile is not taken for gone
+    registered = audit.senders_of(tx, REGISTERED)  # first: a row that comes meanwhile is not taken for gone
     codes = tx.execute(select(senders.c.code).order_by(senders.c.code)).scalars().all()
     found: dict[str, str] = {}
     for start in range(0, len(codes), PAGE):
@@ -172,7 +173,7 @@ def _fault(sender: Sender, salt: bytes | None, told: Sealed | None, key: bytes) 
     if isinstance(parts, TamperedError):
         return str(parts)
     header, details = parts
-    if (header["event"], header["sender"]) != ("sender.registered", sender.code):
+    if (header["event"], header["sender"]) != (REGISTERED, sender.code):
         return N_("the record tells of another row of the register")
     if details["digest"] != _digest(sender, salt):
         return N_("the row of the register is not as it was last written")

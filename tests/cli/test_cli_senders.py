@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from io import BytesIO
 from typing import Any
 
@@ -197,3 +199,24 @@ def test_lists_of_persons(shell: Shell) -> None:
     assert events(shell)[-1] == "persons.shown"
     record = json.dumps(shell("audit", "list", "--json").objects, ensure_ascii=False)
     assert "Пришва" not in record
+
+
+def test_a_list_of_persons_that_somebody_changed_is_named_until_it_is_taken_in_whole(shell: Shell) -> None:
+    whole = file(shell, "code,person\n290001,Ли К.\n290001,Пришва А.А.\n")
+    shell("persons", "import", whole, "--yes")
+    with closing(sqlite3.connect(shell.home / "mailer.db")) as database, database:
+        database.execute("DELETE FROM listed_persons WHERE person_id = (SELECT id FROM personal WHERE value = 'Пришва А.А.')")
+    why = "the list of persons is not as it was last written"
+    assert f"290001: {why}: nobody counts as listed" in shell("persons", "list").out
+    assert shell("persons", "list", "--json").objects[0]["fault"] == why
+    shown = shell("persons", "show", "290001")
+    assert (shown.code, shown.out) == (3, "Ли К.\n")
+    assert why in shown.err
+    checked = shell("check")
+    assert checked.code != 0
+    assert f"290001: {why}: nobody counts as listed" in checked.out + checked.err
+    added = shell("persons", "import", whole, "--yes")
+    assert added.code == 3
+    assert "import the whole list of this sender, with --replace" in added.err
+    assert shell("persons", "import", whole, "--yes", "--replace").code == 0
+    assert shell("persons", "show", "290001").out == "Ли К.\nПришва А.А.\n"

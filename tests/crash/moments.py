@@ -123,6 +123,8 @@ EVENTS: Final[Mapping[str, Part]] = {
 TOLD_WITH: Final[Mapping[str, str]] = {
     **{f"sender.{deed}": "sender.registered" for deed in ("added", "edited", "blocked", "unblocked", "merged")},
     "sender.distrusted": "request.held",
+    "persons.distrusted": "request.held",
+    "persons.listed": "persons.imported",
     "key.needed": "key.destroyed",
 }
 

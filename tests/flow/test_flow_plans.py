@@ -58,7 +58,7 @@ INDEXES_OF_FEW: Final = ("ix_requests_approved", "ix_credentials_disabling")
 ALLOWED: Final = {
     "audit.newest_at: records": "the newest record, or the newest of an event: one row",
     "audit.newest_of: records": "the newest of an event: one row",
-    "audit.newest_registered: records": "how often one sender's row was written",
+    "audit.newest_of_senders: records": "how often one sender's row, or its list of persons, was written",
     "audit.latest: records": "events that people and rare troubles bring about",
     "audit.count_by: records": "events that people bring about",
     "audit.of_event: records": "letters to the officer",

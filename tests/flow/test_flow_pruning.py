@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from mailer.core import checkpoints
+from mailer.core import checkpoints, evidence
 from mailer.core.checkpoints import Published
 from mailer.core.evidence import Record
 from mailer.core.merkle import Range
@@ -26,8 +26,8 @@ from mailer.flow.checkpoint import CheckpointStep
 from mailer.flow.override import pruning as override
 from mailer.flow.override import record
 from mailer.flow.override.pruning import Bundle, Pruning
-from mailer.model import Sender
-from mailer.store import audit, db, pruning, recordpages, senders, verification
+from mailer.model import PersonName, Sender
+from mailer.store import audit, db, personal, persons, pruning, recordpages, senders, verification
 from mailer.store.db import DatabaseError
 from mailer.store.recordpages import Selection
 from mailer.store.verification import Outcome
@@ -88,6 +88,29 @@ def pruned(house: Pruned) -> Pruned:
     house.prune(house.bundle())
     house.publish()
     return house
+
+
+def test_a_list_of_persons_stays_proven_when_what_told_of_it_is_pruned(house: Pruned) -> None:
+    listed = PersonName(surname="Ли", initials="К.")
+    with house.trial.worker().writing() as unit:
+        persons.put(unit, "290001", [personal.person(unit.tx, "290001", listed, house.trial.randbytes)], replaces=False)
+    house.trial.clock.move(days=730)
+    house.publish()
+    house.prune(house.bundle())
+    with house.trial.database.reading() as tx:
+        told = [one.seq for one in audit.page(tx, after=0) if evidence.read_header(one)["event"] == persons.LISTED]
+        assert told == [audit.newest_seq(tx) - 1], "what told of it first is gone"
+        assert persons.faults(tx, house.trial.pen.key) == {}
+        assert [one.value for one in persons.of(tx, "290001") or ()] == ["Ли К."]
+
+
+def test_nothing_is_pruned_while_a_list_is_not_as_it_was_written(house: Pruned) -> None:
+    with house.trial.worker().writing() as unit:
+        persons.put(unit, "290001", [], replaces=False)
+        unit.tx.exec_driver_sql("DELETE FROM person_lists")
+    house.publish()
+    with pytest.raises(RefusedError, match="290001: the list of persons is gone"):
+        house.prune(house.bundle())
 
 
 def test_a_pruned_record_is_whole_and_goes_on(house: Pruned) -> None:

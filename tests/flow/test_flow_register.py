@@ -11,17 +11,15 @@ from sqlalchemy import select, update
 from mailer.core import registerplan
 from mailer.core.registerplan import Edit
 from mailer.errors import RefusedError
-from mailer.flow.override import persons as persons_override
 from mailer.flow.override import register as override
 from mailer.flow.override import requests as decisions
 from mailer.flow.override.closing import Reach
 from mailer.flow.override.register import Hands
-from mailer.model import PersonName, Sender
+from mailer.model import Sender
 from mailer.states import CredentialState, LoginEffect
-from mailer.store import credentials, persons, places, senders, worklist
+from mailer.store import credentials, places, senders, worklist
 from mailer.store.requests import Request
 from mailer.store.schema import accounts_local
-from mailer.store.schema import personal as personal_rows
 from mailer.store.schema import senders as sender_rows
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import body, header, request
@@ -249,50 +247,3 @@ def test_an_import_that_is_no_longer_what_was_seen_changes_nothing(desk: Desk) -
         )
     assert row(desk).organisation == "Третья"
     assert desk.events() == told
-
-
-def take_in(desk: Desk, *people: PersonName, replaces: bool = False) -> None:
-    worker = desk.trial.worker()
-    with desk.trial.database.reading() as tx:
-        seen = persons_override.planned(tx, {CLINIC.code: people}, replaces=replaces)
-    persons_override.import_file(worker, {CLINIC.code: people}, seen, replaces=replaces, reason=WHY, file_digest="0" * 64)
-
-
-def unlisted(desk: Desk, person: str, number: int, sender: Sender = CLINIC) -> bool:
-    found = ask(desk, person, number, sender)
-    assert (found.reason == "person-unknown") == ('"person_unlisted": true' in found.facts)
-    return found.reason == "person-unknown"
-
-
-def test_with_a_list_only_those_on_it_are_answered_by_themselves(desk: Desk) -> None:
-    assert not unlisted(desk, "Пришва А.А.", 1)
-    take_in(desk, PersonName(surname="Ли", initials="К."), PersonName(surname="Артёмов", initials="Ё.Ё."))
-    assert unlisted(desk, "Пришва А.А.", 2)
-    assert not unlisted(desk, "ли к", 3)
-    assert not unlisted(desk, "Артемов Е.Е.", 4)
-    assert not unlisted(desk, "Пришва А.А.", 5, DENTIST), "another sender has no list"
-
-
-def test_a_list_loses_only_whom_a_whole_file_leaves_out(desk: Desk) -> None:
-    prishva, li = PersonName(surname="Пришва", initials="А.А."), PersonName(surname="Ли", initials="К.")
-    take_in(desk, prishva)
-    take_in(desk, li)
-    shown = persons_override.show(desk.trial.worker(), CLINIC.code)
-    assert [one.value for one in shown or ()] == ["Ли К.", "Пришва А.А."]
-    take_in(desk, li, replaces=True)
-    with desk.trial.database.reading() as tx:
-        assert [(one.sender_code, one.listed_persons) for one in persons.lists(tx)] == [(CLINIC.code, 1)]
-    assert persons_override.show(desk.trial.worker(), DENTIST.code) is None
-    assert desk.events().count("persons.shown") == 2
-
-
-def test_of_an_erased_person_the_list_keeps_no_name_and_a_whole_file_takes_the_rest_off(desk: Desk) -> None:
-    prishva, li = PersonName(surname="Пришва", initials="А.А."), PersonName(surname="Ли", initials="К.")
-    take_in(desk, prishva, li)
-    with desk.trial.database.writing() as tx:
-        nothing = dict.fromkeys(("key", "value", "surname", "initials", "suffix", "salt"))
-        tx.execute(update(personal_rows).where(personal_rows.c.value == prishva.canonical).values(**nothing))
-    assert {one.value for one in persons_override.show(desk.trial.worker(), CLINIC.code) or ()} == {None, "Ли К."}
-    assert unlisted(desk, "Пришва А.А.", 1)
-    take_in(desk, li, replaces=True)
-    assert [one.value for one in persons_override.show(desk.trial.worker(), CLINIC.code) or ()] == ["Ли К."]

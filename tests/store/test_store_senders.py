@@ -31,10 +31,10 @@ def _rename(trial: Trial, *, patience: str = "10s") -> None:
         senders.put(unit, RENAMED, trial.pen)
 
 
-@pytest.mark.parametrize("moment", ["newest_registered", "_read_salted"])
+@pytest.mark.parametrize("moment", ["newest_of_senders", "_read_salted"])
 def test_an_honest_change_between_two_looks_is_no_meddling(shared: Trial, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is committed right after the record, or right after the row, was read for the first time."""
-    module = audit if moment == "newest_registered" else senders
+    module = audit if moment == "newest_of_senders" else senders
     look, looks = getattr(module, moment), 0
 
     def looked(*asked: object) -> object:

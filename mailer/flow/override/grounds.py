@@ -91,6 +91,7 @@ def look(unit: Unit, worker: Worker, policy: Policy, request: Request) -> Ground
         kind=kept.kind if kept else Kind.REQUEST,
         limits=policy.limits,
         now=unit.at,
+        key=key,
     )
     return Ground(request=request, kept=kept, letter=letter, sender=sender, person=person, facts=known)
 

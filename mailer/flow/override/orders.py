@@ -39,7 +39,9 @@ def issue(worker: Worker, policy: Policy, written: str, code: str, *, reason: st
         sender = trusted(senders.row(unit.tx, code, worker.pen.key))
         person = personal.person(unit.tx, code, name, worker.pen.randbytes)
         answer_to = personal.address(unit.tx, code, sender.answer_to, worker.pen.randbytes)
-        known = facts.of_person(unit.tx, sender, person.id, kind=Kind.REQUEST, limits=policy.limits, now=unit.at)
+        known = facts.of_person(
+            unit.tx, sender, person.id, kind=Kind.REQUEST, limits=policy.limits, now=unit.at, key=worker.pen.key
+        )
         barred, decision = gate(Verdict.ISSUE, known), decide(known, policy.ruleset)
         if barred is not None:
             raise RefusedError(BARRED[barred], code=code)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mailer.core import personlist
 from mailer.core.personlist import Listing
-from mailer.errors import RefusedError
+from mailer.errors import MailerError, RefusedError
 from mailer.model import PersonName
 from mailer.store import personal, persons, senders
 from mailer.store.db import Tx
@@ -14,13 +14,24 @@ from mailer.store.personal import Personal
 from mailer.store.work import Worker
 
 
-def planned(tx: Tx, people: Mapping[str, Sequence[PersonName]], *, replaces: bool) -> list[Listing]:
-    """What an import of these names would change now, by the senders' codes."""
-    loaded = {one.sender_code for one in persons.lists(tx)}
-    return [
-        personlist.listing(code, names, _listed(tx, code) if code in loaded else None, replaces=replaces)
-        for code, names in sorted(people.items())
-    ]
+def planned(tx: Tx, people: Mapping[str, Sequence[PersonName]], key: bytes, *, replaces: bool) -> list[Listing]:
+    """What an import of these names would change now, by the senders' codes. `key` is that of the record.
+
+    RefusedError when a list is not as it was last written: only a whole one takes its place.
+    """
+    plan = []
+    for code, named in sorted(people.items()):
+        why = persons.fault(tx, code, key)
+        if why is not None and not replaces:
+            raise RefusedError(
+                "{code}: {why}: import the whole list of this sender, with --replace; nothing was changed",
+                code=code,
+                why=MailerError(why),
+            )
+        listed = persons.of(tx, code)
+        by_key = None if listed is None else {one.name.key: one.name for one in listed if one.name is not None}
+        plan.append(personlist.listing(code, named, by_key, replaces=replaces))
+    return plan
 
 
 def import_file(
@@ -34,7 +45,8 @@ def import_file(
 ) -> None:
     """Take a checked list in, whole. RefusedError when it would no longer do what the person has seen."""
     with worker.writing() as unit:
-        plan = planned(unit.tx, people, replaces=replaces)
+        senders.lock(unit.tx, people)
+        plan = planned(unit.tx, people, worker.pen.key, replaces=replaces)
         if plan != list(seen):
             raise RefusedError("the lists have changed meanwhile: look at the changes again")
         for listing in plan:
@@ -42,9 +54,6 @@ def import_file(
                 [personal.person(unit.tx, listing.sender_code, name, worker.pen.randbytes) for name in names]
                 for names in (listing.added, listing.removed)
             )
-            erased = [one.id for one in persons.of(unit.tx, listing.sender_code) if one.name is None] if replaces else []
-            taken_off = [one.id for one in removed] + erased
-            persons.put(unit.tx, listing.sender_code, added=[one.id for one in added], removed=taken_off, at=unit.at)
             unit.tell(
                 "persons.imported",
                 sender=listing.sender_code,
@@ -55,17 +64,16 @@ def import_file(
                 same=listing.same,
                 reason=reason or None,
             )
+            whole = [
+                personal.person(unit.tx, listing.sender_code, name, worker.pen.randbytes) for name in people[listing.sender_code]
+            ]
+            persons.put(unit, listing.sender_code, whole if replaces else added, replaces=replaces)
 
 
-def show(worker: Worker, code: str) -> list[Personal] | None:
-    """Who stands on a sender's list, None where it has none. Who looks at it is recorded."""
+def show(worker: Worker, code: str) -> tuple[list[Personal] | None, str | None]:
+    """Who stands on a sender's list, None where it has none, and why it is not as it was last written. Who looks is recorded."""
     with worker.writing() as unit:
         senders.get(unit.tx, code)
-        loaded = {one.sender_code for one in persons.lists(unit.tx)}
-        found = persons.of(unit.tx, code) if code in loaded else None
+        found, why = persons.of(unit.tx, code), persons.fault(unit.tx, code, worker.pen.key)
         unit.tell("persons.shown", sender=code, importance="notice", persons=len(found or ()))
-        return found
-
-
-def _listed(tx: Tx, code: str) -> dict[str, PersonName]:
-    return {one.name.key: one.name for one in persons.of(tx, code) if one.name is not None}
+        return found, why

@@ -18,7 +18,7 @@ from mailer.core.checkpoints import Published
 from mailer.core.merkle import Range
 from mailer.errors import RefusedError
 from mailer.flow import export
-from mailer.store import audit, pruning, recordpages, senders, verification
+from mailer.store import audit, persons, pruning, recordpages, senders, verification
 from mailer.store.recordpages import Selection
 from mailer.store.work import Unit, Worker
 
@@ -130,20 +130,32 @@ def _prune(
 
 
 def _restate(unit: Unit, owner: Worker, upto: int) -> int:
-    """Tell rows of the register anew that only these records prove. RefusedError while any row is not as it was written."""
+    """Tell rows of the register and lists of persons anew that only these records prove; how many rows.
+
+    RefusedError while any row or list is not as it was written.
+    """
     key = owner.pen.key
     senders.lock(unit.tx)
-    if (faults := senders.faults(unit.tx, key)) != {}:
-        code, why = min(faults.items())
-        raise RefusedError("{code}: {why}; mend the register first: `mailer senders`", code=code, why=RefusedError(why))
-    codes, restated = sorted(audit.registered_codes(unit.tx)), 0
+    for faults in (senders.faults(unit.tx, key), persons.faults(unit.tx, key)):
+        if faults:
+            code, why = min(faults.items())
+            raise RefusedError("{code}: {why}; mend this first: `mailer check` says how", code=code, why=RefusedError(why))
+    rows, lists = (_proven_by(unit, event, upto) for event in (senders.REGISTERED, persons.LISTED))
+    for code in rows:
+        senders.register(unit, code, owner.pen)
+    for code in lists:
+        persons.enlist(unit, code)
+    return len(rows)
+
+
+def _proven_by(unit: Unit, event: str, upto: int) -> list[str]:
+    """Of which senders this was told last no later than that."""
+    codes, found = sorted(audit.senders_of(unit.tx, event)), list[str]()
     for start in range(0, len(codes), senders.PAGE):
-        newest = audit.newest_registered(unit.tx, codes[start : start + senders.PAGE])
-        for code in codes[start : start + senders.PAGE]:
-            if newest[code].seq <= upto:
-                senders.register(unit, code, owner.pen)
-                restated += 1
-    return restated
+        page = codes[start : start + senders.PAGE]
+        newest = audit.newest_of_senders(unit.tx, event, page)
+        found += [code for code in page if newest[code].seq <= upto]
+    return found
 
 
 def _refuse_young(unit: Unit, upto: int, keep_days: int) -> None:

@@ -138,7 +138,8 @@ class Issue:
         """Carry out what is reserved and in nobody else's hand, `reserved` by us a moment ago; whether there was anything."""
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
-            found, docket, faults = self._prove(unit.tx, reserved)
+            intended, docket, faults = self._prove(unit.tx, reserved)
+            found = [credential for credential in intended if not self._is_taken_back(unit, credential, docket)]
             marks = {credential.id: self._logins.mark(credential.login) for credential in found}
             for credential_id in self._logins.gone_to_others({mark: credential_id for credential_id, mark in marks.items()}):
                 faults[credential_id] = TamperedError(GONE)
@@ -162,7 +163,18 @@ class Issue:
             self._logins.hand_out({marks[one.credential.id]: one.credential.id for one in made})
         for credential_id, why in failed.items():
             self._on_trouble(f"credential {credential_id}", why)
-        return bool(found)
+        return bool(intended)
+
+    def _is_taken_back(self, unit: Unit, credential: Credential, docket: Docket) -> bool:
+        """Whether a person took the approval back after the login was reserved, as by blocking its sender; then it is abandoned."""
+        request = docket.requests[credential.request_id]
+        if not proof.is_taken_back(docket, request):
+            return False
+        self._give_up(unit, credential)
+        unit.tell(
+            "credential.abandoned", sender=request.sender_code, request=request.id, importance="notice", credential=credential.id
+        )
+        return True
 
     def _prove(self, tx: Tx, reserved: Reserved | None) -> tuple[Sequence[Credential], Docket, dict[str, TamperedError]]:
         """The reserved credentials, what tables and record say of them, and by the ids of some why nothing may be issued on them.
@@ -271,9 +283,12 @@ class Issue:
 
     def _abandon(self, unit: Unit, credential: Credential, error: Exception) -> None:
         request = requests.get(unit.tx, credential.request_id)
+        self._give_up(unit, credential)
+        hold(unit, request, "issuing-failed", str(error) if isinstance(error, TamperedError) else type(error).__name__)
+
+    def _give_up(self, unit: Unit, credential: Credential) -> None:
         credentials.move(unit.tx, credential, CredentialEvent.ABANDONED, at=unit.at)
         if self._stock is None:
             self._accounts.remove(unit.tx, credential.id)
         else:
             self._stock.give_back(unit.tx, credential.id)
-        hold(unit, request, "issuing-failed", str(error) if isinstance(error, TamperedError) else type(error).__name__)

@@ -116,6 +116,14 @@ def request_fault(docket: Docket, request: Request) -> str | None:
     return _another(whole[-1], docket, request)
 
 
+def is_taken_back(docket: Docket, request: Request) -> bool:
+    """Whether this request is held by now, and the record tells so too."""
+    if request.state is not RequestState.HELD:
+        return False
+    last = last_decision(docket, request)
+    return last is not None and last.event in STANDING[RequestState.HELD]
+
+
 def last_decision(docket: Docket, request: Request) -> Told | None:
     """The record that decides on this request today; None when there is none that holds."""
     told = docket.told[request.id]

@@ -211,11 +211,9 @@ def due_for_issue(tx: Tx, now: datetime, limit: int) -> list[Request]:
 
 
 def approved_of(tx: Tx, sender_code: str, *, to_move: bool = False) -> list[Request]:
-    """This sender's approved requests for which nothing is begun yet; `to_move`: until the commit nobody else's to move."""
-    begun = select(credentials.c.id).where(_BEGUN).exists()
-    approved = (requests.c.sender_code == sender_code) & (requests.c.state == APPROVED)
-    query = select(requests).where(approved, ~begun)
-    rows = tx.execute(query.with_for_update(of=requests) if to_move else query)
+    """This sender's approved requests, also those with a login in reserve; `to_move`: until the commit nobody else's to move."""
+    query = select(requests).where(requests.c.sender_code == sender_code, requests.c.state == APPROVED)
+    rows = tx.execute(query.with_for_update() if to_move else query)
     return sorted((read(row) for row in rows), key=attrgetter("id"))  # in SQL the order would lead through all requests there are
 
 

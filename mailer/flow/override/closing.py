@@ -11,7 +11,7 @@ from mailer.flow.ending import Disabler
 from mailer.flow.override import credentials as override
 from mailer.model import Verdict
 from mailer.states import CredentialState, LoginEffect
-from mailer.store import credentials, personal, proof, requests
+from mailer.store import credentials, leases, personal, proof, requests
 from mailer.store.db import Tx
 from mailer.store.requests import Bound, Request
 from mailer.store.work import Unit
@@ -50,8 +50,15 @@ def _kept(tx: Tx, sender_code: str, effect: LoginEffect) -> int:
 
 
 def close(unit: Unit, accounts: Disabler, sender_code: str, effect: LoginEffect, *, key: bytes, reason: str) -> Reach:
-    """Suspend or revoke the sender's logins, or leave them; what is approved and not begun waits for a person in any case."""
-    touched = credentials.of_sender(unit.tx, sender_code, TOUCHED[effect], to_move=True)
+    """Suspend or revoke the sender's logins, or leave them; what is approved and not issued waits for a person in any case.
+
+    Nothing is decided or reserved meanwhile, and what is just being carried out is waited for. A login in reserve is abandoned by
+    the step that reserved it, since its request is held.
+    """
+    for step in ("answer", "issue"):
+        leases.take_turn_of(unit.tx, step)
+    living = credentials.of_sender(unit.tx, sender_code, (*TOUCHED[effect], CredentialState.RESERVED), to_move=True)
+    touched = [credential for credential in living if credential.state in TOUCHED[effect]]
     for credential in touched:
         if effect is LoginEffect.REVOKE:
             override.end(unit, accounts, credential, reason=reason)

@@ -21,7 +21,7 @@ from mailer.flow.override import grounds
 from mailer.flow.override.grounds import Ground, Policy
 from mailer.flow.stationery import Stationery
 from mailer.model import Kind, Reading, Reason, Sender, Verdict
-from mailer.states import CredentialState, RequestState
+from mailer.states import RequestState
 from mailer.store import credentials, leases, personal, proof, requests
 from mailer.store.db import Tx
 from mailer.store.personal import Personal
@@ -247,7 +247,13 @@ def _open(tx: Tx, numbers: Sequence[int], event: RequestEvent) -> Iterator[Reque
     for number in sorted(set(numbers)):
         request = requests.lock(tx, number)
         credential = credentials.of_request(tx, request.id)
-        if credential is not None and credential.state is not CredentialState.ABANDONED:
+        if credential is not None and request.state is RequestState.HELD:
+            raise RefusedError(
+                "the login that was reserved for request {id} is still to be given up, which `mailer run` does first of all: "
+                "decide after that; nothing was changed",
+                id=request.id,
+            )
+        if credential is not None:
             raise RefusedError(
                 "request {id} is {state}, its login {login} is made or being made: `mailer credentials revoke` ends a login; "
                 "nothing was changed",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
@@ -20,9 +20,10 @@ from mailer.core.evidence import Record, Sealed
 from mailer.core.merkle import Range
 from mailer.errors import RecordError, TamperedError
 from mailer.store.bulk import Bulk
-from mailer.store.db import Tx
+from mailer.store.db import Tx, is_snapshot
 from mailer.store.schema import audit_head, records
 
+Things = TypeVar("Things")
 PAGE = 1000
 _HEAD = select(audit_head).with_for_update()
 _MOVE_HEAD = update(audit_head).values(seq=bindparam("size"), hashes=bindparam("edge"))
@@ -101,6 +102,20 @@ def newest_of_senders(tx: Tx, event: str, codes: Collection[str]) -> dict[str | 
     newest = select(func.max(records.c.seq)).where(records.c.sender_code.in_(codes), _is(event)).group_by(records.c.sender_code)
     rows = tx.execute(select(records.c.sender_code, *_BYTES).where(records.c.seq.in_(newest)))
     return {row.sender_code: _sealed(row) for row in rows}
+
+
+def with_newest(tx: Tx, event: str, codes: Collection[str], read: Callable[[], Things]) -> tuple[Things, dict[str | None, Sealed]]:
+    """What `read` gives of these senders, as it stood together with the record that told of it last.
+
+    A transaction that writes to PostgreSQL sees what others commit meanwhile, and an honest change between two looks would pass for
+    meddling. Tables and record change together, so what was read belongs together when the record is the same before and after.
+    """
+    told = newest_of_senders(tx, event, codes)
+    while True:
+        found = read()
+        before, told = told, told if is_snapshot(tx) else newest_of_senders(tx, event, codes)
+        if told == before:
+            return found, told
 
 
 def senders_of(tx: Tx, event: str) -> set[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -21,7 +22,7 @@ from mailer.core.evidence import Sealed
 from mailer.errors import N_, TamperedError
 from mailer.store import audit
 from mailer.store import personal as names
-from mailer.store.db import Tx, is_snapshot
+from mailer.store.db import Tx
 from mailer.store.personal import Personal
 from mailer.store.schema import listed_persons, person_lists, personal
 from mailer.store.work import Unit
@@ -120,20 +121,11 @@ def enlist(unit: Unit, sender_code: str) -> None:
 
 
 def _look(tx: Tx, codes: Sequence[str], key: bytes) -> dict[str, _Found]:
-    """These senders' lists, and why one is not as it was last written.
-
-    A transaction that writes to PostgreSQL sees what others commit meanwhile. List and record change together, so what was read
-    belongs together when the record is the same before and after.
-    """
+    """These senders' lists, and why one is not as it was last written."""
     found: dict[str, _Found] = {}
     for start in range(0, len(codes), PAGE):
         page = codes[start : start + PAGE]
-        told = audit.newest_of_senders(tx, LISTED, page)
-        while True:
-            there = _entries(tx, page)
-            before, told = told, told if is_snapshot(tx) else audit.newest_of_senders(tx, LISTED, page)
-            if told == before:
-                break
+        there, told = audit.with_newest(tx, LISTED, page, partial(_entries, tx, page))
         for code, entries in there.items():
             found[code] = _Found(entries=entries, fault=_fault(code, entries, told.get(code), key))
     return found
@@ -170,5 +162,7 @@ def _entries(tx: Tx, codes: Sequence[str]) -> dict[str, dict[int, str | None] | 
         for row in tx.execute(select(listed_persons).where(listed_persons.c.sender_code.in_(there))):
             entries = found[row.sender_code]
             if entries is not None:
-                entries[row.person_id] = row.digest
+                entries[row.person_id] = (
+                    row.digest if isinstance(row.digest, str) else None
+                )  # SQLite keeps whatever type was written
     return found

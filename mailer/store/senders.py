@@ -52,17 +52,8 @@ def row(tx: Tx, code: str, key: bytes) -> Row:
 
 
 def rows(tx: Tx, codes: Collection[str], key: bytes) -> dict[str, Row]:
-    """These rows by their codes, each as it stood together with the record that tells of it.
-
-    A transaction that writes to PostgreSQL sees what others commit meanwhile, and an honest change between two looks would pass for
-    meddling. Row and record change together, so what was read belongs together when the record is the same before and after.
-    """
-    told = audit.newest_of_senders(tx, REGISTERED, codes)
-    while True:
-        found = _read_salted(tx, codes)
-        before, told = told, told if is_snapshot(tx) else audit.newest_of_senders(tx, REGISTERED, codes)
-        if told == before:
-            break
+    """These rows by their codes."""
+    found, told = audit.with_newest(tx, REGISTERED, codes, lambda: _read_salted(tx, codes))
     return {sender.code: Row(sender=sender, fault=_fault(sender, salt, told.get(sender.code), key)) for sender, salt in found}
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from sqlalchemy import make_url
 
 from mailer.model import Sender
@@ -69,6 +70,21 @@ class Trial:
             found = acquire(tx, name, "test", now=self.clock(), is_gone=lambda owner: True)
         assert isinstance(found, Lease)
         return found
+
+
+def after_the_first(monkeypatch: pytest.MonkeyPatch, module: object, name: str, deed: Callable[[], None]) -> list[int]:
+    """Have this done right after the module's function was called for the first time; `[1]` once it was."""
+    look, looks = getattr(module, name), list[int]()
+
+    def looked(*asked: object) -> object:
+        seen = look(*asked)
+        if not looks:
+            looks.append(1)
+            deed()
+        return seen
+
+    monkeypatch.setattr(module, name, looked)
+    return looks
 
 
 def set_up(url: str) -> Trial:

@@ -6,7 +6,7 @@ import pytest
 
 from mailer.model import PersonName, Sender
 from mailer.store import audit, personal, persons
-from tests.store.offices import Trial
+from tests.store.offices import Trial, after_the_first
 
 CODE = "290001"
 LI = PersonName(surname="Ли", initials="К.")
@@ -31,24 +31,14 @@ def put(trial: Trial, *people: PersonName) -> None:
 @pytest.mark.parametrize("moment", ["newest_of_senders", "_entries"])
 def test_an_honest_change_between_two_looks_is_no_meddling(shared: Trial, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is committed right after the record, or right after the list, was read for the first time."""
-    module = audit if moment == "newest_of_senders" else persons
-    look, looks = getattr(module, moment), 0
-
-    def looked(*asked: object) -> object:
-        nonlocal looks
-        seen, looks = look(*asked), looks + 1
-        if looks == 1:
-            monkeypatch.setattr(module, moment, look)
-            put(shared, KIM)
-        return seen
-
     with shared.worker().writing() as unit:
-        monkeypatch.setattr(module, moment, looked)
+        module = audit if moment == "newest_of_senders" else persons
+        looks = after_the_first(monkeypatch, module, moment, lambda: put(shared, KIM))
         found = persons.fault(unit.tx, CODE, shared.pen.key)
         kim = personal.find_person(unit.tx, CODE, KIM)
         assert kim is not None
         assert persons.allows(unit.tx, CODE, kim.id, shared.pen.key)
-    assert (looks, found) == (1, None)
+    assert (looks, found) == ([1], None)
 
 
 def test_many_lists_are_looked_at_by_pages(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from mailer.store import audit, senders
 from mailer.store.db import Tx
 from tests.flow.desks import CLINIC
-from tests.store.offices import Trial
+from tests.store.offices import Trial, after_the_first
 
 RENAMED = replace(CLINIC, organisation="Поликлиника")
 
@@ -34,21 +34,11 @@ def _rename(trial: Trial, *, patience: str = "10s") -> None:
 @pytest.mark.parametrize("moment", ["newest_of_senders", "_read_salted"])
 def test_an_honest_change_between_two_looks_is_no_meddling(shared: Trial, moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is committed right after the record, or right after the row, was read for the first time."""
-    module = audit if moment == "newest_of_senders" else senders
-    look, looks = getattr(module, moment), 0
-
-    def looked(*asked: object) -> object:
-        nonlocal looks
-        seen, looks = look(*asked), looks + 1
-        if looks == 1:
-            monkeypatch.setattr(module, moment, look)
-            _rename(shared)
-        return seen
-
     with shared.worker().writing() as unit:
-        monkeypatch.setattr(module, moment, looked)
+        module = audit if moment == "newest_of_senders" else senders
+        looks = after_the_first(monkeypatch, module, moment, lambda: _rename(shared))
         row = senders.row(unit.tx, CLINIC.code, shared.pen.key)
-    assert looks == 1
+    assert looks == [1]
     assert (row.sender, row.fault) == (RENAMED, None)
 
 

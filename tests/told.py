@@ -42,6 +42,7 @@ WHO: Final[Mapping[str, str]] = {
     "flow/tray.py": "desk",
     "flow/undelivered.py": "desk, courier",
     "store/failures.py": "desk, operator",
+    "store/personal.py": "desk, operator",
     "store/persons.py": "operator",
     "store/senders.py": "operator",
 }

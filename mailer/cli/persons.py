@@ -103,7 +103,7 @@ def _list(context: typer.Context, as_json: AsLines = False) -> None:
     from mailer.store import persons
 
     with office_of(context) as office, office.database.reading() as tx:
-        found = persons.lists(tx, office.pen().key)
+        found, faults = persons.lists(tx, office.pen().key), persons.faults(tx, office.pen().key)
     if as_json:
         for one in found:
             print_json(one)
@@ -111,11 +111,10 @@ def _list(context: typer.Context, as_json: AsLines = False) -> None:
     table(
         [_("code"), _("persons"), _("loaded")],
         ((one.sender_code, one.listed_persons, local(one.loaded_at, office.config.zone)) for one in found),
-        empty=_("there are no lists: any sender may ask for anybody"),
+        empty="" if faults else _("there are no lists: any sender may ask for anybody"),
     )
-    for one in found:
-        if one.fault is not None:
-            say(_("{code}: {why}: nobody counts as listed").format(code=safe_text(one.sender_code), why=_(one.fault)))
+    for code, why in faults.items():
+        say(_("{code}: {why}: nobody counts as listed").format(code=safe_text(code), why=_(why)))
 
 
 def _show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="CODE")], as_json: AsObject = False) -> None:
@@ -130,7 +129,11 @@ def _show(context: typer.Context, code: Annotated[str, typer.Argument(metavar="C
     else:
         _say_names(code, names, fault)
     if fault is not None:
-        raise RefusedError("nothing of this list is believed, each request waits for a person: {why}", why=MailerError(fault))
+        raise RefusedError(
+            "nothing of this list is believed, each request waits for a person: {why}: "
+            "`mailer persons import --replace` of the whole list writes it anew",
+            why=MailerError(fault),
+        )
 
 
 def _say_names(code: str, names: Sequence[str | None] | None, fault: str | None) -> None:

@@ -214,13 +214,16 @@ def _show(
         row = override.show(worker, code)
         with office.database.reading() as tx:
             listed = {one.sender_code: one.listed_persons for one in persons.lists(tx, worker.pen.key)}.get(code)
+            of_list = persons.fault(tx, code, worker.pen.key)
     sender, zone = row.sender, office.config.zone
     blocked = sender.is_blocked(clock())
     if as_json:
-        print_json({"sender": sender, "is_blocked": blocked, "fault": row.fault, "listed_persons": listed})
+        print_json({"sender": sender, "is_blocked": blocked, "fault": row.fault, "listed_persons": listed, "list_fault": of_list})
     else:
         for name, said in _about(sender, blocked=blocked, listed=listed, zone=zone):
             say_long(f"{name}: {safe_text(said)}", indent="")
+        if of_list is not None:
+            say(_("{code}: {why}: nobody counts as listed").format(code=safe_text(code), why=_(of_list)))
     if row.fault is not None:
         raise RefusedError("nothing of this row is believed: {why}", why=MailerError(row.fault))
 

@@ -139,7 +139,7 @@ class AlarmStep:
         except SetupError as error:
             self._on_trouble("letter to the officer", error)
             return
-        recipient = personal.address(unit.tx, "", officer, self._stationery.randbytes)
+        recipient = personal.address(unit, "", officer, self._stationery.randbytes)
         if self._is_capped(unit, recipient.id):
             self._on_trouble("letter to the officer", EdgeError("today's cap of letters is reached"))
             return

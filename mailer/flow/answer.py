@@ -118,10 +118,10 @@ class Answer:
     ) -> None:
         code = sender.code if sender else None
         randbytes = self._stationery.randbytes
-        person = personal.person(unit.tx, code or "", reading.person, randbytes) if reading.person else None
-        answer_to = personal.address(unit.tx, sender.code, sender.answer_to, randbytes) if sender else None
+        person = personal.person(unit, code or "", reading.person, randbytes) if reading.person else None
+        answer_to = personal.address(unit, sender.code, sender.answer_to, randbytes) if sender else None
         written_by = letter.sender if letter and sender is None else None
-        stranger = personal.address(unit.tx, "", written_by, randbytes) if written_by else None
+        stranger = personal.address(unit, "", written_by, randbytes) if written_by else None
         state = STATES[decision.verdict]
         request_id = requests.open_request(
             unit.tx,

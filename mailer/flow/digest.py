@@ -82,7 +82,7 @@ class DigestStep:
             unit,
             request_id=None,
             sender_code=None,
-            recipient=personal.address(unit.tx, "", self._settings.officer, self._stationery.randbytes),
+            recipient=personal.address(unit, "", self._settings.officer, self._stationery.randbytes),
             name="digest",
             values=digest.values(found, about, day, fund.zone, self._say),
             answered=None,

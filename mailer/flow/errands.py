@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from mailer.core.keeping import Looked
-from mailer.flow.tray import is_as_kept
+from mailer.flow.tray import is_as_kept, is_forwarded
 from mailer.store import errands, ledger, letters
 from mailer.store.errands import Errand, ErrandKind
 from mailer.store.work import Unit, Worker
@@ -62,14 +62,14 @@ class Errands:
     def _put_back(self, errand: Errand) -> None:
         with self._worker.reading() as tx:
             kept = letters.get(tx, errand.letter_id or 0)
-            whole = is_as_kept(tx, kept, self._worker.pen.key)
+            whole = is_as_kept(tx, kept, self._worker.pen.key) and is_forwarded(tx, kept, self._worker.pen.key)
         if whole:
             self._mailbox.put_back(kept.content, kept.received_at)
         with self._worker.writing() as unit:
             if whole:
                 self._tell_returned(unit, errand, {})
             elif errands.done(unit.tx, errand, at=unit.at):
-                why = "the letter is not the one that was kept"
+                why = "the letter is not the one that was kept, or nobody had it put back"
                 unit.tell("letter.returned", importance="alarm", outcome="failed", letter=kept.id, mailbox=self._name, why=why)
 
     def _tell_returned(self, unit: Unit, errand: Errand, where: Mapping[str, object]) -> None:

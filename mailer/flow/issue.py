@@ -138,7 +138,7 @@ class Issue:
         """Carry out what is reserved and in nobody else's hand, `reserved` by us a moment ago; whether there was anything."""
         failed: dict[str, Exception] = {}
         with self._worker.writing() as unit:
-            intended, docket, faults = self._prove(unit.tx, reserved)
+            intended, docket, faults = self._prove(unit, reserved)
             found = [credential for credential in intended if not self._is_taken_back(unit, credential, docket)]
             marks = {credential.id: self._logins.mark(credential.login) for credential in found}
             for credential_id in self._logins.gone_to_others({mark: credential_id for credential_id, mark in marks.items()}):
@@ -176,26 +176,27 @@ class Issue:
         )
         return True
 
-    def _prove(self, tx: Tx, reserved: Reserved | None) -> tuple[Sequence[Credential], Docket, dict[str, TamperedError]]:
+    def _prove(self, unit: Unit, reserved: Reserved | None) -> tuple[Sequence[Credential], Docket, dict[str, TamperedError]]:
         """The reserved credentials, what tables and record say of them, and by the ids of some why nothing may be issued on them.
 
         What was just reserved is taken as it was then, whatever its rows say by now, if nothing was told since.
         """
         if (
             reserved is not None
-            and credentials.are_reserved(tx, reserved.credentials)
-            and proof.still_holds(tx, reserved.docket, reserved.seq)
+            and credentials.are_reserved(unit.tx, reserved.credentials)
+            and proof.still_holds(unit.tx, reserved.docket, reserved.seq)
         ):
             return reserved.credentials, reserved.docket, {}
-        found = credentials.reserved(tx, BATCH)
-        asked = requests.several(tx, [credential.request_id for credential in found])
-        docket = proof.docket(tx, list(asked.values()), self._worker.pen.key)
+        found = credentials.reserved(unit.tx, BATCH)
+        asked = requests.several(unit.tx, [credential.request_id for credential in found])
+        docket = proof.docket(unit.tx, list(asked.values()), self._worker.pen.key)
         faults = {}
         for credential in found:
             request = docket.requests[credential.request_id]
-            fault = proof.approval_fault(docket, request) or proof.reservation_fault(docket, credential, request)
-            if fault is not None:
-                faults[credential.id] = TamperedError("{why}", why=fault)
+            bar = proof.bar(docket, request, unit.at)
+            why = proof.reservation_fault(docket, credential, request) if bar is None else bar.why
+            if why is not None:
+                faults[credential.id] = TamperedError("{why}", why=why)
         return found, docket, faults
 
     @staticmethod

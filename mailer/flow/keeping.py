@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from mailer.core import keeping, kinds, trust
+from mailer.core import evidence, keeping, kinds, trust
 from mailer.core.keeping import Arrival, Excerpt, Group, Looked
 from mailer.flow.errands import Errands
 from mailer.model import Form, Head, Own, RawLetter, Trust
@@ -152,5 +152,7 @@ class Keeping:
             proven=looked.proven,
             note=None if kept.left_out is None else kept.left_out.value,
             digest=digest,
+            received_at=evidence.instant(raw.received_at),
+            fingerprint=digest if looked.letter is None else looked.letter.fingerprint,
         )
         return kept_id

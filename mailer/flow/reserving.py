@@ -95,11 +95,11 @@ class Reserving:
             docket = proof.docket(unit.tx, found, self._worker.pen.key)
             proven = []
             for request in found:
-                why = proof.approval_fault(docket, request)
-                if why is None:
+                bar = proof.bar(docket, request, unit.at)
+                if bar is None:
                     proven.append(request)
                 else:
-                    hold(unit, request, "approval-unproven", why)
+                    hold(unit, request, bar.reason, bar.why)
             reserved = self._reserve_all(unit, proven, docket)
         return Reserved(credentials=reserved, docket=docket, seq=unit.seqs[-1]) if found else None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any, Final
 
 from mailer.core import evidence
 from mailer.errors import LeaseLostError, RecordError, TamperedError
@@ -17,6 +18,10 @@ from mailer.store.db import DATABASE_OUTAGE, Tx
 from mailer.store.leases import Lease
 from mailer.store.letters import Kept
 from mailer.store.work import Unit, Worker
+
+DECIDED: Final = frozenset(
+    {"letter.observed", "letter.ignored", "request.approved", "request.held", "request.refused", "reply.bounced"}
+)
 
 
 class Tray:
@@ -73,8 +78,11 @@ class Tray:
         with self._worker.writing(alone=True) as unit:
             for kept in claimed:
                 with unit.savepoint(), self._watched(f"letter {kept.id}"):
-                    if not is_as_kept(unit.tx, kept, self._worker.pen.key):
+                    told = _told(unit.tx, kept, self._worker.pen.key)
+                    if not _is_told(kept, told):
                         raise TamperedError("letter {id} is not the one that was kept", id=kept.id)
+                    if any(header["event"] in DECIDED for header, _ in told):
+                        raise TamperedError("letter {id} was decided already", id=kept.id)
                     read(unit, kept)
 
     @property
@@ -96,11 +104,25 @@ class Tray:
 
 def is_as_kept(tx: Tx, kept: Kept, key: bytes) -> bool:
     """Whether the record tells of this very letter: who can only write the database brings no letter in, nor to another step."""
+    return _is_told(kept, _told(tx, kept, key))
+
+
+def is_forwarded(tx: Tx, kept: Kept, key: bytes) -> bool:
+    """Whether the record tells that a person had this letter put back for people."""
+    return any(header["event"] == "letter.forwarded" for header, _ in _told(tx, kept, key))
+
+
+def _told(tx: Tx, kept: Kept, key: bytes) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Header and details of those records of a letter and its request that hold, oldest first."""
+    return [parts for one in audit.of_letter(tx, kept.id) if not isinstance(parts := evidence.parts(one, key), TamperedError)]
+
+
+def _is_told(kept: Kept, told: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> bool:
     if hashlib.sha256(kept.content).hexdigest() != kept.digest:
         return False
-    for sealed in audit.of_letter(tx, kept.id):
-        if evidence.fault(sealed, key) is None and evidence.read_header(sealed)["event"] == "letter.kept":
-            details = evidence.read_details(sealed)
-            told = (details["letter"], details["digest"], details["proven"], details["kind"])
-            return told == (kept.id, kept.digest, kept.proven, kept.kind.value)
+    for header, details in told:
+        if header["event"] == "letter.kept":
+            named = [details.get(name) for name in ("letter", "digest", "proven", "kind", "received_at", "fingerprint")]
+            received_at = evidence.instant(kept.received_at)
+            return named == [kept.id, kept.digest, kept.proven, kept.kind.value, received_at, kept.fingerprint]
     return False

@@ -57,21 +57,19 @@ def allows(tx: Tx, sender_code: str, person_id: int, key: bytes) -> bool:
     found = _look(tx, [sender_code], key)[sender_code]
     if found.entries is None or found.fault is not None:
         return found.entries is None and found.fault is None
-    return person_id in found.entries and found.entries[person_id] == names.get(tx, person_id).digest is not None
+    return person_id in found.entries and names.get(tx, person_id).digest is not None
 
 
 def fault(tx: Tx, sender_code: str, key: bytes) -> str | None:
-    """Why this sender's list is not as it was last written, names included; None when it is, or when there never was one."""
-    found = _look(tx, [sender_code], key)[sender_code]
-    return found.fault or _fault_of_names(tx, found.entries or {})
+    """Why this sender's list is not as it was last written; None when it is, or when there never was one."""
+    return _look(tx, [sender_code], key)[sender_code].fault
 
 
 def faults(tx: Tx, key: bytes) -> dict[str, str]:
     """Code -> what is wrong with its list; lists that were taken away are named too."""
     listed = audit.senders_of(tx, LISTED)  # first: a list that comes meanwhile is not taken for gone
     codes = sorted(listed.union(tx.execute(select(person_lists.c.sender_code)).scalars()))
-    looked = {code: found.fault or _fault_of_names(tx, found.entries or {}) for code, found in _look(tx, codes, key).items()}
-    return {code: why for code, why in looked.items() if why is not None}
+    return {code: found.fault for code, found in _look(tx, codes, key).items() if found.fault is not None}
 
 
 def lists(tx: Tx, key: bytes) -> list[PersonList]:
@@ -127,7 +125,8 @@ def _look(tx: Tx, codes: Sequence[str], key: bytes) -> dict[str, _Found]:
         page = codes[start : start + PAGE]
         there, told = audit.with_newest(tx, LISTED, page, partial(_entries, tx, page))
         for code, entries in there.items():
-            found[code] = _Found(entries=entries, fault=_fault(code, entries, told.get(code), key))
+            why = _fault(code, entries, told.get(code), key) or _fault_of_names(tx, entries or {})
+            found[code] = _Found(entries=entries, fault=why)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from mailer.core import evidence
@@ -41,6 +42,20 @@ NEVER_AGAIN: Final = {
 }
 A_PERSONS_WORD: Final = frozenset({"reply.failed", "reply.doubted"})  # undone by it: *reply.requeued*
 LIFE: Final = ("reply.leased", "reply.postponed", "reply.returned", *NEVER_AGAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Why an approved request is held after all: the reason by its id, and in words for the record."""
+
+    reason: str
+    why: str
+
+
+UNPROVEN: Final = "approval-unproven"
+BLOCKED: Final = Bar("sender-blocked", "the sender is blocked")
+MOVED: Final = Bar("address-changed", "the register has another answer address by now")
+EARLY: Final = Bar(UNPROVEN, "the time in which it can be taken back is not over")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +106,8 @@ def approval_fault(docket: Docket, request: Request) -> str | None:
     told = docket.told[request.id]
     if isinstance(told, str):
         return told
+    if request.state is not RequestState.APPROVED:
+        return "the request is not approved"
     decisions = [one for one in told if one.event in DECISIONS]
     if not decisions or decisions[-1].event != "request.approved":
         return "no approval in the record"
@@ -99,7 +116,26 @@ def approval_fault(docket: Docket, request: Request) -> str | None:
     if request.person_id is None or request.answer_to_id is None:
         return "nobody is named"
     sender = docket.senders.get(request.sender_code or "")
-    return _another(decisions[-1], docket, request) or (None if sender is None else sender.fault)
+    return _another(decisions[-1], docket, request) or ("the register has no such sender" if sender is None else sender.fault)
+
+
+def bar(docket: Docket, request: Request, now: datetime) -> Bar | None:
+    """What keeps this approved request from being issued now, None when nothing does."""
+    why = approval_fault(docket, request)
+    if why is not None:
+        return Bar(UNPROVEN, why)
+    sender = docket.senders[request.sender_code or ""].sender
+    if sender.is_blocked(now):
+        return BLOCKED
+    if docket.people[request.answer_to_id or 0].value != sender.answer_to:
+        return MOVED
+    return EARLY if _is_early(docket.told[request.id], evidence.instant(now)) else None
+
+
+def _is_early(told: Sequence[Told] | str, now: str) -> bool:
+    """Whether the record lets it wait still; what was told in the future, while the clock ran ahead, waits for nothing."""
+    approved = next(one for one in reversed(told) if isinstance(one, Told) and one.event == "request.approved")
+    return bool(approved.header["at"] <= now < (approved.details.get("issue_after") or ""))
 
 
 def request_fault(docket: Docket, request: Request) -> str | None:
@@ -152,7 +188,8 @@ def reservation_fault(docket: Docket, credential: Credential, request: Request) 
         return told
     login = docket.people[credential.person_id].login_digest(credential.login)
     wanted = (credential.id, login, evidence.instant(credential.valid_until))
-    for one in told:
+    approved = max((place for place, one in enumerate(told) if one.event in DECISIONS), default=0)
+    for one in told[approved:]:  # what was reserved for an earlier approval was abandoned since
         details = one.details
         if one.event == "credential.reserved" and wanted == (
             details["credential"],

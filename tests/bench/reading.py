@@ -17,6 +17,7 @@ from mailer.model import Facts, Kind, Letter, NameStanding, Own, Reading, Sender
 from mailer.store import facts, personal
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
+from mailer.store.work import Unit
 from tests.bench import letters
 from tests.bench.figures import Figure, peak_bytes, timed
 from tests.store.offices import START, set_up
@@ -83,8 +84,8 @@ def _with_facts(content: bytes, letter: Letter, reading: Reading) -> list[Figure
         trial = set_up(f"sqlite:///{Path(home) / 'mailer.db'}")
         trial.register(first, *(_sender(number) for number in range(2, SENDERS + 1)))
         with trial.database.writing() as tx:
-            personal.person(tx, first.code, reading.person, trial.randbytes)
-            personal.address(tx, first.code, first.answer_to, trial.randbytes)
+            personal.person(Unit(tx=tx, at=START, actor="test"), first.code, reading.person, trial.randbytes)
+            personal.address(Unit(tx=tx, at=START, actor="test"), first.code, first.answer_to, trial.randbytes)
         arrival = Arrival(id=1, received_at=START, proven=True, letter=letter, reading=reading)
         with trial.database.reading() as tx:
             known, _ = facts.gather(tx, arrival, LIMITS, START, key=RECORD_KEY)

@@ -130,6 +130,7 @@ TOLD_WITH: Final[Mapping[str, str]] = {
 
 # Events that the campaign does not bring about: each is told in one transaction, and a test of its own looks at it.
 ELSEWHERE: Final[Mapping[str, str]] = {
+    "personal.distrusted": "tests/flow/test_flow_attacks_rows.py",
     "credential.abandoned": "tests/flow/test_flow_closing.py",
     "credential.distrusted": "tests/flow/test_flow_standing.py",
     "credential.extended": "tests/flow/test_flow_again.py",

@@ -20,10 +20,11 @@ from mailer.flow.report import requests as report
 from mailer.model import Delivery, Sender
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
 from mailer.store import accounts_local, audit, credentials, letters, outbox, personal, requests, worklist
+from mailer.store.work import Unit
 from mailer.store.worklist import Page, Wanted
 from tests.e2e.bureau import header, request
 from tests.flow.desks import Desk, password_in, until_done
-from tests.store.offices import Trial
+from tests.store.offices import START, Trial
 
 BOUNCES = Path(__file__).parents[1] / "bounces"
 ID = "5f1c0de94b7a4e21a0c3d6f8e9b71234"  # of our reply in the letters of `tests/bounces`
@@ -417,7 +418,7 @@ def test_a_refusal_that_cannot_be_handed_over_blocks_nothing(desk: Desk) -> None
 def test_a_tampered_answer_is_not_repeated_to_where_it_was_bent(desk: Desk) -> None:
     reply_id = answered(desk)
     with desk.trial.database.writing() as tx:
-        thief = personal.address(tx, CLINIC.code, "thief@evil.example", desk.trial.randbytes)
+        thief = personal.address(Unit(tx=tx, at=START, actor="test"), CLINIC.code, "thief@evil.example", desk.trial.randbytes)
         tx.execute(text(f"UPDATE requests SET answer_to_id = {thief.id}"))
     returned(desk, bounce(reply_id))
     assert credential_states(desk) == [CredentialState.SUSPENDED]

@@ -93,7 +93,7 @@ def pruned(house: Pruned) -> Pruned:
 def test_a_list_of_persons_stays_proven_when_what_told_of_it_is_pruned(house: Pruned) -> None:
     listed = PersonName(surname="Ли", initials="К.")
     with house.trial.worker().writing() as unit:
-        persons.put(unit, "290001", [personal.person(unit.tx, "290001", listed, house.trial.randbytes)], replaces=False)
+        persons.put(unit, "290001", [personal.person(unit, "290001", listed, house.trial.randbytes)], replaces=False)
     house.trial.clock.move(days=730)
     house.publish()
     house.prune(house.bundle())

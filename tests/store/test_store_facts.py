@@ -18,6 +18,7 @@ from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
 from mailer.store.outbox import NewReply
 from mailer.store.schema import credentials, requests
+from mailer.store.work import Unit
 from tests.store.offices import START, Trial
 
 CLINIC = Sender(
@@ -79,8 +80,8 @@ def request(
     """A decided request; what a credential repeats of it."""
     number = tx.execute(requests.select()).all()
     letter_id = keep(tx, letter(1000 + len(number)), item=1000 + len(number), at=at)
-    named = personal.person(tx, sender.code, person, trial.randbytes)
-    address = personal.address(tx, sender.code, answer_to or sender.answer_to, trial.randbytes)
+    named = personal.person(Unit(tx=tx, at=START, actor="test"), sender.code, person, trial.randbytes)
+    address = personal.address(Unit(tx=tx, at=START, actor="test"), sender.code, answer_to or sender.answer_to, trial.randbytes)
     row = {"sender_code": sender.code, "person_id": named.id, "answer_to_id": address.id}
     values = {
         "letter_id": letter_id,

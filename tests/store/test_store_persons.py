@@ -23,7 +23,7 @@ def shared(trial: Trial) -> Trial:
 
 def put(trial: Trial, *people: PersonName) -> None:
     with trial.worker().writing() as unit:
-        rows = [personal.person(unit.tx, CODE, one, trial.randbytes) for one in people]
+        rows = [personal.person(unit, CODE, one, trial.randbytes) for one in people]
         persons.put(unit, CODE, rows, replaces=False)
 
 
@@ -49,7 +49,7 @@ def test_many_lists_are_looked_at_by_pages(trial: Trial, monkeypatch: pytest.Mon
     )
     with trial.worker().writing() as unit:
         for code in codes:
-            persons.put(unit, code, [personal.person(unit.tx, code, LI, trial.randbytes)], replaces=True)
+            persons.put(unit, code, [personal.person(unit, code, LI, trial.randbytes)], replaces=True)
     with trial.database.writing() as tx:
         tx.exec_driver_sql(f"UPDATE listed_persons SET digest = NULL WHERE sender_code = '{codes[3]}'")
     with trial.database.reading() as tx:

@@ -21,6 +21,7 @@ from mailer.store.migrate import upgrade
 from mailer.store.schema import personal as people
 from mailer.store.schema import personal_words, replies
 from mailer.store.schema import requests as table
+from mailer.store.work import Unit
 from mailer.store.worklist import Effort, Found, Page, Wanted
 from tests.servers.postgres import Postgres
 from tests.store.offices import START, Trial, set_up
@@ -49,13 +50,17 @@ def put(tx: Tx, trial: Trial, number: int, **values: Any) -> None:
     """A request as the answer step opens it: the sender known or, by default every fourth, a stranger."""
     stranger = values.pop("stranger", STRANGERS[number % 2] if number % 4 == 3 else None)
     code = None if stranger else (CLINIC, DENTIST)[number % 2].code
-    person = personal.person(tx, code or "", name(values.pop("person", PEOPLE[number % 5])), trial.randbytes)
+    person = personal.person(
+        Unit(tx=tx, at=START, actor="test"), code or "", name(values.pop("person", PEOPLE[number % 5])), trial.randbytes
+    )
     told = {
         "id": number,
         "state": list(RequestState)[number % 6].value,
         "sender_code": code,
         "person_id": person.id,
-        "stranger_id": personal.address(tx, "", stranger, trial.randbytes).id if stranger else None,
+        "stranger_id": personal.address(Unit(tx=tx, at=START, actor="test"), "", stranger, trial.randbytes).id
+        if stranger
+        else None,
         "verdict": "hold",
         "rule_id": "unknown-sender" if stranger else "cap",
         "reason": "unknown-sender" if stranger else ("cap", "too-old", None)[number % 3],
@@ -83,7 +88,7 @@ def office(trial: Trial) -> Trial:
 
 
 def _reply(tx: Tx, trial: Trial, number: int, state: str) -> dict[str, Any]:
-    to = personal.address(tx, CLINIC.code, CLINIC.answer_to, trial.randbytes).id
+    to = personal.address(Unit(tx=tx, at=START, actor="test"), CLINIC.code, CLINIC.answer_to, trial.randbytes).id
     return {
         "id": f"{number:032}", "request_id": number, "name": "issued", "sender_code": CLINIC.code, "recipient_id": to,
         "message_id": f"<{number}>", "state": state, "key_epoch": "e", "digest": "d", "created_at": START, "next_at": START,

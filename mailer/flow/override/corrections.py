@@ -107,7 +107,7 @@ def correct(worker: Worker, policy: Policy, number: int, written: str, *, reason
         why = proof.request_fault(proof.docket(unit.tx, [request], worker.pen.key), request)
         if why is not None:
             raise RefusedError(grounds.MEDDLED, id=number, why=why)
-        person = personal.person(unit.tx, request.sender_code or "", name, worker.pen.randbytes)
+        person = personal.person(unit, request.sender_code or "", name, worker.pen.randbytes)
         if person.id == request.person_id:
             raise RefusedError("request {id} names this very person already; nothing was changed", id=number)
         before = row_of(unit.tx, request.person_id)
@@ -198,8 +198,8 @@ class _Clerk:
             facts=known,
             decision=decide(known, ruleset),
             sender=sender,
-            person=personal.person(unit.tx, code, reading.person, randbytes) if reading.person else None,
-            answer_to=personal.address(unit.tx, code, sender.answer_to, randbytes) if sender else None,
+            person=personal.person(unit, code, reading.person, randbytes) if reading.person else None,
+            answer_to=personal.address(unit, code, sender.answer_to, randbytes) if sender else None,
         )
 
     def _apply(self, request: Request, read: _Read) -> RequestState:

@@ -83,7 +83,7 @@ def look(unit: Unit, worker: Worker, policy: Policy, request: Request) -> Ground
     sender = _sender(unit, key, request, letter)
     person = None if request.person_id is None else personal.get(unit.tx, request.person_id)
     if person is not None and sender is not None and person.name is not None and person.sender_code != sender.code:
-        person = personal.person(unit.tx, sender.code, person.name, worker.pen.randbytes)
+        person = personal.person(unit, sender.code, person.name, worker.pen.randbytes)
     known = facts.of_person(
         unit.tx,
         sender,
@@ -103,7 +103,7 @@ def admit(unit: Unit, worker: Worker, ground: Ground, verdict: Verdict) -> tuple
         message = BARRED.get(barred or "unknown-sender", NAMELESS)
         raise RefusedError(message, id=request.id, kind=ground.facts.kind.value)
     refuse_unwritable(ground.sender)
-    return ground.sender, personal.address(unit.tx, ground.sender.code, ground.sender.answer_to, worker.pen.randbytes)
+    return ground.sender, personal.address(unit, ground.sender.code, ground.sender.answer_to, worker.pen.randbytes)
 
 
 def letter_of(unit: Unit, key: bytes, ruleset: Ruleset, request: Request) -> tuple[Kept | None, Letter | None]:

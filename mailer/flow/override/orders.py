@@ -37,8 +37,8 @@ def issue(worker: Worker, policy: Policy, written: str, code: str, *, reason: st
         leases.take_turn_of(unit.tx, "answer")
         sheet = Sheet(unit)
         sender = trusted(senders.row(unit.tx, code, worker.pen.key))
-        person = personal.person(unit.tx, code, name, worker.pen.randbytes)
-        answer_to = personal.address(unit.tx, code, sender.answer_to, worker.pen.randbytes)
+        person = personal.person(unit, code, name, worker.pen.randbytes)
+        answer_to = personal.address(unit, code, sender.answer_to, worker.pen.randbytes)
         known = facts.of_person(
             unit.tx, sender, person.id, kind=Kind.REQUEST, limits=policy.limits, now=unit.at, key=worker.pen.key
         )

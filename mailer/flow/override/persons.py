@@ -51,7 +51,7 @@ def import_file(
             raise RefusedError("the lists have changed meanwhile: look at the changes again")
         for listing in plan:
             added, removed = (
-                [personal.person(unit.tx, listing.sender_code, name, worker.pen.randbytes) for name in names]
+                [personal.person(unit, listing.sender_code, name, worker.pen.randbytes) for name in names]
                 for names in (listing.added, listing.removed)
             )
             unit.tell(
@@ -64,9 +64,7 @@ def import_file(
                 same=listing.same,
                 reason=reason or None,
             )
-            whole = [
-                personal.person(unit.tx, listing.sender_code, name, worker.pen.randbytes) for name in people[listing.sender_code]
-            ]
+            whole = [personal.person(unit, listing.sender_code, name, worker.pen.randbytes) for name in people[listing.sender_code]]
             persons.put(unit, listing.sender_code, whole if replaces else added, replaces=replaces)
 
 

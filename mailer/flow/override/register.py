@@ -277,7 +277,7 @@ def _tell_old_address(unit: Unit, stationery: Stationery, before: Sender) -> Non
         unit,
         request_id=None,
         sender_code=before.code,
-        recipient=personal.address(unit.tx, before.code, before.answer_to, stationery.randbytes),
+        recipient=personal.address(unit, before.code, before.answer_to, stationery.randbytes),
         name="answer-address",
         values=AnswerAddressValues(
             fund_name=fund.name,

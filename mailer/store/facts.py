@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, union
 
+from mailer.core import evidence
 from mailer.model import (
     Facts,
     Kind,
@@ -22,7 +23,7 @@ from mailer.model import (
     SenderStanding,
 )
 from mailer.states import CredentialState, RequestState
-from mailer.store import letters, outbox, personal, persons, senders
+from mailer.store import audit, letters, outbox, personal, persons, proof, senders
 from mailer.store.db import Tx
 from mailer.store.requests import APPROVED
 from mailer.store.schema import credentials, requests
@@ -110,7 +111,7 @@ def _with_history(tx: Tx, base: Facts, sender: Sender, person_id: int, *, limits
     return replace(
         base,
         person_unlisted=base.name is NameStanding.READ and not persons.allows(tx, sender.code, person_id, key),
-        address_changed=_address_changed(tx, sender),
+        address_changed=_address_changed(tx, sender, key),
         active_credential=bool(issued),
         active_minutes=None if newest is None else max(0, int((now - newest).total_seconds() // 60)),
         issued_30d=_issued_since(tx, person_id, now - timedelta(days=30)),
@@ -197,17 +198,27 @@ def _promised_since(tx: Tx, since: datetime, sender_code: str) -> int:
     return tx.execute(query).scalar_one()
 
 
-def _address_changed(tx: Tx, sender: Sender) -> bool:
+def _address_changed(tx: Tx, sender: Sender, key: bytes) -> bool:
     """Whether nothing was issued yet to the answer address that the register has now, though there was another before."""
-    issued = select(credentials.c.answer_to_id, credentials.c.reserved_at).where(
+    issued = select(credentials.c.id, credentials.c.request_id, credentials.c.answer_to_id).where(
         credentials.c.sender_code == sender.code, credentials.c.state != CredentialState.ABANDONED.value
     )
     last = tx.execute(issued.order_by(credentials.c.reserved_at.desc(), credentials.c.id).limit(1)).one_or_none()
+    changed_at = sender.answer_changed_at
     if last is None:
-        return sender.answer_changed_at is not None
-    if sender.answer_changed_at is not None and last.reserved_at < sender.answer_changed_at:
+        return changed_at is not None
+    if changed_at is not None and not _was_reserved_since(tx, last.request_id, last.id, changed_at, key):
         return True
     return personal.get(tx, last.answer_to_id).value != sender.answer_to
+
+
+def _was_reserved_since(tx: Tx, request_id: int, credential_id: str, since: datetime, key: bytes) -> bool:
+    """As the record tells: the credential's own row says what the last writer of the table wrote."""
+    told = proof.holding(audit.of_request(tx, request_id, "credential.reserved"), key)
+    if isinstance(told, str):
+        return False
+    own = [one.header["at"] for one in told if one.details["credential"] == credential_id]
+    return any(at >= evidence.instant(since) for at in own)
 
 
 def _cap_reached(tx: Tx, sender: Sender, limits: Limits, today: datetime) -> bool:

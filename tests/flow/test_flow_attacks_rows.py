@@ -16,7 +16,7 @@ from mailer.flow.override.closing import Reach
 from mailer.flow.override.register import Hands
 from mailer.model import PersonName
 from mailer.states import LoginEffect
-from mailer.store import places
+from mailer.store import places, senders
 from tests.e2e.bureau import body, request
 from tests.flow.desks import CLINIC, OFFICER, Desk, until_done
 from tests.flow.test_flow_attacks import THIEF, alarms, attack, recipients
@@ -218,3 +218,22 @@ def test_a_reserved_login_whose_request_says_it_is_refused_stops_nobody(desk: De
     assert alarms(desk) == [("request.held", 1)]
     with pytest.raises(RefusedError):
         decisions.approve(desk.trial.worker(), desk.policy(), [1], reason=WHY)
+
+
+def test_the_first_issue_to_a_new_address_waits_whatever_the_rows_say(desk: Desk) -> None:
+    ask(desk)
+    desk.run()
+    desk.trial.clock.move(days=1)
+    with desk.trial.worker().writing() as unit:
+        senders.put(unit, replace(CLINIC, answer_to="new@clinic.example", answer_changed_at=unit.at), desk.trial.pen)
+    far = written(desk, desk.trial.clock().replace(year=2027))
+    attack(
+        desk,
+        PLANTED.format(code=CLINIC.code, key="new@clinic.example", value="new@clinic.example"),
+        "UPDATE credentials SET reserved_at = :far, answer_to_id = (SELECT id FROM personal WHERE value = 'new@clinic.example')",
+        salt=SALT,
+        far=far,
+    )
+    ask(desk, 2, "Ли К.")
+    desk.run()
+    assert recipients(desk) == [CLINIC.answer_to]

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import insert
 
 from mailer.core import mime
+from mailer.core.evidence import Record
 from mailer.model import Facts, Kind, Letter, PersonName, RawLetter, Reading, Sender, SenderStanding
 from mailer.states import CredentialState, RequestState
-from mailer.store import facts, letters, outbox, personal, senders
+from mailer.store import audit, facts, letters, outbox, personal, senders
 from mailer.store.db import Tx
 from mailer.store.facts import Arrival, Limits
 from mailer.store.outbox import NewReply
@@ -106,6 +107,8 @@ def credential(tx: Tx, trial: Trial, state: CredentialState = CredentialState.AC
     issued_at = None if state is CredentialState.RESERVED else issued or reserved_at
     values = {"id": name, "login": name, "state": state.value, "reserved_at": reserved_at, "issued_at": issued_at}
     tx.execute(insert(credentials).values(**row, **values, **term))
+    told = Record(event="credential.reserved", actor="test", request=row["request_id"], details={"credential": name})
+    audit.append(tx, trial.pen, reserved_at, [told])
 
 
 def gathered(tx: Tx, *, person: PersonName | None = PRISHVA, now: datetime = START, limits: Limits = LIMITS, **more: Any) -> Facts:

@@ -1,7 +1,7 @@
 """How is a ready pair sealed to the pool's key, and how is it opened? (`keys.py` says where that key lies)
 
 Whoever imports makes a data key, seals it to the pool's public key, and under it each pair: issuing then opens one data key for all
-the pairs of an import. Pairs that an older version sealed, each to the pool's key itself, open as they did.
+the pairs of an import. That key is public: that a pair is ours must be told by its content (`store/accounts_pool.py`).
 
     pool number NUL "AES-256-GCM" NUL length of the sealed data key (2 bytes, big-endian) || sealed data key || nonce || ciphertext
 
@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mailer.core.custody import KeyKind
-from mailer.edge.keys import SUITE_NAME, Keyring
+from mailer.edge.keys import Keyring
 from mailer.edge.keys_file import KEY_BYTES
 
 DATA_KEY_SUITE: Final = b"AES-256-GCM"
@@ -38,10 +38,6 @@ class PairBinding:
     instance: str
     pair_id: str
     pool: int
-
-    @property
-    def key(self) -> tuple[KeyKind, str]:
-        return KeyKind.POOL, str(self.pool)
 
     def info(self) -> bytes:
         return "\n".join(("mailer-pair-1", self.instance, self.pair_id, str(self.pool))).encode()
@@ -100,8 +96,6 @@ class PoolKeys:
             return None
         binding = PairBinding(instance=self._instance, pair_id=pair_id, pool=int(number))
         suite, _, boxed = rest.partition(b"\0")
-        if suite == SUITE_NAME:
-            return self._keyring.open(rest, binding)
         if suite != DATA_KEY_SUITE:
             return None
         end = _LENGTH + int.from_bytes(boxed[:_LENGTH], "big")

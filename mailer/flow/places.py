@@ -87,7 +87,8 @@ def conflicts(tx: Tx, logins: Logins, rows: Sequence[Pair]) -> list[SetupError]:
 
 
 def _sealed(pair: Pair, sealer: PoolSealer, logins: Logins, pair_id: str) -> NewPair:
-    sealed = sealer.seal_to_pool(accounts_pool.pack(pair.login, pair.password), pair_id)
+    packed = accounts_pool.pack(logins, pair_id, pair.login, pair.password, pair.expires_at)
+    sealed = sealer.seal_to_pool(packed, pair_id)
     return NewPair(id=pair_id, mark=logins.mark(pair.login), sealed=sealed, expires_at=pair.expires_at)
 
 

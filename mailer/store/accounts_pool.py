@@ -1,12 +1,15 @@
 """The pool of ready pairs, made elsewhere and imported by the officer: which one is next, and whose is each?
 
 A pair is free, then taken for one credential, then handed out: its answer is written, and what was sealed is erased. While it
-waits it is sealed to the pool key; nothing here can be read without it. A pair that went out in a life of this database that a
-restored backup knows nothing of (`Logins`) is put aside, and so is one that does not open.
+waits it is sealed to the pool key; nothing here can be read without it. That key is public, so a proof is sealed with each pair,
+which takes the key of the marks: whoever can only write the database makes no pair, and gives none another password or end. A pair
+that went out in a life of this database that a restored backup knows nothing of (`Logins`) is put aside, and so is one that does
+not open.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +19,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
 
+from mailer.core import evidence
 from mailer.core.accounts import Capabilities, Handout, Managed, Order
 from mailer.core.secret import Secret
 from mailer.errors import EdgeSetupError, MailerError, RefusedError, SetupError, TamperedError
@@ -26,6 +30,8 @@ from mailer.store.logins import Logins
 from mailer.store.schema import credentials, pool_pairs
 
 SHORTEST: Final = timedelta(days=14)  # an answer may be on its way that long: a pair that ends sooner could arrive dead
+_PROOF_BYTES: Final = 32
+_Stood = tuple[bytes, datetime | None, str]  # of a row what its pair was proved with: sealed bytes, end and mark
 
 
 class PoolOpener(Protocol):
@@ -74,21 +80,24 @@ class PoolCounts:
     damaged: int
 
 
-def pack(login: str, password: Secret) -> bytes:
-    """What is sealed of a pair."""
-    return json.dumps([login, password.reveal()]).encode()
+def pack(logins: Logins, pair_id: str, login: str, password: Secret, expires_at: datetime | None) -> bytes:
+    """What is sealed of a pair: the proof, and what it proves."""
+    content = json.dumps([pair_id, _end(expires_at), login, password.reveal()]).encode()
+    return logins.pair_proof(content) + content
 
 
-def unpack(packed: bytes) -> tuple[str, Secret] | None:
-    """Login and password; None when it is nothing that `pack` made: whoever writes the database can seal what he likes."""
-    try:
-        found = json.loads(packed)
-    except ValueError:
+def unpack(logins: Logins, packed: bytes, pair_id: str, expires_at: datetime | None) -> tuple[str, Secret] | None:
+    """Login and password; None when `pack` did not make it of these: whoever writes the database can seal what he likes."""
+    proof, content = packed[:_PROOF_BYTES], packed[_PROOF_BYTES:]
+    if not hmac.compare_digest(proof, logins.pair_proof(content)):
         return None
-    match found:
-        case [str(login), str(password)]:
-            return login, Secret(password)
-    return None
+    proven_id, end, login, password = json.loads(content)
+    return (login, Secret(password)) if (proven_id, end) == (pair_id, _end(expires_at)) else None
+
+
+def _end(expires_at: datetime | None) -> str | None:
+    """The same words for the same end, whichever database tells it."""
+    return None if expires_at is None else evidence.instant(expires_at)
 
 
 def add(tx: Tx, pairs: Sequence[NewPair], *, at: datetime) -> None:
@@ -154,7 +163,7 @@ class PoolAccounts:
 
     opener: PoolOpener
     logins: Logins
-    _opened: dict[str, tuple[bytes, tuple[str, Secret]]] = field(default_factory=dict, repr=False)  # drawn and not yet written
+    _opened: dict[str, tuple[_Stood, tuple[str, Secret]]] = field(default_factory=dict, repr=False)  # drawn and not yet written
 
     @property
     def capabilities(self) -> Capabilities:
@@ -163,7 +172,7 @@ class PoolAccounts:
     def draw(self, tx: Tx, credential_ids: Sequence[str], *, until: datetime, now: datetime, enough: int) -> Draw:
         """Take a pair for each credential, oldest first; those that last until then before those that end sooner.
 
-        SetupError when not one of those looked at opens: then the key is another, and no pair is blamed for it.
+        SetupError when not one of those looked at opens: then a key may be another, and no pair is blamed for it.
         """
         drawn: list[Drawn] = []
         seen = Counter[PairState]()
@@ -187,7 +196,10 @@ class PoolAccounts:
                 changes.append({"pair": row.number, "new_state": state.value, "new_credential": credential_id})
             tx.execute(_CHANGE, changes)
         if seen[PairState.DAMAGED] and not drawn:
-            raise SetupError("no pair of the pool opens: are the keys in keys/issuing those to which they were sealed?")
+            raise SetupError(
+                "no pair of the pool opens: are the keys in keys/issuing and keys/pepper.key those with which they were imported? "
+                "If so, the pairs were changed in the database"
+            )
         return Draw(
             drawn=drawn,
             left=count_free(tx, now, most=enough),
@@ -244,9 +256,11 @@ class PoolAccounts:
 
     def _open(self, row: Row[Any]) -> tuple[str, Secret] | None:
         """A pair; None when it does not open, or is not the one that stands here. EdgeSetupError when the key is missing: no
-        request is to blame for that. What was opened when it was drawn is remembered until its answer is written."""
-        sealed, pair = self._opened.get(row.id, (None, None))
-        if pair is not None and row.sealed == sealed:
+        request is to blame for that. What was opened when it was drawn is remembered until its answer is written, for as long as
+        its row stays the same."""
+        stands = (row.sealed, row.expires_at, row.mark)
+        stood, pair = self._opened.get(row.id, (None, None))
+        if stands == stood:
             return pair
         if not isinstance(row.sealed, bytes):  # SQLite keeps whatever type was written
             return None
@@ -254,10 +268,10 @@ class PoolAccounts:
             packed = self.opener.open_from_pool(row.sealed, row.id)
         except SetupError as error:
             raise EdgeSetupError(error.message, **error.values) from error
-        found = None if packed is None else unpack(packed)
+        found = None if packed is None else unpack(self.logins, packed, row.id, row.expires_at)
         if found is None or self.logins.mark(found[0]) != row.mark:
             return None
-        self._opened[row.id] = row.sealed, found
+        self._opened[row.id] = stands, found
         return found
 
 

@@ -8,6 +8,7 @@ it alone decides: each host has a file of its own.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,13 +36,17 @@ class HandedOut(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Logins:
-    """`key` lies outside the database: without it a mark tells nothing."""
+    """`key` lies outside the database: without it a mark tells nothing, and no ready pair can be made up."""
 
     key: bytes = field(repr=False)
     handed_out: HandedOut
 
     def mark(self, login: str) -> str:
         return login_mark(self.key, login)
+
+    def pair_proof(self, content: bytes) -> bytes:
+        """That a ready pair was taken in by us: 32 bytes that nobody can make for another content without `key`."""
+        return hmac.digest(self.key, b"mailer-pair-proof-1\n" + content, "sha256")
 
     def any_used(self, tx: Tx, marks: Mapping[str, str]) -> bool:
         """Whether one of these logins, each with its mark, was ever used: in this database, or in one that a backup replaced."""

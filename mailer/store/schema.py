@@ -337,7 +337,7 @@ pool_pairs = Table(
     Column("id", String(32), nullable=False, unique=True),  # 128 random bits in hex: bound into the sealed pair
     Column("mark", String(64), nullable=False, unique=True),  # of its login
     Column("state", String(20), nullable=False),
-    Column("sealed", LargeBinary),  # login and password, to the pool key; erased once handed out
+    Column("sealed", LargeBinary),  # `accounts_pool.pack`, to the pool key; erased once handed out
     Column("expires_at", Instant),  # the pair's own end, where the file told it
     Column("imported_at", Instant, nullable=False),
     # Proved at the commit: a pair is taken, and then its login is reserved.

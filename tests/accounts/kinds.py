@@ -70,7 +70,8 @@ class Cellar:
 
     def pair(self, login: str, expires_at: datetime | None = None) -> NewPair:
         pair_id = self.trial.randbytes(16).hex()
-        sealed = self.pool_keys.seal_to_pool(accounts_pool.pack(login, Secret(f"pw of {login}")), pair_id)
+        packed = accounts_pool.pack(self.logins, pair_id, login, Secret(f"pw of {login}"), expires_at)
+        sealed = self.pool_keys.seal_to_pool(packed, pair_id)
         return NewPair(id=pair_id, mark=self.logins.mark(login), sealed=sealed, expires_at=expires_at)
 
     def draw(self, tx: Tx, *credential_ids: str, until: datetime = UNTIL) -> list[str]:

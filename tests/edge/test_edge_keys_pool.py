@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailer.edge.keys import Keyring
-from mailer.edge.keys_pool import DATA_KEY_SUITE, DataKeyBinding, PairBinding, PoolKeys
+from mailer.edge.keys_pool import DATA_KEY_SUITE, DataKeyBinding, PoolKeys
 from mailer.errors import SetupError
 
 PAIR = "1" * 32
@@ -78,13 +78,6 @@ def test_what_is_sealed_after_a_rotation_is_sealed_to_the_next_key(tmp_path: Pat
     assert [keys(tmp_path).open_from_pool(one, PAIR) for one in (old, new)] == [b"old", b"new"]
     (tmp_path / "issuing/1.key").unlink()
     assert keys(tmp_path).open_from_pool(new, PAIR) == b"new"
-
-
-def test_pairs_that_an_older_version_sealed_still_open(tmp_path: Path) -> None:
-    first = PairBinding(instance=INSTANCE, pair_id=PAIR, pool=1)
-    sealed = b"1\0" + keyring(tmp_path).seal(b"pair", first)
-    assert keys(tmp_path).open_from_pool(sealed, PAIR) == b"pair"
-    assert keys(tmp_path).open_from_pool(sealed, "2" * 32) is None
 
 
 def test_a_data_key_of_another_length_is_none(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text, update
 
 from mailer.core.accounts import Order
+from mailer.core.secret import Secret
 from mailer.errors import EdgeSetupError, SetupError, TamperedError
 from mailer.store import accounts_pool, credentials
 from mailer.store.db import Database, Tx
@@ -149,6 +151,17 @@ def test_the_wrong_key_blames_no_pair(cellar: Cellar) -> None:
         assert accounts_pool.counts(tx, START).free == 2
 
 
+def test_the_wrong_pepper_blames_no_pair(cellar: Cellar) -> None:
+    (credential,) = taken_for(cellar, "x")
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", "b")
+    pool = replace(cellar.pool, logins=replace(cellar.logins, key=b"q" * 32))
+    with pytest.raises(SetupError, match=r"keys/pepper\.key"), cellar.trial.database.writing() as tx:
+        pool.draw(tx, [credential], until=UNTIL, now=START, enough=1)
+    with cellar.trial.database.reading() as tx:
+        assert accounts_pool.counts(tx, START).free == 2
+
+
 def test_a_missing_key_blames_no_request(cellar: Cellar) -> None:
     (credential,) = taken_for(cellar, "x")
     with cellar.trial.database.writing() as tx:
@@ -204,7 +217,7 @@ def test_what_is_left_is_counted_as_far_as_asked(cellar: Cellar, enough: int, le
         assert cellar.pool.draw(tx, [credential], until=UNTIL, now=START, enough=enough).left == left
 
 
-@pytest.mark.parametrize("content", [b"", b"no JSON", b"[1, 2]", b'["a"]', b'["a", "b", "c"]', b'{"a": "b"}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"p" * 31, b"p" * 32, b'["a", "b"]', b"p" * 32 + b'["a", "b"]', b"\xff" * 40])
 def test_what_is_sealed_and_no_pair_is_put_aside(cellar: Cellar, content: bytes) -> None:
     """Anybody who writes the database can seal to the pool's public key."""
     with cellar.trial.database.writing() as tx:
@@ -213,6 +226,31 @@ def test_what_is_sealed_and_no_pair_is_put_aside(cellar: Cellar, content: bytes)
         sealed = cellar.pool_keys.seal_to_pool(content, pair_id)
         tx.execute(update(pool_pairs).where(pool_pairs.c.id == pair_id).values(sealed=sealed))
     assert drawn_and_damaged(cellar) == (["b"], 1)
+
+
+def test_a_pair_of_another_row_sealed_anew_is_put_aside(cellar: Cellar) -> None:
+    """Its proof is ours, and holds for its own row alone."""
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", "b")
+        pair_id = oldest(tx)
+        other = accounts_pool.pack(cellar.logins, "2" * 32, "a", Secret("pw"), None)
+        tx.execute(
+            update(pool_pairs).where(pool_pairs.c.id == pair_id).values(sealed=cellar.pool_keys.seal_to_pool(other, pair_id))
+        )
+    assert drawn_and_damaged(cellar) == (["b"], 1)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [days(60) + timedelta(microseconds=1), days(60).astimezone(timezone(timedelta(hours=3))), days(60).replace(microsecond=0)],
+)
+def test_an_end_is_proved_to_the_microsecond_in_whatever_zone_it_was_told(cellar: Cellar, end: datetime) -> None:
+    (credential,) = taken_for(cellar, "x")
+    with cellar.trial.database.writing() as tx:
+        cellar.fill(tx, "a", expires_at=end)
+    with cellar.trial.database.writing() as tx:
+        (drawn,) = cellar.pool.draw(tx, [credential], until=UNTIL, now=START, enough=1).drawn
+    assert drawn.expires_at == end
 
 
 def test_a_pair_with_another_mark_is_put_aside(cellar: Cellar) -> None:

@@ -82,17 +82,17 @@ class PoolCounts:
 
 def pack(logins: Logins, pair_id: str, login: str, password: Secret, expires_at: datetime | None) -> bytes:
     """What is sealed of a pair: the proof, and what it proves."""
-    content = json.dumps([pair_id, _end(expires_at), login, password.reveal()]).encode()
+    content = json.dumps([pair_id, logins.mark(login), _end(expires_at), login, password.reveal()]).encode()
     return logins.pair_proof(content) + content
 
 
-def unpack(logins: Logins, packed: bytes, pair_id: str, expires_at: datetime | None) -> tuple[str, Secret] | None:
+def unpack(logins: Logins, packed: bytes, pair_id: str, mark: str, expires_at: datetime | None) -> tuple[str, Secret] | None:
     """Login and password; None when `pack` did not make it of these: whoever writes the database can seal what he likes."""
     proof, content = packed[:_PROOF_BYTES], packed[_PROOF_BYTES:]
     if not hmac.compare_digest(proof, logins.pair_proof(content)):
         return None
-    proven_id, end, login, password = json.loads(content)
-    return (login, Secret(password)) if (proven_id, end) == (pair_id, _end(expires_at)) else None
+    *stood, login, password = json.loads(content)
+    return (login, Secret(password)) if stood == [pair_id, mark, _end(expires_at)] else None
 
 
 def _end(expires_at: datetime | None) -> str | None:
@@ -268,8 +268,8 @@ class PoolAccounts:
             packed = self.opener.open_from_pool(row.sealed, row.id)
         except SetupError as error:
             raise EdgeSetupError(error.message, **error.values) from error
-        found = None if packed is None else unpack(self.logins, packed, row.id, row.expires_at)
-        if found is None or self.logins.mark(found[0]) != row.mark:
+        found = None if packed is None else unpack(self.logins, packed, row.id, row.mark, row.expires_at)
+        if found is None:
             return None
         self._opened[row.id] = stands, found
         return found

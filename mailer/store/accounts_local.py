@@ -13,18 +13,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailer.core.accounts import Capabilities, Handout, Managed, Order, Standing
 from mailer.core.custody import KeyKind, loss
 from mailer.core.secret import Secret
-from mailer.errors import MailerError, SetupError
+from mailer.errors import N_, MailerError, SetupError, TamperedError
 from mailer.store.db import Tx
 from mailer.store.schema import accounts_local
 
 ARGON2_MEMORY_KIB: Final = 19_456  # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane
 ARGON2_PASSES: Final = 2
+TAKEN: Final = N_("this login stands in the account of another credential")
 _PUT: Final = {  # built once: building it costs more than running it
     name: statement.on_conflict_do_update(
         index_elements=["credential_id"],
@@ -72,11 +73,15 @@ class LocalAccounts:
     def create(self, tx: Tx, orders: Sequence[Order]) -> dict[str, Handout | MailerError]:
         """Make the accounts, or set fresh passwords where they exist already."""
         made: dict[str, Handout | MailerError] = {}
+        taken = _others(tx, orders)
         algorithm = _named(self.algorithm, max(self.peppers))
         rows = []
         for order in orders:
             if order.password is None:
                 raise ValueError("an account of our own needs a password of ours")
+            if order.credential_id in taken:
+                made[order.credential_id] = TamperedError(TAKEN)
+                continue
             row = {"credential_id": order.credential_id, "login": order.login, "enabled": True, "expires_at": order.expires_at}
             verifier = self._verifier(algorithm, order.credential_id, order.password)
             rows.append(row | {"algorithm": algorithm, "verifier": verifier})
@@ -127,6 +132,18 @@ class LocalAccounts:
             return keyed
         salt = hashlib.sha256(credential_id.encode()).digest()[:16]
         return Argon2id(salt=salt, length=32, iterations=ARGON2_PASSES, lanes=1, memory_cost=ARGON2_MEMORY_KIB).derive(keyed)
+
+
+def _others(tx: Tx, orders: Sequence[Order]) -> set[str]:
+    """The credentials of these orders whose login stands in the account of another one: every login is drawn once."""
+    ids = {order.login: order.credential_id for order in orders}
+    rows = tx.execute(_OF_LOGINS, {"logins": list(ids)})
+    return {ids[row.login] for row in rows if row.credential_id != ids[row.login]}
+
+
+_OF_LOGINS: Final = select(accounts_local.c.login, accounts_local.c.credential_id).where(
+    accounts_local.c.login.in_(bindparam("logins", expanding=True))
+)
 
 
 def _named(algorithm: str, number: int) -> str:

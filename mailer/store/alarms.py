@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, update
 
@@ -16,14 +16,20 @@ from mailer.core.alarms import TELL_AGAIN, Alarm, AlarmKind, Standing
 from mailer.store.db import Tx
 from mailer.store.schema import alarms
 
+_KINDS: Final = frozenset(kind.value for kind in AlarmKind)
+
 
 def every(tx: Tx) -> list[Standing]:
-    """All rows, cleared ones too."""
-    return [_read(row) for row in tx.execute(select(alarms).order_by(alarms.c.raised_at, alarms.c.kind, alarms.c.place))]
+    """All rows, cleared ones too. One that cannot be read counts as none raised: what it should tell of is raised anew."""
+    rows = tx.execute(select(alarms).order_by(alarms.c.raised_at, alarms.c.kind, alarms.c.place))
+    return [one for row in rows if (one := _read(row)) is not None]
 
 
 def raised(tx: Tx, alarm: Alarm, *, at: datetime) -> None:
-    """It was not there before, or was cleared since."""
+    """It was not there before, or was cleared since, or could not be read."""
+    before = tx.execute(select(alarms).where(*_is(alarm))).one_or_none()
+    if before is not None and _read(before) is None:
+        tx.execute(delete(alarms).where(*_is(alarm)))  # when it was told cannot be known either
     values = {"raised_at": at, "since": alarm.since, "cleared_at": None, "count": alarm.count, "numbers": _json(alarm)}
     changed = tx.execute(update(alarms).where(*_is(alarm)).values(**values))
     if changed.rowcount == 0:
@@ -59,11 +65,18 @@ def _json(alarm: Alarm) -> str:
     return json.dumps(dict(alarm.numbers), sort_keys=True)
 
 
-def _read(row: Row[Any]) -> Standing:
+def _read(row: Row[Any]) -> Standing | None:
+    """None for a row that we did not write: it must not keep all others from being told."""
+    try:
+        numbers = json.loads(row.numbers)
+    except (TypeError, ValueError):
+        return None
+    count = row._mapping["count"]
+    counts = [count, row.told_count, *(numbers.values() if isinstance(numbers, dict) else [None])]
+    if row.kind not in _KINDS or not isinstance(row.place, str) or not all(isinstance(one, int) for one in counts):
+        return None
     return Standing(
-        alarm=Alarm(
-            kind=AlarmKind(row.kind), place=row.place, since=row.since, count=row._mapping["count"], numbers=json.loads(row.numbers)
-        ),
+        alarm=Alarm(kind=AlarmKind(row.kind), place=row.place, since=row.since, count=count, numbers=numbers),
         raised_at=row.raised_at,
         cleared_at=row.cleared_at,
         told_at=row.told_at,

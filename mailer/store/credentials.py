@@ -187,11 +187,16 @@ def issued_since(tx: Tx, since: datetime) -> int:
     return tx.execute(query).scalar_one()
 
 
-def get(tx: Tx, credential_id: str) -> Credential:
+def known(tx: Tx, credential_id: str) -> Credential | None:
     row = tx.execute(select(credentials).where(credentials.c.id == credential_id)).one_or_none()
-    if row is None:
+    return None if row is None else read(row)
+
+
+def get(tx: Tx, credential_id: str) -> Credential:
+    found = known(tx, credential_id)
+    if found is None:
         raise NotFoundError("there is no credential {id}", id=credential_id)
-    return read(row)
+    return found
 
 
 def lock(tx: Tx, credential_id: str) -> Credential:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -30,6 +31,11 @@ Tx = Connection  # an open transaction; whoever takes one commits nothing
 CHANNEL = "mailer"  # PostgreSQL's NOTIFY channel
 
 OTHERS_SECONDS: Final = 0.11  # a writer of another process asks SQLite every 100 ms; after longer work it finds its turn
+
+# SQLite keeps also what is no UTF-8 as text; the driver would refuse it, and with it all rows of the answer.
+_ANY_TEXT: Final = methodcaller("decode", "utf-8", "replace")
+
+_TIMESTAMPTZ_AS_TEXT: Final = (1184, 0)  # PostgreSQL's number of the type; values come as text
 
 # A process that stops while it holds the record's head loses it before those who wait for it give up, and they before their
 # heartbeat is missed (20 s).
@@ -133,6 +139,11 @@ class Database:
         if not self.sqlite:
             url = self.url.update_query_dict({"options": _POSTGRES_OPTIONS})
             engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+
+            @event.listens_for(engine, "connect")
+            def read_any_time(connection: Any, _entry: object) -> None:
+                connection.adapters.register_loader("timestamptz", _lenient(connection))
+
             if not writing:
                 engine = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
             return engine
@@ -141,6 +152,7 @@ class Database:
 
         @event.listens_for(engine, "connect")
         def set_up(connection: Any, _entry: object) -> None:
+            connection.text_factory = _ANY_TEXT
             connection.isolation_level = None  # the driver's own transaction guessing off; "begin" below is the only one
             for pragma in (
                 "synchronous=FULL",
@@ -246,6 +258,26 @@ def _data_version_watch(driver: Any) -> Callable[[float], bool]:
         return False
 
     return changed
+
+
+def _lenient(connection: Any) -> type:
+    """The driver's reader of times; what is no time of Python's (`-infinity`) it refuses, and with it all rows of the answer."""
+    strict = connection.adapters.get_loader(*_TIMESTAMPTZ_AS_TEXT)
+    refusal: type[Exception] = connection.DataError
+
+    class Lenient:
+        format = strict.format
+
+        def __init__(self, oid: int, context: Any = None) -> None:
+            self._load = strict(oid, context).load
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._load(data)
+            except refusal:
+                return schema.NO_TIME
+
+    return Lenient
 
 
 def _parsed(url: str) -> URL:

@@ -40,13 +40,16 @@ def any_untold(tx: Tx, now: datetime) -> bool:
 
 
 def tell(unit: Unit) -> None:
-    """Tell the record the sums of minutes that are over, each once; those of yesterday are erased."""
+    """Tell the record the sums of minutes that are over, each once; those of yesterday are erased.
+
+    A credential that is not there has no login: its sum is told as those of logins that nobody has.
+    """
     tx, over = unit.tx, _over(unit.at)
     rows = tx.execute(select(check_failures).where(over).order_by(check_failures.c.minute).with_for_update()).all()
     tx.execute(update(check_failures).where(over).values(told=True))
     tx.execute(delete(check_failures).where(check_failures.c.told, check_failures.c.last_at < unit.at - KEPT))
     for row in rows:
-        known = credentials.get(tx, row.credential_id) if row.credential_id != NOBODY else None
+        known = credentials.known(tx, row.credential_id) if row.credential_id != NOBODY else None
         unit.tell(
             "credential.check-failed",
             sender=known.sender_code if known else None,

@@ -25,6 +25,7 @@ from mailer.store.schema import leases
 TERM: Final = timedelta(seconds=30)
 WORKERS_MAX: Final = 64  # of one shared step
 NOBODY: Final = ""
+LAST: Final = 2**63 - 1  # the last number that both databases keep
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +70,9 @@ def _take(tx: Tx, name: str, owner: str, now: datetime, is_gone: Callable[[str],
     row = tx.execute(select(leases).where(leases.c.name == name).with_for_update(skip_locked=True)).one_or_none()
     if row is None or not (row.owner == owner or _is_over(row, now, is_gone)):
         return None
-    tx.execute(update(leases).where(leases.c.name == name).values(owner=owner, fence=row.fence + 1, expires_at=now + TERM))
-    return Lease(name=name, owner=owner, fence=row.fence + 1)
+    fence = _next(row.fence)
+    tx.execute(update(leases).where(leases.c.name == name).values(owner=owner, fence=fence, expires_at=now + TERM))
+    return Lease(name=name, owner=owner, fence=fence)
 
 
 def abandoned(tx: Tx, step: str, *, now: datetime, is_gone: Callable[[str], bool]) -> list[str]:
@@ -87,9 +89,14 @@ def evict(tx: Tx, names: Sequence[str], *, now: datetime, is_gone: Callable[[str
     rows = tx.execute(select(leases).where(leases.c.name.in_(names)).with_for_update(skip_locked=True)).all()
     for row in rows:
         if _is_over(row, now, is_gone):
-            tx.execute(
-                update(leases).where(leases.c.name == row.name).values(owner=NOBODY, fence=leases.c.fence + 1, expires_at=now)
-            )
+            evicted = {"owner": NOBODY, "fence": _next(row.fence), "expires_at": now}
+            tx.execute(update(leases).where(leases.c.name == row.name).values(**evicted))
+
+
+def _next(fence: object) -> int:
+    """The number after this one. No lease lives to the last one: somebody wrote it there, or what is no number (SQLite keeps that
+    too). Then the numbers begin anew, since a step whose lease has no next number would stop for good."""
+    return fence + 1 if isinstance(fence, int) and 0 <= fence < LAST else 1
 
 
 def is_held(lease: ColumnElement[str | None], fence: ColumnElement[int]) -> ColumnElement[bool]:
@@ -153,7 +160,7 @@ def lost(tx: Tx, lease: Lease, *, now: datetime) -> None:
     """Note that a process that was still there lost this lease; losses are counted until ten minutes pass without one."""
     row = tx.execute(select(leases).where(leases.c.name == lease.name).with_for_update()).one()
     again = row.lost_at is not None and abs(now - row.lost_at) < FIGHT_WINDOW
-    values = {"losses": row.losses + 1 if again else 1, "lost_since": row.lost_since if again else now, "lost_at": now}
+    values = {"losses": _losses(row) + 1 if again else 1, "lost_since": row.lost_since if again else now, "lost_at": now}
     tx.execute(update(leases).where(leases.c.name == lease.name).values(**values))
 
 
@@ -193,7 +200,12 @@ def every(tx: Tx) -> list[Holding]:
 
 
 def signs(tx: Tx) -> list[StepSigns]:
-    """How each step does, for the alarms."""
+    """How each step does, for the alarms. On SQLite somebody may have written what is no name: that is no step."""
     columns = ("name", "expires_at", "worked_at", "trouble_at", "losses", "lost_since", "lost_at")
     rows = tx.execute(select(*(leases.c[name] for name in columns)).order_by(leases.c.name))
-    return [StepSigns(**row._asdict()) for row in rows]
+    return [StepSigns(**row._asdict() | {"losses": _losses(row)}) for row in rows if isinstance(row.name, str)]
+
+
+def _losses(row: Row[Any]) -> int:
+    """What is no number was counted by nobody."""
+    return row.losses if isinstance(row.losses, int) else 0

@@ -22,6 +22,7 @@ from mailer.store.leases import Lease
 from mailer.store.schema import letters
 
 SINGLE_ATTEMPTS: Final = 3  # after these a letter is quarantined
+_KINDS: Final = frozenset(kind.value for kind in Kind)
 _GROUPS: Final = {Kind.REQUEST: Group.STRANGER, Kind.UNREADABLE: Group.UNREADABLE, Kind.BOUNCE: Group.BOUNCE}
 
 
@@ -271,5 +272,6 @@ def kept_since(tx: Tx, since: datetime) -> dict[Group, Amount]:
 def _read(row: Row[Any]) -> Kept:
     values = row._asdict()
     values["state"] = LetterState(values["state"])
-    values["kind"] = Kind(values["kind"])
+    # One that there is not is none of ours: whoever reads the letter holds its kind against the record, and sets it aside.
+    values["kind"] = Kind(values["kind"]) if values["kind"] in _KINDS else Kind.UNREADABLE
     return Kept(**values)

@@ -30,9 +30,12 @@ class Pause:
 
 
 def every(tx: Tx) -> list[Pause]:
-    """All that last, in the order of the steps."""
+    """All that last, in the order of the steps. A row that names no step, or no mailbox, holds nothing up: it is no pause.
+
+    Only who writes the database behind our back makes such a row; it must not keep the alarms from being told.
+    """
     order = list(Pausable)
-    found = [_read(row) for row in tx.execute(select(pauses))]
+    found = [_read(row) for row in tx.execute(select(pauses)) if row.step in PAUSABLE and isinstance(row.mailbox, str)]
     return sorted(found, key=lambda pause: (order.index(pause.step), pause.mailbox))
 
 

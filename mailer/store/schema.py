@@ -45,8 +45,19 @@ metadata = MetaData(
 )
 
 
+NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What is read where a column holds no time that can be read: `-infinity` on PostgreSQL, any text on SQLite.
+
+Only somebody who writes the database behind our back puts that there, and this very time he could have put there as well: whatever
+keeps him from being believed keeps this one from it. So the row that cannot be read is one row's fault, and stops no step for all.
+"""
+
+
 class Instant(TypeDecorator[datetime]):
-    """An aware datetime, always UTC: timestamptz on PostgreSQL, on SQLite fixed-width text that sorts like time."""
+    """An aware datetime, always UTC: timestamptz on PostgreSQL, on SQLite fixed-width text that sorts like time.
+
+    What cannot be read is `NO_TIME`; on PostgreSQL the driver reads it so (`store.db`).
+    """
 
     impl = String(32)
     cache_ok = True
@@ -64,8 +75,26 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        read: datetime = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return read.astimezone(UTC)
+        try:
+            read: datetime = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            return read.astimezone(UTC)
+        except (TypeError, ValueError, OverflowError):
+            return NO_TIME
+
+
+class Bytes(TypeDecorator[bytes]):
+    """Bytes. SQLite keeps any type in any column: text is read as its bytes, for which the record is asked as for any others.
+
+    As with `NO_TIME`, whoever put the text there could have put these bytes.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        if value is None or isinstance(value, bytes):
+            return value
+        return str(value).encode()
 
 
 # SQLite gives a rowid only to INTEGER PRIMARY KEY; PostgreSQL wants the wide type.
@@ -99,7 +128,7 @@ senders = Table(
     Column("blocked_until", Instant),  # the last instant of the block; None: it has no end
     Column("block_reason", Text, nullable=False, server_default=""),
     Column("answer_changed_at", Instant),  # None: the answer address stands as it was first registered
-    Column("salt", LargeBinary),  # of the row's digest in the record; None: written by nobody who could tell the record
+    Column("salt", Bytes),  # of the row's digest in the record; None: written by nobody who could tell the record
 )
 
 sender_addresses = Table(
@@ -128,7 +157,7 @@ personal = Table(
     Column("surname", String(200)),
     Column("initials", String(20)),
     Column("suffix", String(20)),
-    Column("salt", LargeBinary),
+    Column("salt", Bytes),
     Column("folded", String(400)),  # `core.folding` of the value: what a search looks into; a trigger erases it with the value
     UniqueConstraint("kind", "sender_code", "key"),
     Index("ix_personal_folded", "folded"),
@@ -204,7 +233,7 @@ letters = Table(
     Column("received_at", Instant, nullable=False),
     Column("kept_at", Instant, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("content", LargeBinary, nullable=False),
+    Column("content", Bytes, nullable=False),
     Column("whole", Boolean, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("fingerprint", String(64), nullable=False),
@@ -325,7 +354,7 @@ accounts_local = Table(
     Column("credential_id", String(32), ForeignKey("credentials.id"), primary_key=True),
     Column("login", String(200), nullable=False, unique=True),
     Column("algorithm", String(20), nullable=False),
-    Column("verifier", LargeBinary, nullable=False),
+    Column("verifier", Bytes, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("expires_at", Instant, nullable=False),
 )
@@ -337,7 +366,7 @@ pool_pairs = Table(
     Column("id", String(32), nullable=False, unique=True),  # 128 random bits in hex: bound into the sealed pair
     Column("mark", String(64), nullable=False, unique=True),  # of its login
     Column("state", String(20), nullable=False),
-    Column("sealed", LargeBinary),  # `accounts_pool.pack`, to the pool key; erased once handed out
+    Column("sealed", Bytes),  # `accounts_pool.pack`, to the pool key; erased once handed out
     Column("expires_at", Instant),  # the pair's own end, where the file told it
     Column("imported_at", Instant, nullable=False),
     # Proved at the commit: a pair is taken, and then its login is reserved.
@@ -369,9 +398,9 @@ replies = Table(
     Column("message_id", String(255), nullable=False, unique=True),
     Column("state", String(20), nullable=False),
     Column("key_epoch", String(10), nullable=False),  # the day of the key it is sealed to
-    Column("sealed", LargeBinary),  # erased once sent
+    Column("sealed", Bytes),  # erased once sent
     Column("digest", String(64), nullable=False),  # SHA-256 of the sealed bytes; also in the record
-    Column("content_salt", LargeBinary),  # of the letter's digest in the record; erased with the person's data
+    Column("content_salt", Bytes),  # of the letter's digest in the record; erased with the person's data
     Column("created_at", Instant, nullable=False),
     Column("sends", Integer, nullable=False, default=0),  # times the final dot may have gone out
     Column("attempts", Integer, nullable=False, default=0),

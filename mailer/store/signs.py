@@ -6,7 +6,7 @@ States are asked one by one: those asked for here hold few rows, whatever the ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, false, func, select
@@ -95,7 +95,16 @@ def _epochs(tx: Tx) -> dict[str, int]:
         (epoch, count)
         for epoch, count in tx.execute(select(replies.c.key_epoch, func.count()).where(needed).group_by(replies.c.key_epoch))
     ]
-    return dict(rows)
+    return {epoch: count for epoch, count in rows if _is_day(epoch)}
+
+
+def _is_day(epoch: object) -> bool:
+    """Whether a key can have this name: alarms name the keys they miss, and a reply that names another was written by a stranger.
+    The courier refuses it with an alarm of its own."""
+    try:
+        return isinstance(epoch, str) and date.fromisoformat(epoch).isoformat() == epoch
+    except ValueError:
+        return False
 
 
 def _heap(tx: Tx, time: ColumnElement[datetime], which: ColumnElement[bool]) -> Heap:

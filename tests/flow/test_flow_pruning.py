@@ -270,7 +270,7 @@ def keep_letter(tx: db.Tx, at: datetime) -> None:
     given = {"id": 1, "state": "kept"}
     for column in pruning.letters.columns:
         if column.name not in given and not column.nullable and column.server_default is None and column.default is None:
-            python = column.type.python_type if column.name not in {"kept_at", "received_at"} else datetime
+            python = {"kept_at": datetime, "received_at": datetime, "content": bytes}.get(column.name, column.type.python_type)
             given[column.name] = {str: "x", int: 1, bytes: b"x", bool: False, datetime: at}[python]  # type: ignore[assignment]
     tx.execute(pruning.letters.insert().values(**given))
 

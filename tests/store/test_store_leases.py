@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import literal, select, update
 
 from mailer.errors import LeaseLostError
-from mailer.store import audit, leases
+from mailer.store import audit, leases, schema
 from mailer.store.leases import Lease
 from mailer.store.work import Worker
 from tests.store.offices import Trial, set_up
@@ -194,3 +195,35 @@ def test_losses_are_counted_until_ten_quiet_minutes_have_passed(trial: Trial) ->
         counted.append((row.losses, row.lost_since))
     began = counted[0][1]
     assert counted == [(1, began), (2, began), (3, began), (1, trial.clock())]
+
+
+def meddle(trial: Trial, fence: int | str) -> None:
+    if isinstance(fence, str) and not trial.database.sqlite:
+        pytest.skip("PostgreSQL keeps no text in a column of numbers")
+    with trial.database.writing() as tx:
+        tx.execute(update(schema.leases).values(fence=literal(fence)))
+
+
+NO_NEXT = [2**63 - 1, -1, pytest.param("x", id="no-number")]
+
+
+@pytest.mark.parametrize("fence", NO_NEXT)
+def test_a_number_without_a_next_is_followed_by_the_first(trial: Trial, fence: int | str) -> None:
+    first = worker(trial, take(trial, "first"))
+    meddle(trial, fence)
+    second = take(trial, "second", gone)
+    assert isinstance(second, Lease)
+    assert second.fence == 1
+    with worker(trial, second).writing() as unit:
+        unit.tell("letter.kept")
+    with pytest.raises(LeaseLostError), first.writing():
+        pass
+
+
+@pytest.mark.parametrize("fence", NO_NEXT)
+def test_a_lease_without_a_next_number_is_given_another_all_the_same(trial: Trial, fence: int | str) -> None:
+    take(trial, "first")
+    meddle(trial, fence)
+    with trial.database.writing() as tx:
+        leases.evict(tx, ["answer"], now=trial.clock(), is_gone=gone)
+        assert tx.execute(select(schema.leases.c.fence)).scalar_one() == 1

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from mailer.errors import SchemaError
+from mailer.model import Sender
 from mailer.store import db, schema
 from mailer.store.db import Database, DatabaseError
 from mailer.store.migrate import upgrade
-from tests.store.offices import START, Trial
+from mailer.store.schema import NO_TIME
+from tests.store.offices import START, Trial, set_up
 
 
 def test_migrations_and_tables_agree(trial: Trial) -> None:
@@ -31,6 +35,35 @@ def test_a_record_can_be_neither_changed_nor_deleted(trial: Trial, statement: st
         unit.tell("letter.kept", letter=1)
     with pytest.raises(DatabaseError, match="append-only"), trial.database.writing() as tx:
         tx.execute(text(statement))
+
+
+@pytest.mark.parametrize("written", ["-infinity", "infinity", "0044-03-15 12:00:00+00 BC", "20000-01-01 00:00:00+00"])
+def test_what_is_no_time_is_read_as_one_that_stops_nobody(trial: Trial, written: str) -> None:
+    """In any column of any row: a text is one of these on SQLite, where the column takes it."""
+    with trial.database.writing() as tx:
+        tx.execute(text("UPDATE instance SET created_at = :written"), {"written": written})
+        assert tx.execute(select(schema.instance.c.created_at)).scalar_one() == NO_TIME
+    with trial.database.reading() as tx:
+        assert tx.execute(select(func.max(schema.instance.c.created_at))).scalar_one() == NO_TIME
+
+
+@pytest.mark.parametrize("written", ["x", "12", "", b"\xff", 12, 1.5, "0001-01-01T00:00:00+14:00"])
+def test_sqlite_keeps_anything_in_a_column_of_times(tmp_path: Path, written: object) -> None:
+    office = set_up(f"sqlite:///{tmp_path / 'mailer.db'}")
+    with office.database.writing() as tx:
+        tx.execute(text("UPDATE instance SET created_at = :written"), {"written": written})
+        assert tx.execute(select(schema.instance.c.created_at)).scalar_one() == NO_TIME
+    office.database.close()
+
+
+@pytest.mark.parametrize(("written", "read"), [("Ж", "Ж".encode()), (12, b"12"), (b"\xff", b"\xff"), (None, None)])
+def test_what_sqlite_keeps_in_a_column_of_bytes_is_read_as_bytes(tmp_path: Path, written: object, read: bytes | None) -> None:
+    office = set_up(f"sqlite:///{tmp_path / 'mailer.db'}")
+    office.register(CLINIC)
+    with office.database.writing() as tx:
+        tx.execute(text("UPDATE senders SET salt = :written"), {"written": written})
+        assert tx.execute(select(schema.senders.c.salt)).scalar_one() == read
+    office.database.close()
 
 
 def test_a_missing_database_is_refused_and_not_created(tmp_path) -> None:
@@ -56,6 +89,8 @@ def test_another_kind_of_database_is_refused() -> None:
     with pytest.raises(SchemaError, match="mysql"):
         Database("mysql://localhost/mailer")
 
+
+CLINIC = Sender(code="290001", organisation="Больница", answer_to="gb1@clinic.example", addresses=("gb1@clinic.example",))
 
 IN_USE_AT_0001 = (
     "INSERT INTO personal (id, kind, sender_code, key, value) VALUES (1, 'person', '290001', 'ли к.', 'Ли К.')",

@@ -195,6 +195,7 @@ class Office:
             ),
             instance=self.instance,
             randbytes=os.urandom,
+            checkpoint_key=self.signing_key().public_if_there,
         )
         stationery.ready()
         return stationery

@@ -38,12 +38,12 @@ def _check(context: typer.Context) -> int:
         ruleset = rules.load(office.rule_texts())
         office.templates(ruleset)
         with office.database.reading() as tx:
-            active = stored.active(tx)
+            active = stored.active(tx, office.keyring.secret("record"))
     say(_("{count} rules are valid, hash {hash}").format(count=len(ruleset.rules), hash=ruleset.hash[:12]))
     for place in decide.unanswered(ruleset):
         text = _("warning: rule {rule} answers in vain: no letter that comes to it is ever answered, it becomes a hold")
         say(text.format(rule=ruleset.name(place)))
-    if active is not None and active.hash == ruleset.hash:
+    if active is not None and active.fault is None and active.hash == ruleset.hash:
         say(_("they are active"))
         return 0
     say(_("they are not active: mailer rules activate"))

@@ -76,6 +76,13 @@ class SigningKey:
             raise SetupError("the key {path} belongs to another office: {name}", path=self.public_path, name=key.name)
         return key
 
+    def public_if_there(self) -> PublicKey | None:
+        """As `public`, for whom nothing stops without it: who signs says what is wrong."""
+        try:
+            return self.public()
+        except SetupError:
+            return None
+
     def is_lost(self) -> bool:
         """Whether the private half is not there."""
         return not self.private_path.exists()

@@ -76,7 +76,9 @@ class DigestStep:
         if not digests.write(unit.tx, day, at=unit.at, seq=seq):
             return False
         fund = self._stationery.fund
-        found = digests.gather(unit.tx, before, now=unit.at, seq=seq, alarms=self._needs(unit.tx, unit.at))
+        alarms, checkpoint = self._needs(unit.tx, unit.at), self._stationery.newest_checkpoint(unit.tx)
+        signed = None if checkpoint is None else checkpoint.signed
+        found = digests.gather(unit.tx, before, now=unit.at, seq=seq, alarms=alarms, checkpoint=signed)
         about = LetterValues(fund_name=fund.name, contact=fund.contact, portal_url=fund.portal_url)
         self._stationery.write(
             unit,

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, terms
 from mailer.core.lifecycle import CredentialEvent
-from mailer.errors import EdgeError, LeaseLostError, RecordError
+from mailer.errors import N_, EdgeError, LeaseLostError, RecordError
 from mailer.flow import ending, tidings
 from mailer.flow.ending import Disabler
 from mailer.flow.stationery import Stationery
 from mailer.states import CredentialState
-from mailer.store import credentials, failures, lifespans
+from mailer.store import credentials, failures, lifespans, standing
 from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError
 from mailer.store.work import Unit, Worker
@@ -114,7 +114,7 @@ class Expire:
         try:
             with unit.savepoint():
                 lifespans.warned(unit.tx, credential.id, days)
-                why = tidings.write(unit, self._stationery, credential, "expiring", key=self._worker.pen.key)
+                why = self._warning(unit, credential, days)
                 unit.tell(
                     "credential.warned" if why is None else "credential.distrusted",
                     sender=credential.sender_code,
@@ -130,3 +130,10 @@ class Expire:
             raise
         except Exception as error:  # one letter that cannot be written must not stop the others
             self._on_trouble(f"warning about credential {credential.id}", error)
+
+    def _warning(self, unit: Unit, credential: Credential, days: int) -> str | None:
+        """Write the letter; why none can be written, else None. That it was written before, only who forgot it here can hide."""
+        key = self._worker.pen.key
+        if standing.was_warned(unit.tx, credential, days, key):
+            return N_("the letter about its end was written before")
+        return tidings.write(unit, self._stationery, credential, "expiring", key=key)

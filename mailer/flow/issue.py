@@ -21,7 +21,7 @@ from mailer.core.replyvalues import IssuedValues
 from mailer.errors import N_, EdgeError, LeaseLostError, MailerError, RecordError, TamperedError
 from mailer.flow.reserving import BATCH, IssueSettings, Reserved, Reserving, Stock, hold
 from mailer.flow.stationery import Draft, Stationery
-from mailer.store import checkpoints, credentials, letters, proof, requests
+from mailer.store import credentials, letters, proof, requests
 from mailer.store.credentials import Credential
 from mailer.store.db import DatabaseError, Tx
 from mailer.store.letters import Answered
@@ -146,7 +146,7 @@ class Issue:
             orders = [self._order(credential) for credential in found if credential.id not in faults]
             handouts = self._accounts.create(unit.tx, orders)
             letters_of = self._letters(unit.tx, docket)
-            key_epoch, code = self._stationery.newest_key(), checkpoints.newest_code(unit.tx)
+            key_epoch, code = self._stationery.newest_key(), self._stationery.checkpoint_code(unit.tx)
             made = []
             for credential in found:
                 try:
@@ -241,7 +241,7 @@ class Issue:
         )
 
     def _values(
-        self, credential: Credential, docket: Docket, handout: Handout | MailerError, *, answered: Answered | None, code: str | None
+        self, credential: Credential, docket: Docket, handout: Handout | MailerError, *, answered: Answered | None, code: str
     ) -> IssuedValues:
         """What the answer says; MailerError when this one cannot be had. `code`: of the last checkpoint."""
         if isinstance(handout, MailerError):
@@ -263,7 +263,7 @@ class Issue:
             password=handout.password,
             valid_until=local_moment(credential.valid_until, fund.zone),
             by_authority=self._accounts.capabilities.makes_secret,
-            checkpoint_code=code or "",
+            checkpoint_code=code,
         )
 
     def _store(self, unit: Unit, made: Sequence[_Made]) -> None:

@@ -11,7 +11,6 @@ from mailer.core.reply import local_moment
 from mailer.core.replyvalues import ReplyValues, refusal
 from mailer.flow.stationery import Stationery, refuse_unwritable
 from mailer.model import Letter, Reading, Sender
-from mailer.store import checkpoints
 from mailer.store.personal import Personal
 from mailer.store.work import Unit
 
@@ -38,7 +37,7 @@ def write(
         organisation=sender.organisation,
         request_number=request_id,
         received_at=local_moment(received_at, fund.zone),
-        checkpoint_code=checkpoints.newest_code(unit.tx) or "",
+        checkpoint_code=stationery.checkpoint_code(unit.tx),
     )
     stationery.write(
         unit,

@@ -13,13 +13,16 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from mailer.core import evidence, reply
+from mailer.core.checkpoints import Published
 from mailer.core.letterhead import Letterhead, holds_controls
+from mailer.core.note import PublicKey
 from mailer.core.reply import Templates
 from mailer.core.replyvalues import LetterValues
 from mailer.edge.keys import Binding
 from mailer.errors import RefusedError, SetupError
 from mailer.model import Answerable, Envelope, Sender
-from mailer.store import outbox
+from mailer.store import checkpoints, outbox
+from mailer.store.db import Tx
 from mailer.store.outbox import NewReply
 from mailer.store.personal import SALT_BYTES, Personal
 from mailer.store.work import Unit
@@ -58,13 +61,15 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stationery:
-    """`instance` is the database's name; `randbytes` gives each reply its id of 128 bits."""
+    """`instance` is the database's name; `randbytes` gives each reply its id of 128 bits. `checkpoint_key`: of the checkpoints
+    that letters may name, as it lies there now; None where it cannot be read."""
 
     templates: Templates
     sealer: Sealer
     fund: FundIdentity
     instance: str
     randbytes: Callable[[int], bytes]
+    checkpoint_key: Callable[[], PublicKey | None]
 
     def ready(self) -> None:
         """SetupError when nothing can be sealed now: asked before work is claimed, so that no letter is blamed for it."""
@@ -98,6 +103,16 @@ class Stationery:
     def newest_key(self) -> str:
         """The day of the key to which replies are sealed now; asked once for several drafts."""
         return self.sealer.epochs()[-1]
+
+    def newest_checkpoint(self, tx: Tx) -> Published | None:
+        """The last one that our key signed."""
+        key = self.checkpoint_key()
+        return None if key is None else checkpoints.newest_signed_by(tx, key)
+
+    def checkpoint_code(self, tx: Tx) -> str:
+        """How a letter names it; "" before the first."""
+        found = self.newest_checkpoint(tx)
+        return "" if found is None else found.code
 
     def draft(
         self,

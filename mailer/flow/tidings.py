@@ -1,7 +1,7 @@
 """How does a person learn that the term of a login changes or ends? A letter to where its answer went, and never a password.
 
-Not a step: expire warns through it, and so does an officer who extends a login. Person, address, login and end stand in tables;
-each is held against the record before a letter is written.
+Not a step: expire warns through it, and so does an officer who extends a login. Person, address, login, end and the
+organisation's name stand in tables; each is held against the record before a letter is written.
 """
 
 from __future__ import annotations
@@ -27,14 +27,16 @@ def write(
     fault = standing.letter_fault(unit.tx, credential, person, address, key)
     if fault is not None or person.name is None:
         return fault or "the person was erased"
-    sender = senders.get(unit.tx, credential.sender_code)
-    refuse_unwritable(sender)
+    row = senders.row(unit.tx, credential.sender_code, key)
+    if row.fault is not None:
+        return row.fault
+    refuse_unwritable(row.sender)
     fund = stationery.fund
     values = TermValues(
         fund_name=fund.name,
         contact=fund.contact,
         portal_url=fund.portal_url,
-        organisation=sender.organisation,
+        organisation=row.sender.organisation,
         person=person.name,
         login=credential.login,
         valid_until=local_moment(until or credential.valid_until, fund.zone),

@@ -19,7 +19,7 @@ from mailer.config.sections import Config, Mailbox
 from mailer.core import rules
 from mailer.core.rules import Ruleset
 from mailer.edge import office as texts
-from mailer.errors import SetupError
+from mailer.errors import SetupError, TamperedError
 from mailer.model import Own, Verdict
 from mailer.store import db, office
 from mailer.store.db import Database
@@ -129,11 +129,18 @@ class Office:
         )
 
     def active_rules(self) -> Ruleset:
-        """The rule set that a person activated; SetupError when there is none or it is no longer valid for this program."""
+        """The rule set that a person activated, by the record; SetupError when there is none or it is no longer valid for this
+        program."""
         with self.database.reading() as tx:
-            active = office.active(tx)
+            active = office.active(tx, self.keyring.secret("record"))
         if active is None:
             raise SetupError("no rules are activated: look at them with `mailer rules check`, then run `mailer rules activate`")
+        if active.fault is not None:
+            raise SetupError(
+                "the rules in the database are not those that a person activated ({why}): look at the rule files with "
+                "`mailer rules check`, then run `mailer rules activate`",
+                why=TamperedError(active.fault),
+            )
         return rules.load(active.content)
 
     def rule_texts(self) -> dict[str, str]:
@@ -188,6 +195,7 @@ class Office:
             ),
             instance=self.instance,
             randbytes=os.urandom,
+            checkpoint_key=self.signing_key().public_if_there,
         )
         stationery.ready()
         return stationery

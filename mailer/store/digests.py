@@ -13,9 +13,9 @@ from mailer.core.alarms import Alarm
 from mailer.core.digest import EVENTS, LISTED, SOON, Ending, Findings, Held
 from mailer.core.evidence import OPERATOR
 from mailer.states import CredentialState, LetterState, ReplyState, RequestState
-from mailer.store import checkpoints, outbox
 from mailer.store import credentials as issued
 from mailer.store import letters as kept
+from mailer.store import outbox
 from mailer.store import requests as asked
 from mailer.store.db import Tx
 from mailer.store.schema import credentials, digests, instance, records, requests
@@ -53,7 +53,7 @@ def write(tx: Tx, day: date, *, at: datetime, seq: int) -> bool:
     return tx.execute(taken).first() is not None
 
 
-def gather(tx: Tx, before: Digest, *, now: datetime, seq: int, alarms: Sequence[Alarm]) -> Findings:
+def gather(tx: Tx, before: Digest, *, now: datetime, seq: int, alarms: Sequence[Alarm], checkpoint: str | None) -> Findings:
     """What happened after that digest, up to record `seq`, and what waits now."""
     held, ending = _held(tx), _ending(tx, now)
     return Findings(
@@ -68,7 +68,7 @@ def gather(tx: Tx, before: Digest, *, now: datetime, seq: int, alarms: Sequence[
         to_issue=asked.count_due_for_issue(tx, now) + issued.count_of(tx, CredentialState.RESERVED),
         to_send=outbox.count_of(tx, ReplyState.QUEUED) + outbox.count_of(tx, ReplyState.SENDING),
         alarms=alarms,
-        checkpoint=checkpoints.newest(tx),
+        checkpoint=checkpoint,
     )
 
 

@@ -1,4 +1,8 @@
-"""What is this database's own: its name, and the rule set that a person activated."""
+"""What is this database's own: its name, and the rule set that a person activated.
+
+Whoever can only write the database activates nothing: a rule set counts as long as its texts are those of its hash, and the record
+told last that these were activated.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import insert, select, update
 
+from mailer.core import evidence, rules
+from mailer.errors import N_, TamperedError
+from mailer.store import audit
 from mailer.store.db import Tx
 from mailer.store.schema import audit_head, instance, rulesets
+
+ACTIVATED: Final = "rules.activated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activation:
-    """The active rule set: file name -> text, and who answers for it."""
+    """The active rule set: file name -> text. `fault`: why it is not the one that was activated; None when it is."""
 
     hash: str
     content: Mapping[str, str]
-    activated_at: datetime
-    activated_by: str
+    fault: str | None
 
 
 def found(tx: Tx, *, name: str, at: datetime) -> None:
@@ -38,24 +47,51 @@ def name(tx: Tx) -> str:
 
 
 def activate(tx: Tx, *, ruleset_hash: str, content: Mapping[str, str], actor: str, at: datetime) -> None:
-    """Make a rule set the one that runs. An older one may be activated again."""
-    known = tx.execute(select(rulesets.c.hash).where(rulesets.c.hash == ruleset_hash)).first()
-    if known is None:
-        text = json.dumps(dict(content), ensure_ascii=False, sort_keys=True)
-        tx.execute(insert(rulesets).values(hash=ruleset_hash, content=text, activated_at=at, activated_by=actor))
-    else:
-        tx.execute(update(rulesets).where(rulesets.c.hash == ruleset_hash).values(activated_at=at, activated_by=actor))
+    """Make a rule set the one that runs, whatever stood here under its hash; the caller tells the record. An older one may be
+    activated again."""
+    text = json.dumps(dict(content), ensure_ascii=False, sort_keys=True)
+    values = {"content": text, "activated_at": at, "activated_by": actor}
+    if tx.execute(update(rulesets).where(rulesets.c.hash == ruleset_hash).values(**values)).rowcount == 0:
+        tx.execute(insert(rulesets).values(hash=ruleset_hash, **values))
     tx.execute(update(instance).values(ruleset_hash=ruleset_hash))
 
 
-def active(tx: Tx) -> Activation | None:
-    row = tx.execute(select(rulesets).join(instance, instance.c.ruleset_hash == rulesets.c.hash)).one_or_none()
+def active(tx: Tx, key: bytes) -> Activation | None:
+    """The rule set that the tables call active, held against its hash and the record."""
+    joined = select(rulesets.c.hash, rulesets.c.content).join(instance, instance.c.ruleset_hash == rulesets.c.hash)
+    row = tx.execute(joined).one_or_none()
     if row is None:
         return None
-    return Activation(hash=row.hash, content=json.loads(row.content), activated_at=row.activated_at, activated_by=row.activated_by)
+    content = _texts(row.content, row.hash)
+    fault = _fault(tx, row.hash, key) if content is not None else N_("their texts are not those that were activated")
+    return Activation(hash=row.hash, content=content or {}, fault=fault)
 
 
 def ruleset(tx: Tx, ruleset_hash: str) -> Mapping[str, str] | None:
-    """The texts of a rule set that was active at some time: file name -> text; None when it was never activated here."""
+    """The texts of a rule set that was active at some time: file name -> text; None when nothing of this hash is here."""
     content = tx.execute(select(rulesets.c.content).where(rulesets.c.hash == ruleset_hash)).scalar_one_or_none()
-    return None if content is None else json.loads(content)
+    return _texts(content, ruleset_hash)
+
+
+def _texts(written: object, ruleset_hash: str) -> dict[str, str] | None:
+    """What was written, if it has this hash."""
+    try:
+        texts = json.loads(written) if isinstance(written, str) else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        return None
+    return texts if rules.digest(texts) == ruleset_hash else None
+
+
+def _fault(tx: Tx, ruleset_hash: str, key: bytes) -> str | None:
+    told = audit.newest_of(tx, ACTIVATED)
+    if told is None:
+        return N_("the record does not tell that anybody activated them")
+    parts = evidence.parts(told, key)
+    if isinstance(parts, TamperedError):
+        return str(parts)
+    header, details = parts
+    if header["event"] != ACTIVATED or details["ruleset"] != ruleset_hash:
+        return N_("the record tells that others were activated")
+    return None

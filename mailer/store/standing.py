@@ -20,7 +20,8 @@ from mailer.store.personal import Personal
 from mailer.store.proof import Told
 
 PAGE: Final = 500
-ENDS: Final = ("credential.expired", "credential.revoked", "credential.superseded", "credential.suspended")
+SUSPENDED: Final = "credential.suspended"
+ENDS: Final = ("credential.expired", "credential.revoked", "credential.superseded", SUSPENDED)
 BEGINS: Final = ("credential.issued", "credential.extended", "credential.resumed")
 LIFE: Final = ("credential.reserved", *BEGINS, *ENDS)
 
@@ -64,6 +65,25 @@ def letter_fault(tx: Tx, credential: Credential, person: Personal, address: Pers
     if not answers or not proof.same(answers[0]["recipient"], address):
         return N_("its answer went to another address")
     return None
+
+
+def state_fault(tx: Tx, credential: Credential, key: bytes) -> str | None:
+    """Why this login, active or blocked by the table, is not so by the last that the record tells of it."""
+    told = proof.holding(audit.of_request(tx, credential.request_id, *LIFE), key)
+    if isinstance(told, str):
+        return told
+    life = [one.event for one in told if one.details["credential"] == credential.id]
+    wanted = (SUSPENDED,) if credential.state is CredentialState.SUSPENDED else BEGINS
+    return None if life and life[-1] in wanted else N_("the record tells of another state")
+
+
+def was_warned(tx: Tx, credential: Credential, days: int, key: bytes) -> bool:
+    """Whether the record tells of a letter about this very end that was due then, or later."""
+    told = proof.holding(audit.of_request(tx, credential.request_id, "credential.warned"), key)
+    wanted = (credential.id, evidence.instant(credential.valid_until))
+    return not isinstance(told, str) and any(
+        (one.details["credential"], one.details["valid_until"]) == wanted and one.details["days"] <= days for one in told
+    )
 
 
 def _fault(credential: Credential, account: Managed, person: Personal, told: list[Told] | str) -> str | None:

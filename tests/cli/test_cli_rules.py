@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.cli.offices import Shell, init
+from tests.e2e.bureau import request
+from tests.flow.desks import CLINIC
 
 OURS = """
 [[rule]]
@@ -32,6 +35,30 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 
 def edit(shell: Shell, text: str) -> None:
     (shell.home / "rules" / "25-ours.toml").write_text(text, encoding="utf-8")
+
+
+def test_rules_that_nobody_activated_decide_nothing_until_the_files_are_activated(shell: Shell) -> None:
+    letter = shell.home / "letter.eml"
+    letter.write_bytes(request("Пришва А.А.", CLINIC.answer_to, 1))
+    with sqlite3.connect(shell.home / "mailer.db") as connection:
+        connection.execute("UPDATE rulesets SET content = replace(content, 'hold', 'issue')")
+    connection.close()
+    for command in (
+        ["issue", "Пришва А.А.", "--to", "290001", "--reason", "x"],
+        ["requests", "reprocess", "1", "--reason", "x", "--yes"],
+        ["requests", "approve", "1", "--reason", "x"],
+        ["explain", str(letter)],
+        ["rules", "show"],
+    ):
+        said = shell(*command)
+        assert (said.code, said.out) == (2, "")
+        assert "not those that a person activated" in said.err
+        assert "mailer rules activate" in said.err
+    checked = shell("rules", "check")
+    assert (checked.code, checked.out.splitlines()[-1]) == (1, "they are not active: mailer rules activate")
+    assert "not those that a person activated" in shell("check").out
+    assert shell("rules", "activate").code == 0
+    assert (shell("rules", "check").code, shell("rules", "show").code) == (0, 0)
 
 
 def test_the_packaged_rules_are_shown_in_their_order(shell: Shell) -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from mailer.core import evidence, reply, rules
+from mailer.core import checkpoints, evidence, reply, rules
 from mailer.core.alarms import Limits as AlarmLimits
 from mailer.core.caution import Caution
 from mailer.core.reply import Templates
@@ -24,6 +24,7 @@ from mailer.edge import office as texts
 from mailer.edge.keys import Keyring
 from mailer.edge.keys_pool import PoolKeys
 from mailer.edge.marks_handed import HandedOutFile
+from mailer.edge.signing import SigningKey
 from mailer.flow.alarm import AlarmSettings, AlarmStep
 from mailer.flow.answer import Answer, AnswerSettings
 from mailer.flow.bounced import Bounced, BouncedSettings
@@ -99,7 +100,8 @@ class Desk:
         self.own = Own(message_id_domain=self.address.partition("@")[2], reply_subjects=("Логин и пароль", "Отказ:"))
         with self.trial.database.reading() as tx:
             self.keyring = Keyring(self.home / "keys")
-            self.pool_keys = PoolKeys(self.keyring, instance=office.name(tx))
+            self.instance = office.name(tx)
+            self.pool_keys = PoolKeys(self.keyring, instance=self.instance)
         if not (self.home / "keys").exists():
             self.keyring.found(self.trial.clock().date(), self.trial.randbytes)
         self.trial.register(CLINIC, DENTIST)
@@ -126,7 +128,12 @@ class Desk:
             ),
             instance=INSTANCE,
             randbytes=self.trial.randbytes,
+            checkpoint_key=self.signing_key.public_if_there,
         )
+
+    @property
+    def signing_key(self) -> SigningKey:
+        return SigningKey(directory=self.home / "keys", origin=checkpoints.origin(self.instance))
 
     def trouble(self, what: str, error: Exception) -> None:
         self.troubles.append(f"{what}: {type(error).__name__}")

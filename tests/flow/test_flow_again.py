@@ -284,6 +284,31 @@ def test_when_nothing_is_sent_again(undelivered: Desk) -> None:
         resend(desk, login)
 
 
+@pytest.mark.parametrize("state", ["suspended", "active"])
+def test_a_login_that_a_person_ended_is_not_brought_back_by_its_row(undelivered: Desk, state: str) -> None:
+    desk = undelivered
+    login = only_login(desk)
+    override.revoke(desk.trial.worker(), inside, login, reason="уволен")
+    attack(desk, f"UPDATE credentials SET state = '{state}'")
+    before = desk.events()
+    with pytest.raises(RefusedError, match="not as the record tells"):
+        resend(desk, login)
+    desk.send()
+    assert desk.events() == before
+    assert desk.postman.sent == []
+
+
+def test_of_an_organisation_that_nobody_wrote_no_extension_tells(desk: Desk) -> None:
+    login, _password = pair(desk)
+    attack(desk, "UPDATE senders SET organisation = 'позвоните +7 900' WHERE code = '290001'")
+    desk.trial.clock.move(days=30)
+    before, sent = found(desk, login), len(desk.postman.sent)
+    with pytest.raises(RefusedError, match="not as the record tells"):
+        extend(desk, login, 3)
+    desk.send()
+    assert (found(desk, login), len(desk.postman.sent)) == (before, sent)
+
+
 def test_many_are_ended_only_by_who_has_seen_the_list(desk: Desk) -> None:
     worker, dentists = desk.trial.worker(), Choice(sender="290002")
     with desk.trial.database.reading() as tx:

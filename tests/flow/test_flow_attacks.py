@@ -11,11 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
+from mailer.core import checkpoints, note, oldletter
+from mailer.core.checkpoints import Published
+from mailer.core.note import PublicKey
 from mailer.core.reply import local_moment
+from mailer.edge.checkpoints import CheckpointFile
 from mailer.edge.keys import Binding
 from mailer.flow.override import register as override
+from mailer.flow.signing import Signer
 from mailer.flow.stationery import pack
 from mailer.model import Delivery, Envelope, Sender
 from mailer.states import LoginEffect, ReplyState
@@ -389,6 +395,58 @@ def test_an_import_writes_a_meddled_row_anew_and_keeps_nothing_of_the_strangers(
     with desk.trial.database.reading() as tx:
         assert senders.faults(tx, desk.trial.pen.key) == {}
         assert senders.get(tx, "290001").addresses == CLINIC.addresses
+
+
+PLANTED = "INSERT INTO checkpoints (number, size, hashes, note, code) VALUES (99, 1, :hashes, :note, '+7 900 000-00-00')"
+
+
+def sign(desk: Desk) -> str:
+    """The record is signed and published; the note."""
+    desk.signing_key.make(desk.trial.randbytes)
+    file = CheckpointFile(path=desk.home / "keys" / "checkpoints.txt")
+    if not file.exists():
+        file.make()
+    found = Signer(desk.trial.worker(), file, desk.signing_key, INSTANCE).publish()
+    assert isinstance(found, Published)
+    return found.signed
+
+
+def forged(desk: Desk, true: str) -> dict[str, str]:
+    """What the attacker puts in the place of a note that we signed."""
+    own = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
+    name = checkpoints.origin(INSTANCE)
+    their_text = true.partition("\n\n")[0].replace("at 2026", "at 2027") + "\n"
+    return {
+        "no note": "x",
+        "nothing": "",
+        "of one's own key": note.sign(their_text, [(PublicKey(name=name, key=own.public_key().public_bytes_raw()), own.sign)]),
+        "with a signature of ours": their_text + "\n" + true.partition("\n\n")[2],
+        "with a line more": true + "\N{EM DASH} звоните-89000000000 AAAAAAAA\n",
+        "two of them": true + "\n" + true,
+    }
+
+
+@pytest.mark.parametrize("name", ["Пришва А.А.", "Пришва"], ids=["issued", "refused"])
+@pytest.mark.parametrize(
+    "what", ["no note", "nothing", "of one's own key", "with a signature of ours", "with a line more", "two of them"]
+)
+def test_a_checkpoint_that_nobody_signed_stands_in_no_letter(trial: Trial, tmp_path: Path, what: str, name: str) -> None:
+    desk = Desk(trial=trial, home=tmp_path)
+    true = sign(desk)
+    attack(desk, PLANTED, hashes=b"x", note=forged(desk, true)[what])
+    desk.take(request(name, CLINIC.answer_to, 1))
+    desk.run()
+    ((_, content),) = desk.postman.sent
+    assert oldletter.code(content) == checkpoints.code(true.partition("\n\n")[0] + "\n")
+    assert "+7 900" not in body(content)
+
+
+def test_where_only_what_nobody_signed_is_left_no_checkpoint_stands_in_a_letter(desk: Desk) -> None:
+    sign(desk)
+    attack(desk, "UPDATE checkpoints SET note = 'x', code = '+7 900 000-00-00'")
+    desk.run()
+    assert recipients(desk) == sorted(OWNED)
+    assert {oldletter.code(content) for _, content in desk.postman.sent} == {None}
 
 
 def test_a_copied_letter_is_not_believed(desk: Desk) -> None:

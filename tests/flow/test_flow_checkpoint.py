@@ -222,7 +222,7 @@ def test_a_checkpoint_that_a_crash_cut_off_in_the_file_is_nothing(signed: House)
 def test_the_database_keeps_what_was_signed(signed: House) -> None:
     with signed.trial.database.reading() as tx:
         notes = kept.notes(tx)
-        assert kept.newest_code(tx) == signed.history().valid[-1].code
+        assert kept.newest_signed_by(tx, signed.key.public()) == signed.history().valid[-1]
     assert "".join(one + "\n" for one in notes) == signed.file.text()
 
 

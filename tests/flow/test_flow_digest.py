@@ -20,6 +20,7 @@ from mailer.store import outbox
 from mailer.store.schema import digests
 from tests.e2e.bureau import body, header, request
 from tests.flow.desks import CLINIC, DENTIST, OFFICER, Desk
+from tests.flow.test_flow_attacks import PLANTED, attack, forged, sign
 from tests.store.offices import Trial
 
 ADDRESS = CLINIC.answer_to
@@ -99,6 +100,15 @@ def test_after_a_stand_still_there_is_one_letter_for_all_of_it(desk: Desk) -> No
     said = text(letter)
     assert "Что сделано с 23.11.2026, 12:00:00 (МСК, UTC+3)\nпо 28.11.2026, 12:15:00 (МСК, UTC+3):\n" in said
     assert "принято писем: 1\nодобрено запросов: 1\n" in said
+
+
+def test_the_newest_checkpoint_that_we_signed_stands_in_it_and_nobody_elses(desk: Desk) -> None:
+    true = sign(desk)
+    attack(desk, PLANTED, hashes=b"x", note=forged(desk, true)["with a line more"])
+    rounds(desk, digest(desk), hours=21)
+    (letter,) = letters(desk)
+    assert true in text(letter)
+    assert "89000000000" not in text(letter)
 
 
 def test_restarts_and_other_workers_write_no_second_one(desk: Desk) -> None:

@@ -145,6 +145,7 @@ MOVED = {
     " WHERE request_id = 1",
     "under another name": "UPDATE personal SET value = 'Юн Я.', surname = 'Юн', initials = 'Я.' WHERE value = 'Пришва А.А.'",
     "with another login": "UPDATE credentials SET login = 'admin' WHERE request_id = 1",
+    "from another organisation": "UPDATE senders SET organisation = 'позвоните +7 900' WHERE code = '290001'",
     "with another end": "UPDATE credentials SET last_day = '2027-02-20', valid_until = :end WHERE request_id = 1",
 }
 
@@ -158,6 +159,19 @@ def test_what_somebody_meddled_with_is_not_written_to_anybody(desk: Desk, what: 
         desk.trial.clock.move(hours=1)
     assert warnings(desk) == [(DENTIST.answer_to, WARNING + "Ли К.")]
     assert alarms(desk) == [("credential.distrusted", 1)], "once"
+
+
+def test_a_warning_that_the_table_forgot_is_not_written_again(desk: Desk) -> None:
+    desk.trial.clock.move(days=LAST_DAY - 14)
+    desk.run()
+    attack(desk, "UPDATE credentials SET warned_days = NULL WHERE request_id = 1")
+    desk.trial.clock.move(minutes=11)
+    desk.run()
+    attack(desk, "UPDATE credentials SET warned_days = 20 WHERE request_id = 1")
+    desk.trial.clock.move(days=11)
+    desk.run()
+    assert alarms(desk) == [("credential.distrusted", 1)]
+    assert len(warnings(desk)) == 4, "each of both ends once, on the fourteenth and on the third day before"
 
 
 def test_a_warning_that_cannot_be_written_keeps_back_no_other(desk: Desk) -> None:

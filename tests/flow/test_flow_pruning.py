@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from mailer.core import checkpoints, evidence
+from mailer.core import checkpoints, evidence, rules
 from mailer.core.checkpoints import Published
 from mailer.core.evidence import Record
 from mailer.core.merkle import Range
@@ -27,7 +27,7 @@ from mailer.flow.override import pruning as override
 from mailer.flow.override import record
 from mailer.flow.override.pruning import Bundle, Pruning
 from mailer.model import PersonName, Sender
-from mailer.store import audit, db, personal, persons, pruning, recordpages, senders, verification
+from mailer.store import audit, db, office, personal, persons, pruning, recordpages, senders, verification
 from mailer.store.db import DatabaseError
 from mailer.store.recordpages import Selection
 from mailer.store.verification import Outcome
@@ -102,6 +102,36 @@ def test_a_list_of_persons_stays_proven_when_what_told_of_it_is_pruned(house: Pr
         assert told == [audit.newest_seq(tx) - 1], "what told of it first is gone"
         assert persons.faults(tx, house.trial.pen.key) == {}
         assert [one.value for one in persons.of(tx, "290001") or ()] == ["Ли К."]
+
+
+def activate(house: Pruned) -> None:
+    with house.trial.worker().writing() as unit:
+        content = {"30.toml": "# none"}
+        ruleset_hash = rules.digest(content)
+        office.activate(unit.tx, ruleset_hash=ruleset_hash, content=content, actor=unit.actor, at=unit.at)
+        unit.tell(office.ACTIVATED, ruleset=ruleset_hash, before=None)
+
+
+def test_the_active_rules_stay_proven_when_what_told_of_them_is_pruned(house: Pruned) -> None:
+    activate(house)
+    house.trial.clock.move(days=730)
+    house.publish()
+    house.prune(house.bundle())
+    with house.trial.database.reading() as tx:
+        told = [one.seq for one in audit.page(tx, after=0) if evidence.read_header(one)["event"] == office.ACTIVATED]
+        assert told == [audit.newest_seq(tx) - 1], "what told of them first is gone"
+        active = office.active(tx, house.trial.pen.key)
+    assert active is not None
+    assert active.fault is None
+
+
+def test_nothing_is_pruned_while_the_rules_are_not_those_that_were_activated(house: Pruned) -> None:
+    activate(house)
+    house.run("UPDATE rulesets SET content = '{}'")
+    house.trial.clock.move(days=730)
+    bundle = house.bundle()
+    with pytest.raises(RefusedError, match=r"the active rules: .*`mailer check`"):
+        house.prune(bundle)
 
 
 def test_nothing_is_pruned_while_a_list_is_not_as_it_was_written(house: Pruned) -> None:

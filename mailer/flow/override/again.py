@@ -49,9 +49,7 @@ def reissue(worker: Worker, written: str, *, reason: str, delay: timedelta, caps
         request = requests.get(unit.tx, credential.request_id)
         _refuse_followed(unit.tx, credential, request, also=frozenset({RequestState.HELD}))
         person, address = personal.get(unit.tx, credential.person_id), personal.get(unit.tx, credential.answer_to_id)
-        fault = standing.letter_fault(unit.tx, credential, person, address, worker.pen.key)
-        if fault is not None:
-            raise RefusedError("the login is not as the record tells ({why}): see `mailer accounts reconcile`", why=fault)
+        _refuse_distrusted(standing.letter_fault(unit.tx, credential, person, address, worker.pen.key))
         _refuse_sender(unit.tx, credential.sender_code, address.value, worker.pen.key)
         number = requests.repeat(unit.tx, request, rule_id=RULE, reason="by-officer", at=unit.at, issue_after=unit.at + delay)
         approving.tell(
@@ -82,15 +80,16 @@ def resend(worker: Worker, places: Sequence[Place], written: str, *, reason: str
         reply = _lost(unit, credential)
         request = requests.get(unit.tx, credential.request_id)
         _refuse_followed(unit.tx, credential, request)
-        if credential.state is CredentialState.SUSPENDED:
-            _resume(unit, places, credential, request, reason)
-        elif credential.state is not CredentialState.ACTIVE:
+        if credential.state not in {CredentialState.ACTIVE, CredentialState.SUSPENDED}:
             raise RefusedError(
                 "the credential {login} is {state}: what its answer holds no longer works; "
                 "have it issued anew with `mailer credentials reissue`",
                 login=credential.login,
                 state=credential.state.value,
             )
+        _refuse_distrusted(standing.state_fault(unit.tx, credential, worker.pen.key))
+        if credential.state is CredentialState.SUSPENDED:
+            _resume(unit, places, credential, request, reason)
         outbox.requeue(unit.tx, reply, at=unit.at)
         unit.tell(
             "reply.requeued",
@@ -168,6 +167,11 @@ def _refuse_followed(tx: Tx, credential: Credential, request: Request, *, also: 
             raise RefusedError(
                 "request {id} repeats this one already and is {state}: nothing was changed", id=repeat.id, state=repeat.state.value
             )
+
+
+def _refuse_distrusted(fault: str | None) -> None:
+    if fault is not None:
+        raise RefusedError("the login is not as the record tells ({why}): see `mailer accounts reconcile`", why=fault)
 
 
 def _refuse_sender(tx: Tx, code: str, address: str | None, key: bytes) -> None:

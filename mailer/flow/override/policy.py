@@ -15,9 +15,10 @@ def activate(worker: Worker, ruleset: Ruleset, content: Mapping[str, str]) -> No
     """From now on these rules decide; a running desk takes them up when it is started again. RefusedError as `refuse_failing`."""
     refuse_failing(ruleset)
     with worker.writing() as unit:
-        before = office.active(unit.tx)
+        before = office.active(unit.tx, worker.pen.key)
         office.activate(unit.tx, ruleset_hash=ruleset.hash, content=content, actor=worker.actor, at=unit.at)
-        unit.tell("rules.activated", importance="notice", ruleset=ruleset.hash, before=before.hash if before else None)
+        known = before.hash if before is not None and before.fault is None else None
+        unit.tell("rules.activated", importance="notice", ruleset=ruleset.hash, before=known)
 
 
 def refuse_failing(ruleset: Ruleset) -> None:

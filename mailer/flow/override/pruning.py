@@ -1,7 +1,7 @@
 """The oldest records are taken out, once a bundle holds them all in full: byte for byte, proven, old enough, needed by nobody.
 
-What the register of senders rests on is told anew first, so that it stays proven. The pruning is itself a record, with the edge of
-the tree from which verification goes on.
+What register, lists of persons and rules rest on is told anew first, so that they stay proven. The pruning is itself a record, with
+the edge of the tree from which verification goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mailer.core.checkpoints import Published
 from mailer.core.merkle import Range
 from mailer.errors import RefusedError
 from mailer.flow import export
-from mailer.store import audit, persons, pruning, recordpages, senders, verification
+from mailer.store import audit, office, persons, pruning, recordpages, senders, verification
 from mailer.store.recordpages import Selection
 from mailer.store.work import Unit, Worker
 
@@ -130,9 +130,9 @@ def _prune(
 
 
 def _restate(unit: Unit, owner: Worker, upto: int) -> int:
-    """Tell rows of the register and lists of persons anew that only these records prove; how many rows.
+    """Tell rows of the register, lists of persons and the active rules anew that only these records prove; how many rows.
 
-    RefusedError while any row or list is not as it was written.
+    RefusedError while any row or list is not as it was written, or the rules are not those that were activated.
     """
     key = owner.pen.key
     senders.lock(unit.tx)
@@ -145,7 +145,17 @@ def _restate(unit: Unit, owner: Worker, upto: int) -> int:
         senders.register(unit, code, owner.pen)
     for code in lists:
         persons.enlist(unit, code)
+    _restate_rules(unit, key, upto)
     return len(rows)
+
+
+def _restate_rules(unit: Unit, key: bytes, upto: int) -> None:
+    active, told = office.active(unit.tx, key), audit.newest_of(unit.tx, office.ACTIVATED)
+    if active is None or (told is not None and told.seq > upto):
+        return
+    if active.fault is not None:
+        raise RefusedError("the active rules: {why}; mend this first: `mailer check` says how", why=RefusedError(active.fault))
+    unit.tell("rules.activated", importance="notice", ruleset=active.hash, before=active.hash)
 
 
 def _proven_by(unit: Unit, event: str, upto: int) -> list[str]:

@@ -199,7 +199,7 @@ def test_losses_are_counted_until_ten_quiet_minutes_have_passed(trial: Trial) ->
 
 def meddle(trial: Trial, fence: int | str) -> None:
     if isinstance(fence, str) and not trial.database.sqlite:
-        pytest.skip("PostgreSQL keeps no text in a column of numbers")
+        fence = 2**63 - 1  # PostgreSQL keeps no text in a column of numbers
     with trial.database.writing() as tx:
         tx.execute(update(schema.leases).values(fence=literal(fence)))
 

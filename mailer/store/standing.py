@@ -6,13 +6,13 @@ ended. An account that works although its login has ended, works longer, or goes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mailer.core import evidence
 from mailer.core.accounts import Managed
 from mailer.errors import N_
-from mailer.states import CredentialState
+from mailer.states import CredentialState, LoginEffect
 from mailer.store import audit, personal, proof, pruning
 from mailer.store.credentials import Credential, no_login
 from mailer.store.db import Tx
@@ -34,7 +34,7 @@ def fault(tx: Tx, credential: Credential, account: Managed, key: bytes) -> str |
 def faults(tx: Tx, pairs: Sequence[tuple[Credential, Managed]], key: bytes) -> dict[str, str]:
     """Credential id -> what is wrong with its account; those that are as the record tells are left out."""
     found = {}
-    pruned = pruning.anchor(tx, key) is not None
+    pruned, closed = pruning.anchor(tx, key) is not None, _closed(tx, key) if pairs else {}
     for start in range(0, len(pairs), PAGE):
         page = pairs[start : start + PAGE]
         told = audit.of_requests(tx, sorted({credential.request_id for credential, _ in page}), *LIFE)
@@ -42,10 +42,28 @@ def faults(tx: Tx, pairs: Sequence[tuple[Credential, Managed]], key: bytes) -> d
         for credential, account in page:
             if pruned and not told[credential.request_id] and not account.enabled:
                 continue  # what told of it may have been pruned once it had ended; it works nowhere
-            why = _fault(credential, account, people[credential.person_id], proof.holding(told[credential.request_id], key))
+            held = proof.holding(told[credential.request_id], key)
+            why = _fault(credential, account, people[credential.person_id], held)
+            if why is None and account.enabled and not isinstance(held, str) and _outlived(held, credential.id, closed):
+                why = N_("it works, but its sender was closed since, and its logins ended")
             if why is not None:
                 found[credential.id] = why
     return found
+
+
+def _closed(tx: Tx, key: bytes) -> dict[str, int]:
+    """Code -> the number of the record by which a person closed this sender last and had its living logins ended."""
+    told = proof.holding(audit.of_events(tx, "sender.blocked", "sender.merged"), key)
+    if isinstance(told, str):
+        return {}  # what was changed in the record, its verification tells
+    ended = [one for one in told if one.details["effect"] != LoginEffect.KEEP.value]
+    return {str(one.header["sender"]): int(one.header["seq"]) for one in ended}
+
+
+def _outlived(told: Sequence[Told], credential_id: str, closed: Mapping[str, int]) -> bool:
+    """Whether its sender was closed after the last that made this login work: whoever hid its row from that left it working."""
+    own = [one.header for one in told if one.details["credential"] == credential_id and one.event in BEGINS]
+    return bool(own) and closed.get(str(own[-1]["sender"]), 0) > own[-1]["seq"]
 
 
 def letter_fault(tx: Tx, credential: Credential, person: Personal, address: Personal, key: bytes) -> str | None:

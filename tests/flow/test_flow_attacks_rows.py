@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from mailer.core.accounts import Standing
 from mailer.errors import RefusedError
 from mailer.flow.override import register as override
 from mailer.flow.override import requests as decisions
 from mailer.flow.override.closing import Reach
 from mailer.flow.override.register import Hands
+from mailer.flow.places import check
 from mailer.model import PersonName
 from mailer.states import LoginEffect
 from mailer.store import places, senders
 from tests.e2e.bureau import body, request
-from tests.flow.desks import CLINIC, OFFICER, Desk, until_done
+from tests.flow.desks import CLINIC, OFFICER, Desk, password_in, until_done
 from tests.flow.test_flow_attacks import THIEF, alarms, attack, recipients
 from tests.flow.test_flow_persons import LI, take_in
 from tests.store.offices import Trial
@@ -237,3 +239,30 @@ def test_the_first_issue_to_a_new_address_waits_whatever_the_rows_say(desk: Desk
     ask(desk, 2, "Ли К.")
     desk.run()
     assert recipients(desk) == [CLINIC.answer_to]
+
+
+@pytest.mark.parametrize("hidden", ["state = 'superseded'", "sender_code = '290002'"])
+def test_a_login_that_was_hidden_from_a_block_is_not_valid(desk: Desk, hidden: str) -> None:
+    ask(desk)
+    desk.run()
+    login, password = password_in(desk.postman.sent[0][1])
+    assert check(desk.trial.worker(), desk.local, login, password).standing is Standing.VALID
+    attack(desk, f"UPDATE credentials SET {hidden}")
+    assert block(desk) == Reach()
+    assert check(desk.trial.worker(), desk.local, login, password).standing is Standing.DISTRUSTED
+    assert alarms(desk) == [("credential.distrusted", 1)]
+
+
+def test_a_login_that_was_resumed_after_its_sender_was_open_again_is_valid(desk: Desk) -> None:
+    ask(desk)
+    desk.run()
+    login, password = password_in(desk.postman.sent[0][1])
+    hands = Hands(stationery=desk.stationery, accounts=places)
+    override.block(desk.trial.worker(), hands, CLINIC.code, until=None, effect=LoginEffect.KEEP, reason=WHY)
+    assert check(desk.trial.worker(), desk.local, login, password).standing is Standing.VALID, "a person let it work"
+    block(desk)
+    unblock(desk)
+    ask(desk, 2)
+    desk.run()
+    login, password = password_in(desk.postman.sent[1][1])
+    assert check(desk.trial.worker(), desk.local, login, password).standing is Standing.VALID, "it was issued since"

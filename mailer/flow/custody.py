@@ -13,7 +13,7 @@ from typing import Protocol
 from mailer.core.custody import BACKUPS, HOLDERS, Backup, Fate, KeyKind, Use, fate, next_day
 from mailer.edge.keys import Key
 from mailer.errors import RefusedError
-from mailer.store import outbox
+from mailer.store import accounts_local, outbox
 from mailer.store.db import Tx
 from mailer.store.work import Worker
 
@@ -21,7 +21,7 @@ from mailer.store.work import Worker
 class Keys(Protocol):
     """The key files."""
 
-    def inventory(self, waiting: Collection[str] = ()) -> list[Key]: ...
+    def inventory(self, waiting: Collection[str] = (), peppers: Collection[int] = ()) -> list[Key]: ...
 
     def epochs(self) -> list[str]:
         """Days whose pair is whole, oldest first."""
@@ -35,7 +35,7 @@ class Keys(Protocol):
 
     def peppers(self) -> dict[int, bytes]: ...
 
-    def rotate_pepper(self, randbytes: Callable[[int], bytes]) -> int: ...
+    def make_pepper(self, number: int, randbytes: Callable[[int], bytes]) -> None: ...
 
     def pools(self) -> list[int]: ...
 
@@ -62,7 +62,7 @@ def holdings(tx: Tx, keys: Keys) -> list[Holding]:
             backup=BACKUPS[key.kind],
             waiting=waiting.get(key.name, 0) if key.kind is KeyKind.EPOCH else 0,
         )
-        for key in keys.inventory(waiting)
+        for key in keys.inventory(waiting, accounts_local.peppers_named(tx))
     ]
 
 
@@ -74,10 +74,11 @@ def tell_founded(worker: Worker, keys: Keys) -> None:
                 unit.tell("key.made", kind=key.kind.value, key=key.name)
 
 
-def wanting(keys: Keys, today: date) -> list[tuple[KeyKind, str]]:
+def wanting(worker: Worker, keys: Keys) -> list[tuple[KeyKind, str]]:
     """What is missing of today's keys: kind and name."""
-    day = [] if today.isoformat() in keys.epochs() else [(KeyKind.EPOCH, today.isoformat())]
-    return [*day, *([] if keys.pools() else [(KeyKind.POOL, next_name(keys, KeyKind.POOL, today))])]
+    today = worker.clock().date().isoformat()
+    day = [] if today in keys.epochs() else [(KeyKind.EPOCH, today)]
+    return [*day, *([] if keys.pools() else [(KeyKind.POOL, next_name(worker, keys, KeyKind.POOL))])]
 
 
 def open_epoch(worker: Worker, keys: Keys) -> None:
@@ -113,18 +114,21 @@ def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
 
     RefusedError as `next_name`.
     """
-    name = next_name(keys, kind, worker.clock().date())
+    name = next_name(worker, keys, kind)
     if kind is KeyKind.EPOCH:
         _open(worker, keys, date.fromisoformat(name), "key.rotated", importance="notice")
         return name
     with worker.writing() as unit:
         unit.tell("key.rotated", importance="notice", kind=kind.value, key=name)
-    made = keys.rotate_pepper if kind is KeyKind.PEPPER else keys.open_pool
-    return str(made(worker.pen.randbytes))
+    if kind is KeyKind.PEPPER:
+        keys.make_pepper(int(name), worker.pen.randbytes)
+    else:
+        keys.open_pool(worker.pen.randbytes)
+    return name
 
 
-def next_name(keys: Keys, kind: KeyKind, today: date) -> str:
-    """The name that a new key would have.
+def next_name(worker: Worker, keys: Keys, kind: KeyKind) -> str:
+    """The name that a new key would have: never that of a pepper that a verifier names, though its file be lost.
 
     RefusedError for the record's key: records do not name their key, so with another one all older records could not be verified;
     and for that of the checkpoints, which is changed through the record.
@@ -137,8 +141,11 @@ def next_name(keys: Keys, kind: KeyKind, today: date) -> str:
         raise RefusedError("the old key of the checkpoints must name the new one: `mailer audit change-key --reason …`")
     if kind is KeyKind.EPOCH:
         whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
-        return next_day(whole, today).isoformat()
-    return str(max(keys.peppers() if kind is KeyKind.PEPPER else keys.pools(), default=0) + 1)
+        return next_day(whole, worker.clock().date()).isoformat()
+    if kind is KeyKind.POOL:
+        return str(max(keys.pools(), default=0) + 1)
+    with worker.reading() as tx:
+        return str(max({*keys.peppers(), *accounts_local.peppers_named(tx)}) + 1)
 
 
 def _open(worker: Worker, keys: Keys, day: date, event: str, *, importance: str) -> None:

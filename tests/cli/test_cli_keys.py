@@ -55,6 +55,20 @@ def test_a_missing_key_is_said_plainly(shell: Shell, name: str, lost: str) -> No
     assert lost in said.out
 
 
+def test_a_lost_pepper_that_verifiers_name_is_missed_and_never_made_anew(shell: Shell) -> None:
+    assert shell("keys", "rotate", "pepper").code == 0
+    with sqlite3.connect(shell.home / "mailer.db") as connection:
+        connection.execute("UPDATE accounts_local SET algorithm = 'hmac-sha256:2'")
+    connection.close()
+    (shell.home / "keys" / "pepper-2.key").unlink()
+    said = shell("keys", "list")
+    assert said.code == 1
+    assert "pepper-2.key: MISSING" in said.out
+    assert "those persons need new ones" in said.out
+    assert "pepper-2.key is missing" in shell("check").out
+    assert "the new key is 3" in shell("keys", "rotate", "pepper").out
+
+
 def test_keys_are_rotated_and_destroyed(shell: Shell) -> None:
     assert shell("keys", "rotate", "pepper").code == 0
     assert shell("keys", "rotate", "pool").code == 0

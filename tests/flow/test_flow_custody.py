@@ -26,6 +26,13 @@ def desk(trial: Trial, tmp_path: Path) -> Desk:
     return Desk(trial=trial, home=tmp_path)
 
 
+def lost(desk: Desk) -> list[str]:
+    """The files of the peppers that are missed."""
+    with desk.trial.database.reading() as tx:
+        keys = [one.key for one in custody.holdings(tx, desk.keyring)]
+    return [key.path.name for key in keys if key.kind is KeyKind.PEPPER and not key.there]
+
+
 def days_later(desk: Desk, days: int) -> list[str]:
     """The courier's round on that day."""
     desk.trial.clock.move(days=days)
@@ -130,6 +137,15 @@ def test_a_rotated_pepper_checks_new_and_old_verifiers(desk: Desk) -> None:
         only_first = LocalAccounts(peppers={1: accounts.peppers[1]}, algorithm="hmac-sha256")
         with pytest.raises(SetupError, match=r"pepper-2\.key is missing"):
             only_first.check(unit.tx, "new", Secret("q" * 18), now)
+    assert lost(desk) == []
+    (desk.home / "keys" / "pepper-2.key").rename(desk.home / "keys" / "pepper-2.old.key")
+    assert lost(desk) == ["pepper-2.key"]
+    assert custody.rotate(worker, keyring, KeyKind.PEPPER) == "3", "a verifier names the second: it is never made anew"
+    assert sorted(keyring.peppers()) == [1, 3]
+    (desk.home / "keys" / "pepper.key").rename(desk.home / "keys" / "pepper-1.key")
+    assert lost(desk) == ["pepper.key", "pepper-2.key"]
+    with pytest.raises(SetupError, match=r"pepper\.key is missing"):
+        custody.rotate(worker, keyring, KeyKind.PEPPER)
 
 
 def test_a_pair_sealed_to_an_older_pool_key_still_opens(desk: Desk) -> None:

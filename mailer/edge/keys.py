@@ -152,6 +152,10 @@ class Keyring:
         """The days that have a public key, oldest first."""
         return sorted(path.stem for path in (self._directory / "epochs").glob("????-??-??.pub"))
 
+    def is_lost(self, day: date) -> bool:
+        """Whether the private half is gone, as far as this user can see: nobody opens what is sealed to this day."""
+        return not _look(KeyKind.EPOCH, day.isoformat(), self._path(KeyKind.EPOCH, day.isoformat(), private=True)).there
+
     def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
         """The private half, written first: nothing is sealed that nobody can open. False: the whole pair is there already."""
         if self._path(KeyKind.EPOCH, day.isoformat(), private=False).exists():
@@ -178,8 +182,6 @@ class Keyring:
     def open_pool(self, randbytes: Callable[[int], bytes]) -> int:
         """Make the next pool pair: from now on ready pairs are sealed to it. Its number."""
         number = max(self.pools(), default=0) + 1
-        for folder in FOLDERS[KeyKind.POOL]:  # an office of an older version has none yet
-            (self._directory / folder).mkdir(mode=0o700, exist_ok=True)
         private = self._path(KeyKind.POOL, str(number), private=True)
         if not private.exists():
             keys_file.make(private, randbytes(KEY_BYTES))

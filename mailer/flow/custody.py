@@ -24,7 +24,10 @@ class Keys(Protocol):
     def inventory(self, waiting: Collection[str] = (), peppers: Collection[int] = ()) -> list[Key]: ...
 
     def epochs(self) -> list[str]:
-        """Days whose pair is whole, oldest first."""
+        """Days to which can be sealed, oldest first."""
+
+    def is_lost(self, day: date) -> bool:
+        """Whether this user sees that the private half is gone."""
 
     def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
         """The private half; False when the pair is there already."""
@@ -76,14 +79,17 @@ def tell_founded(worker: Worker, keys: Keys) -> None:
 
 def wanting(worker: Worker, keys: Keys) -> list[tuple[KeyKind, str]]:
     """What is missing of today's keys: kind and name."""
-    today = worker.clock().date().isoformat()
-    day = [] if today in keys.epochs() else [(KeyKind.EPOCH, today)]
-    return [*day, *([] if keys.pools() else [(KeyKind.POOL, next_name(worker, keys, KeyKind.POOL))])]
+    days = [(KeyKind.EPOCH, day.isoformat()) for day in _days_wanting(keys, worker.clock().date())]
+    return [*days, *([] if keys.pools() else [(KeyKind.POOL, next_name(worker, keys, KeyKind.POOL))])]
 
 
 def open_epoch(worker: Worker, keys: Keys) -> None:
-    """Make today's pair unless it is there. The record is told between the halves: nothing is sealed to an untold key."""
-    _open(worker, keys, worker.clock().date(), "key.made", importance="info")
+    """Make today's pair unless it is there, and another one where nobody could open what is sealed next.
+
+    The record is told between the halves: nothing is sealed to an untold key.
+    """
+    for day in _days_wanting(keys, worker.clock().date()):
+        _open(worker, keys, day, "key.made", importance="info")
 
 
 def expired(worker: Worker, keys: Keys) -> list[str]:
@@ -140,12 +146,19 @@ def next_name(worker: Worker, keys: Keys, kind: KeyKind) -> str:
     if kind is KeyKind.CHECKPOINT:
         raise RefusedError("the old key of the checkpoints must name the new one: `mailer audit change-key --reason …`")
     if kind is KeyKind.EPOCH:
-        whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
-        return next_day(whole, worker.clock().date()).isoformat()
+        there = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
+        return next_day(there, worker.clock().date()).isoformat()
     if kind is KeyKind.POOL:
         return str(max(keys.pools(), default=0) + 1)
     with worker.reading() as tx:
         return str(max({*keys.peppers(), *accounts_local.peppers_named(tx)}) + 1)
+
+
+def _days_wanting(keys: Keys, today: date) -> list[date]:
+    there = [date.fromisoformat(name) for name in keys.epochs()]
+    newest = max([*there, today])  # to which replies are sealed
+    lost = newest in there and keys.is_lost(newest)
+    return [*([] if today in there else [today]), *([next_day(there, today)] if lost else [])]
 
 
 def _open(worker: Worker, keys: Keys, day: date, event: str, *, importance: str) -> None:

@@ -79,6 +79,17 @@ def test_keys_are_rotated_and_destroyed(shell: Shell) -> None:
     assert shell("keys", "list").code == 0
 
 
+def test_a_new_pair_is_made_where_the_couriers_keys_are_gone(shell: Shell) -> None:
+    before = {path.stem for path in (shell.home / "keys" / "epochs").iterdir()}
+    (shell.home / "keys" / "courier").rename(shell.home / "elsewhere")
+    assert "epoch: the key" in shell("keys", "new", "--dry-run").out
+    assert not (shell.home / "keys" / "courier").exists()
+    assert shell("keys", "new").code == 0
+    (made,) = (shell.home / "keys" / "courier").iterdir()
+    assert made.stem > max(before)
+    assert "nothing is missing" in shell("keys", "new", "--dry-run").out
+
+
 def test_a_right_backup_is_right_as_folder_and_as_archive(shell: Shell) -> None:
     folder = backup(shell, *RIGHT)
     assert shell("keys", "backup-check", str(folder)).code == 0

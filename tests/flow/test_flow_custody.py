@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,33 @@ def test_the_record_tells_nothing_of_a_keys_bytes(desk: Desk) -> None:
         told = b"".join(one.header + one.details for one in audit.page(tx, after=0, limit=1000)).decode()
     assert desk.events().count("key.made") == 4
     assert not any(key[:16] in told for key in keys)
+
+
+def test_where_the_private_half_is_gone_another_pair_is_made_and_answers_leave(desk: Desk) -> None:
+    (desk.home / "keys" / "courier").rename(desk.home / "elsewhere")
+    worker = desk.trial.worker()
+    assert custody.wanting(worker, desk.keyring)[0] == (KeyKind.EPOCH, "2026-11-24")
+    custody.open_epoch(worker, desk.keyring)
+    custody.open_epoch(worker, desk.keyring)
+    assert (KeyKind.EPOCH, "2026-11-24") not in custody.wanting(worker, desk.keyring)
+    assert files(desk) == {"epochs/2026-11-23.pub", "epochs/2026-11-24.pub", "courier/2026-11-24.key"}
+    assert desk.events() == ["key.made"]
+    desk.take(request("Пришва А.А.", CLINIC.answer_to, 1))
+    desk.run()
+    assert len(desk.postman.sent) == 1
+
+
+def test_who_may_not_look_into_the_couriers_folder_makes_no_other_pair(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.home / "keys" / "courier" / "2026-11-23.key").unlink()
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path.parent.name == "courier":
+            raise PermissionError
+        return os.stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    custody.open_epoch(desk.trial.worker(), desk.keyring)
+    assert desk.keyring.epochs() == ["2026-11-23"]
 
 
 def test_a_courier_that_died_between_the_halves_completes_the_pair(desk: Desk) -> None:

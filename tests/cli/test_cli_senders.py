@@ -84,6 +84,14 @@ def test_whoever_is_not_in_a_whole_file_is_blocked_never_forgotten(shell: Shell)
     assert sender(shell)["blocked"] is False
 
 
+@pytest.mark.parametrize("content", [HEADER, f"{HEADER}\n ; \n\n", b""], ids=["header", "empty rows", "nothing"])
+def test_a_file_without_any_sender_blocks_nobody(shell: Shell, content: str | bytes) -> None:
+    listed = file(shell, content)
+    for words in (("--replace", "--credentials", "revoke", "--reason", "сверка"), ()):
+        assert shell("senders", "import", listed, *words, "--yes").code == 2
+    assert sender(shell)["blocked"] is False
+
+
 @pytest.mark.parametrize(("effect", "state"), [("keep", "active"), ("suspend", "suspended"), ("revoke", "revoked")])
 def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell: Shell, effect: str, state: str) -> None:
     assert shell(*BLOCK[:-1]).code == 2, "the effect on logins has no default"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsObject, Because, OnlyTry, agreed, given, say_dry
+from mailer.cli.options import AsObject, Because, OnlyTry, agreed, dated, given, say_dry
 from mailer.cli.senderwords import difference_lines, say_change, say_reached, say_row
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long
 from mailer.errors import RefusedError, SetupError, SetupErrors
@@ -29,9 +29,7 @@ Credentials = Annotated[
 ]
 Day = Annotated[
     datetime | None,
-    typer.Option(
-        "--until", formats=["%d.%m.%Y", "%Y-%m-%d"], metavar="DAY", help=_("The last day of the block; without it, none.")
-    ),
+    dated("--until", help=_("The last day of the block; without it, none."), metavar="DAY"),
 ]
 
 

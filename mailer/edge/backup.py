@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from mailer.edge.keys_file import key_in
 from mailer.errors import SetupError
 
 BEGINNING_BYTES: Final = 200  # a key file has 65
@@ -28,16 +29,19 @@ class Found:
 
 
 def contents(place: Path) -> list[Found]:
-    """Every file in a folder or archive, or the one file that it is. SetupError when it cannot be read."""
+    """Every file in a folder or archive, or the one database or key that it is. SetupError when it is none, or cannot be read."""
     try:
         if place.is_dir():
             return [Found(path=str(path.relative_to(place)), beginning=_begin(path)) for path in sorted(_files(place))]
         if tarfile.is_tarfile(place):
             with tarfile.open(place) as archive:
                 return [Found(path=member.name, beginning=_of(archive, member)) for member in archive if member.isfile()]
-        return [Found(path=place.name, beginning=_begin(place))]
+        found = Found(path=place.name, beginning=_begin(place))
     except (OSError, tarfile.TarError, EOFError) as error:
         raise SetupError("the backup {path} cannot be read: {why}", path=place, why=error) from error
+    if not found.is_database and key_in(found.beginning) is None:
+        raise SetupError("{path} is neither a folder nor a tar archive, and no copy of a database either", path=place)
+    return [found]
 
 
 def _files(folder: Path) -> Iterator[Path]:

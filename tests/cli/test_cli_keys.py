@@ -124,6 +124,13 @@ def test_a_backup_that_is_not_there_is_a_wrong_word(shell: Shell) -> None:
     assert shell("keys", "backup-check", str(shell.home / "nowhere")).code == 2
 
 
+def test_what_is_no_backup_is_a_wrong_word(shell: Shell) -> None:
+    shutil.make_archive(str(shell.home / "good"), "zip", backup(shell, *RIGHT))
+    said = shell("keys", "backup-check", str(shell.home / "good.zip"))
+    assert (said.code, said.out) == (2, "")
+    assert "good.zip is neither a folder nor a tar archive" in said.err
+
+
 def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shell) -> None:
     """Its register was told to nobody, and it has no key for ready pairs."""
     age(shell.home)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from mailer.edge.keys_file import key_in
 from mailer.errors import SetupError
 
 BEGINNING_BYTES: Final = 200  # a key file has 65
@@ -29,7 +28,7 @@ class Found:
 
 
 def contents(place: Path) -> list[Found]:
-    """Every file in a folder or archive, or the one database or key that it is. SetupError when it is none, or cannot be read."""
+    """Every file in a folder or archive, or the one database that it is. SetupError when it is none of these or unreadable."""
     try:
         if place.is_dir():
             return [Found(path=str(path.relative_to(place)), beginning=_begin(path)) for path in sorted(_files(place))]
@@ -39,7 +38,7 @@ def contents(place: Path) -> list[Found]:
         found = Found(path=place.name, beginning=_begin(place))
     except (OSError, tarfile.TarError, EOFError) as error:
         raise SetupError("the backup {path} cannot be read: {why}", path=place, why=error) from error
-    if not found.is_database and key_in(found.beginning) is None:
+    if not found.is_database:
         raise SetupError("{path} is neither a folder nor a tar archive, and no copy of a database either", path=place)
     return [found]
 

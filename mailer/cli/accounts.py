@@ -176,7 +176,7 @@ def _show(found: Differences, office: Office, *, disable: bool, dry_run: bool) -
         *((_(one.why), one.account.login, one.account.expires_at, one.account.credential_id) for one in found.distrusted),
     ]
     table(
-        [_("difference"), _("login"), _("valid until"), _("credential")],
-        ((text, login, local(until, zone), credential) for text, login, until, credential in what),
+        [_("login"), _("valid until"), _("credential"), _("difference")],
+        ((login, local(until, zone), credential, text) for text, login, until, credential in what),
         empty="",
     )

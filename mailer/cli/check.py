@@ -72,11 +72,17 @@ def _templates(office: Office) -> str:
 
 
 def _keys(office: Office) -> str:
+    from mailer.core.custody import KeyKind, loss
     from mailer.core.secret import PROFILES, entropy_bits
+    from mailer.flow import custody
 
     office.pen()
     office.accounts()
     office.stationery(office.active_rules())
+    with office.database.reading() as tx:
+        lost = [one.key for one in custody.holdings(tx, office.keyring) if one.key.kind is KeyKind.PEPPER and not one.key.there]
+    if lost:
+        raise SetupErrors([SetupError("the key {path} is missing: {loss}", path=key.path, loss=loss(key.kind)) for key in lost])
     epochs = office.keyring.epochs()
     profile = PROFILES[office.config.credentials.profile]
     return _("record key, pepper, {count} epochs, the last of {day}; passwords of {bits:.0f} bits").format(

@@ -11,7 +11,7 @@ import typer
 
 from mailer.cli.decisions import show
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsLines, Because, OnlyTry, confirmed, given
+from mailer.cli.options import AsLines, Because, OnlyTry, confirmed, dated, given
 from mailer.cli.show import LARGEST, print_json, say, table
 from mailer.errors import RefusedError, SetupError
 
@@ -54,7 +54,7 @@ def _reprocess(
     reason: Because,
     since: Annotated[
         datetime | None,
-        typer.Option("--since", formats=["%d.%m.%Y"], help=_("All held requests from this day on instead of numbers.")),
+        dated("--since", help=_("All held requests from this day on instead of numbers.")),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help=_("Do not ask; only with numbers."))] = False,
     dry_run: OnlyTry = False,

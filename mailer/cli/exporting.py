@@ -18,6 +18,7 @@ import typer
 from mailer.cli import progress
 from mailer.cli.newfiles import new_file, new_folder
 from mailer.cli.opened import officer_of
+from mailer.cli.options import dated
 from mailer.cli.show import say
 from mailer.errors import RefusedError, SetupError
 
@@ -53,10 +54,8 @@ def _export(
         Path, typer.Argument(metavar="FILE", help=_("A file that is not there yet (bundle: a folder); - is standard output."))
     ],
     form: Annotated[Form, typer.Option("--format", help=_("journal is the spreadsheet of what was issued."))] = Form.JSONL,
-    since: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d", "%d.%m.%Y"], help=_("From this day on."))] = None,
-    until: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d", "%d.%m.%Y"], help=_("Up to this day, with it."))
-    ] = None,
+    since: Annotated[datetime | None, dated("--from", help=_("From this day on."))] = None,
+    until: Annotated[datetime | None, dated("--to", help=_("Up to this day, with it."))] = None,
     event: Annotated[list[str] | None, typer.Option("--event", help=_("Only this event; may be repeated."))] = None,
     actor: Annotated[str | None, typer.Option("--actor", help=_("Only of this actor."))] = None,
     sender: Annotated[str | None, typer.Option("--sender", help=_("Only of this sender, by code."))] = None,

@@ -77,7 +77,7 @@ def _new(context: typer.Context, dry_run: OnlyTry = False) -> None:
     with officer_of(context, "keys new", dry_run=dry_run) as (office, worker):
         keyring = office.keyring
         if dry_run:
-            _say_wanting(custody.wanting(keyring, worker.clock().date()))
+            _say_wanting(custody.wanting(worker, keyring))
             return
         custody.open_epoch(worker, keyring)
         if not keyring.pools():
@@ -104,7 +104,7 @@ def _rotate(
 
     with officer_of(context, "keys rotate", about=[kind.value], dry_run=dry_run) as (office, worker):
         if dry_run:
-            name = custody.next_name(office.keyring, kind, worker.clock().date())
+            name = custody.next_name(worker, office.keyring, kind)
             say(_("{kind}: the new key would be {name}; nothing was changed").format(kind=kind.value, name=name))
             return
         name = custody.rotate(worker, office.keyring, kind)

@@ -14,7 +14,7 @@ import typer
 from mailer.cli.newfiles import new_file
 from mailer.cli.noun import Noun
 from mailer.cli.opened import office_of, officer_of
-from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, given
+from mailer.cli.options import AsLines, AsObject, Because, Numbers, OnlyTry, dated, given
 from mailer.cli.show import LARGEST, local, minute, print_json, safe_text, say, say_long, table
 from mailer.cli.timeline import show_entry
 from mailer.model import Kind
@@ -190,7 +190,7 @@ def _show_open(request: Request | None) -> None:
 def _rescan(
     context: typer.Context,
     *,
-    since: Annotated[datetime, typer.Option("--since", formats=["%d.%m.%Y"], help=_("From this day on."))],
+    since: Annotated[datetime, dated("--since", help=_("From this day on."))],
     reason: Because,
     dry_run: OnlyTry = False,
     as_json: AsLines = False,

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsLines, Because, OnlyTry, given
+from mailer.cli.options import MOMENTS, AsLines, Because, OnlyTry, dated, given
 from mailer.cli.show import local, print_json, safe_text, say, table
 from mailer.errors import RefusedError
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mailer.service.office import Office
     from mailer.store.credentials import Credential
 
-DAYS = ["%d.%m.%Y", "%Y-%m-%d"]
-MOMENTS = [*DAYS, "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M"]
 Login = Annotated[str, typer.Argument(metavar="LOGIN")]
 
 
@@ -42,9 +40,9 @@ def _revoke(
     *,
     reason: Because,
     sender: Annotated[str | None, typer.Option("--sender", help=_("All of this sender."), metavar="CODE")] = None,
-    since: Annotated[datetime | None, typer.Option("--issued-since", formats=MOMENTS, help=_("All issued from then on."))] = None,
+    since: Annotated[datetime | None, dated("--issued-since", help=_("All issued from then on."), formats=MOMENTS)] = None,
     until: Annotated[
-        datetime | None, typer.Option("--issued-until", formats=MOMENTS, help=_("All issued until then; a day counts whole."))
+        datetime | None, dated("--issued-until", help=_("All issued until then; a day counts whole."), formats=MOMENTS)
     ] = None,
     confirm: Annotated[
         str | None, typer.Option("--confirm", help=_("The code of the list, as --dry-run shows it."), metavar="CODE")
@@ -113,7 +111,7 @@ def _extend(
     login: Login,
     *,
     reason: Because,
-    until: Annotated[datetime | None, typer.Option("--until", formats=DAYS, help=_("The last day."))] = None,
+    until: Annotated[datetime | None, dated("--until", help=_("The last day."))] = None,
     months: Annotated[int | None, typer.Option("--months", min=1, max=120, help=_("Calendar months from today."))] = None,
     dry_run: OnlyTry = False,
     as_json: AsLines = False,

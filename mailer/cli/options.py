@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from gettext import gettext as _
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,7 +18,22 @@ OnlyTry = Annotated[bool, typer.Option("--dry-run", help=_("Only say what would 
 AsObject = Annotated[bool, typer.Option("--json", help=_("As one JSON object."))]
 AsLines = Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))]
 
+DAYS: Final = ["%d.%m.%Y", "%Y-%m-%d"]
+MOMENTS: Final = [*DAYS, "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M"]
+YEARS: Final = (1970, 9000)  # of a date in a command: there is room on both sides to count days and to change the zone
 ANSWERS: Final = {"": False, "n": False, "no": False, "н": False, "нет": False, "y": True, "yes": True, "д": True, "да": True}
+
+
+def dated(name: str, *, help: str, formats: list[str] = DAYS, metavar: str | None = None) -> Any:
+    """An option that takes a date."""
+    return typer.Option(name, help=help, formats=formats, metavar=metavar, callback=_in_range)
+
+
+def _in_range(written: datetime | None) -> datetime | None:
+    first, last = YEARS
+    if written is not None and not first <= written.year <= last:
+        raise typer.BadParameter(_("the year must lie between {first} and {last}").format(first=first, last=last))
+    return written
 
 
 def given(reason: str) -> str:

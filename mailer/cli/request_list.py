@@ -12,7 +12,7 @@ import typer
 
 from mailer.cli.observed import show_observed
 from mailer.cli.opened import office_of, operator
-from mailer.cli.options import AsLines
+from mailer.cli.options import AsLines, dated
 from mailer.cli.show import LARGEST, hint, minute, print_json, safe_text, say_long, table
 from mailer.core.requestwords import Words, words
 from mailer.errors import N_
@@ -21,7 +21,6 @@ from mailer.states import RequestState
 if TYPE_CHECKING:
     from mailer.flow.report.requests import Listed, RequestLine
 
-DAYS: Final = ["%d.%m.%Y", "%Y-%m-%d"]
 UNDELIVERED: Final = N_(
     "what became of each answer: `mailer requests show №`; a login whose answer came back is blocked, and a request that repeats "
     "it waits for approval: `mailer requests list --held`"
@@ -42,12 +41,8 @@ def _list(
     state: Annotated[list[RequestState] | None, typer.Option("--state", help=_("Only in this state; may be repeated."))] = None,
     sender: Annotated[str | None, typer.Option("--sender", help=_("Only of the sender with this code."), metavar="CODE")] = None,
     person: Annotated[str | None, typer.Option("--person", help=_("Only for a person of this name."), metavar="NAME")] = None,
-    since: Annotated[
-        datetime | None, typer.Option("--since", help=_("Opened on this day or later."), formats=DAYS, metavar="DATE")
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option("--until", help=_("Opened on this day or before."), formats=DAYS, metavar="DATE")
-    ] = None,
+    since: Annotated[datetime | None, dated("--since", help=_("Opened on this day or later."), metavar="DATE")] = None,
+    until: Annotated[datetime | None, dated("--until", help=_("Opened on this day or before."), metavar="DATE")] = None,
     reason: Annotated[
         str | None, typer.Option("--reason", help=_("Only with this reason, as --json names it."), metavar="WORD")
     ] = None,

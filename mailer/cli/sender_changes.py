@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailer.cli.opened import officer_of
-from mailer.cli.options import AsObject, Because, OnlyTry, agreed, given, say_dry
+from mailer.cli.options import AsObject, Because, OnlyTry, agreed, dated, given, say_dry
 from mailer.cli.senderwords import difference_lines, say_change, say_reached, say_row
 from mailer.cli.show import LARGEST, local, print_json, safe_text, say, say_long
 from mailer.errors import RefusedError, SetupError, SetupErrors
@@ -29,9 +29,7 @@ Credentials = Annotated[
 ]
 Day = Annotated[
     datetime | None,
-    typer.Option(
-        "--until", formats=["%d.%m.%Y", "%Y-%m-%d"], metavar="DAY", help=_("The last day of the block; without it, none.")
-    ),
+    dated("--until", help=_("The last day of the block; without it, none."), metavar="DAY"),
 ]
 
 
@@ -235,13 +233,15 @@ def _merge(
     why = given(reason)
     with officer_of(context, "senders merge", about=[code, into], dry_run=dry_run) as (office, worker):
         with office.database.reading() as tx:
-            changes = override.joined(tx, code, into, worker.pen.key, reason=why)
+            changes = override.joined(tx, code, into, worker.pen.key, at=worker.clock(), reason=why)
             reached = closing.reach(tx, code, effect)
         if not as_json:
             for change in changes:
                 say(safe_text(change.after.code))
                 for line in difference_lines(change):
                     say("    " + line)
+            said = _("{code} is blocked; its addresses and subscriber points lead to {into}")
+            say(said.format(code=safe_text(code), into=safe_text(into)))
             say_reached(reached, changed=not dry_run)
         if not dry_run:
             if not agreed(yes=yes, needed=True, as_json=as_json):

@@ -107,6 +107,8 @@ def _checked(office: Office, file: str, content: bytes, *, replaces: bool) -> li
     from mailer.store import senders
 
     rows, problems = register.read(content)
+    if not rows and not problems:
+        problems = [SetupError("the file names no sender")]
     with office.database.reading() as tx:
         faults = senders.faults(tx, office.pen().key)
         every = senders.every(tx)

@@ -6,6 +6,7 @@ Rich lets C1 controls and direction marks through and turns `[link=…]` into li
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,6 +47,7 @@ OF_THE_SYSTEM: Final = frozenset(  # what it says in English of a file or a conn
         N_("Temporary failure in name resolution"),
     }
 )
+PLACE: Final = re.compile(r"\{\w+(:[^}]*)?\}")  # of a value in a sentence
 LARGEST: Final = 2**53  # of the numbers a command takes: no database counts further
 
 
@@ -181,11 +183,19 @@ def brief(details: Mapping[str, Any]) -> str:
                 parts.append(f"{key}={','.join(str(one) for one in value)}")
             case str() if key == "term_rule":
                 parts.append(f"{key}={term_words(value)}")
+            case str() if key == "why":
+                parts.append(f"{key}={_why(value)}")
             case str() if len(value) in {32, 64} and value.isalnum():
                 parts.append(f"{key}={value[:8]}…")
             case _:
                 parts.append(f"{key}={value}")
     return " ".join(parts)
+
+
+def _why(told: str) -> str:
+    """Why a command was refused: the record holds the sentence, or several, without its values, since some are names."""
+    whole = _(told)
+    return PLACE.sub("…", whole if whole != told else "; ".join(_(one) if one else "" for one in told.split("; ")))
 
 
 def plain(value: object) -> Any:

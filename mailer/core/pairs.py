@@ -19,6 +19,10 @@ from mailer.errors import N_, SetupError
 LONGEST: Final = 128  # characters of a login or a password
 EXPIRES: Final = "expires"
 _DAYS: Final = ("%d.%m.%Y", "%Y-%m-%d")
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)  # long over: no such pair is taken
+_LAST: Final = datetime(
+    9000, 12, 31, tzinfo=UTC
+)  # where an end that means "none", as 31.12.9999, is moved: it stays a moment in UTC
 _MOMENTS: Final = tuple(f"{day}{parting}{clock}" for day in _DAYS for parting in (" ", "T") for clock in ("%H:%M", "%H:%M:%S"))
 
 
@@ -127,6 +131,7 @@ def _moment(written: str, zone: ZoneInfo) -> datetime | None:
             read = datetime.strptime(written, form).replace(tzinfo=zone)
         except ValueError:
             continue
+        read = min(max(read, _FIRST.replace(tzinfo=zone)), _LAST.replace(tzinfo=zone))
         if form in _DAYS:
             midnight = datetime.combine(read.date() + timedelta(days=1), time(), zone)
             return midnight.astimezone(UTC) - timedelta(seconds=1)

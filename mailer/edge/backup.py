@@ -28,16 +28,19 @@ class Found:
 
 
 def contents(place: Path) -> list[Found]:
-    """Every file in a folder or archive, or the one file that it is. SetupError when it cannot be read."""
+    """Every file in a folder or archive, or the one database that it is. SetupError when it is none of these or unreadable."""
     try:
         if place.is_dir():
             return [Found(path=str(path.relative_to(place)), beginning=_begin(path)) for path in sorted(_files(place))]
         if tarfile.is_tarfile(place):
             with tarfile.open(place) as archive:
                 return [Found(path=member.name, beginning=_of(archive, member)) for member in archive if member.isfile()]
-        return [Found(path=place.name, beginning=_begin(place))]
+        found = Found(path=place.name, beginning=_begin(place))
     except (OSError, tarfile.TarError, EOFError) as error:
         raise SetupError("the backup {path} cannot be read: {why}", path=place, why=error) from error
+    if not found.is_database:
+        raise SetupError("{path} is neither a folder nor a tar archive, and no copy of a database either", path=place)
+    return [found]
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -36,6 +36,7 @@ from mailer.errors import SetupError
 
 SUITE_NAME: Final = b"X25519-HKDF-SHA256-AES-256-GCM"
 NAME: Final = re.compile(r"(\d{4}-\d\d-\d\d|\d+)\.(pub|key)")
+LATER_PEPPER: Final = re.compile(r"pepper-([2-9]|[1-9]\d+)\.key")
 SecretName = Literal["record", "pepper"]
 FOLDERS: Final = {KeyKind.EPOCH: ("epochs", "courier"), KeyKind.POOL: ("pools", "issuing")}  # of the public and the private halves
 
@@ -108,15 +109,18 @@ class Keyring:
 
     def peppers(self) -> dict[int, bytes]:
         """Every pepper by its number. The newest makes verifiers, the older ones check theirs."""
-        later = {int(path.stem.partition("-")[2]): path for path in self._directory.glob("pepper-*.key")}
         first = {1: self.secret("pepper")}
-        return first | {number: self._secret(KeyKind.PEPPER, path) for number, path in sorted(later.items())}
+        return first | {number: self._secret(KeyKind.PEPPER, self._pepper(number)) for number in self._later_peppers()}
 
-    def rotate_pepper(self, randbytes: Callable[[int], bytes]) -> int:
-        """Make the next pepper; its number."""
-        number = max(self.peppers()) + 1
-        keys_file.make(self._directory / f"pepper-{number}.key", randbytes(KEY_BYTES))
-        return number
+    def make_pepper(self, number: int, randbytes: Callable[[int], bytes]) -> None:
+        """A later pepper: from the desk's next start on it makes verifiers."""
+        keys_file.make(self._pepper(number), randbytes(KEY_BYTES))
+
+    def _later_peppers(self) -> list[int]:
+        return sorted(int(found[1]) for path in self._directory.glob("pepper-*") if (found := LATER_PEPPER.fullmatch(path.name)))
+
+    def _pepper(self, number: int) -> Path:
+        return self._directory / ("pepper.key" if number == 1 else f"pepper-{number}.key")
 
     @staticmethod
     def _secret(kind: KeyKind, path: Path) -> bytes:
@@ -148,6 +152,10 @@ class Keyring:
         """The days that have a public key, oldest first."""
         return sorted(path.stem for path in (self._directory / "epochs").glob("????-??-??.pub"))
 
+    def is_lost(self, day: date) -> bool:
+        """Whether the private half is gone, as far as this user can see: nobody opens what is sealed to this day."""
+        return not _look(KeyKind.EPOCH, day.isoformat(), self._path(KeyKind.EPOCH, day.isoformat(), private=True)).there
+
     def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
         """The private half, written first: nothing is sealed that nobody can open. False: the whole pair is there already."""
         if self._path(KeyKind.EPOCH, day.isoformat(), private=False).exists():
@@ -174,8 +182,6 @@ class Keyring:
     def open_pool(self, randbytes: Callable[[int], bytes]) -> int:
         """Make the next pool pair: from now on ready pairs are sealed to it. Its number."""
         number = max(self.pools(), default=0) + 1
-        for folder in FOLDERS[KeyKind.POOL]:  # an office of an older version has none yet
-            (self._directory / folder).mkdir(mode=0o700, exist_ok=True)
         private = self._path(KeyKind.POOL, str(number), private=True)
         if not private.exists():
             keys_file.make(private, randbytes(KEY_BYTES))
@@ -224,18 +230,18 @@ class Keyring:
             self._pool_keys[name] = private
         return private
 
-    def inventory(self, waiting: Collection[str] = ()) -> list[Key]:
+    def inventory(self, waiting: Collection[str] = (), peppers: Collection[int] = ()) -> list[Key]:
         """Every secret key that is there or is missed: the first three always, private halves whose public ones are there.
 
-        `waiting`: epochs to which replies that wait are sealed. A folder that this user cannot look into counts as there.
+        `waiting`: epochs to which replies that wait are sealed; `peppers`: those that verifiers name. A folder that this user
+        cannot look into counts as there.
         """
         found = [
             _look(KeyKind.RECORD, "1", self._directory / "record.key"),
             _look(KeyKind.CHECKPOINT, "1", self._directory / "checkpoint.key"),
-            _look(KeyKind.PEPPER, "1", self._directory / "pepper.key"),
         ]
-        for path in sorted(self._directory.glob("pepper-*.key")):
-            found.append(_look(KeyKind.PEPPER, path.stem.partition("-")[2], path))
+        numbers = sorted({1, *self._later_peppers(), *peppers})
+        found += [_look(KeyKind.PEPPER, str(number), self._pepper(number)) for number in numbers]
         for kind, (publics, privates) in FOLDERS.items():
             names = {path.stem for folder in (publics, privates) for path in _listed(self._directory / folder)}
             wanted = names | set(waiting if kind is KeyKind.EPOCH else ())

@@ -49,8 +49,9 @@ def destroy(path: Path) -> None:
 
 
 def make(path: Path, key: bytes, *, mode: int = 0o600) -> None:
-    """As `write`; SetupError says why it cannot be made."""
+    """As `write`, in a folder that may have to be made too; SetupError says why it cannot."""
     try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         write(path, key, mode=mode)
     except OSError as error:
         raise SetupError("the key {path} cannot be made: {why}", path=path, why=error.strerror) from error

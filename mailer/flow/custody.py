@@ -13,7 +13,7 @@ from typing import Protocol
 from mailer.core.custody import BACKUPS, HOLDERS, Backup, Fate, KeyKind, Use, fate, next_day
 from mailer.edge.keys import Key
 from mailer.errors import RefusedError
-from mailer.store import outbox
+from mailer.store import accounts_local, outbox
 from mailer.store.db import Tx
 from mailer.store.work import Worker
 
@@ -21,10 +21,13 @@ from mailer.store.work import Worker
 class Keys(Protocol):
     """The key files."""
 
-    def inventory(self, waiting: Collection[str] = ()) -> list[Key]: ...
+    def inventory(self, waiting: Collection[str] = (), peppers: Collection[int] = ()) -> list[Key]: ...
 
     def epochs(self) -> list[str]:
-        """Days whose pair is whole, oldest first."""
+        """Days to which can be sealed, oldest first."""
+
+    def is_lost(self, day: date) -> bool:
+        """Whether this user sees that the private half is gone."""
 
     def prepare_epoch(self, day: date, randbytes: Callable[[int], bytes]) -> bool:
         """The private half; False when the pair is there already."""
@@ -35,7 +38,7 @@ class Keys(Protocol):
 
     def peppers(self) -> dict[int, bytes]: ...
 
-    def rotate_pepper(self, randbytes: Callable[[int], bytes]) -> int: ...
+    def make_pepper(self, number: int, randbytes: Callable[[int], bytes]) -> None: ...
 
     def pools(self) -> list[int]: ...
 
@@ -62,7 +65,7 @@ def holdings(tx: Tx, keys: Keys) -> list[Holding]:
             backup=BACKUPS[key.kind],
             waiting=waiting.get(key.name, 0) if key.kind is KeyKind.EPOCH else 0,
         )
-        for key in keys.inventory(waiting)
+        for key in keys.inventory(waiting, accounts_local.peppers_named(tx))
     ]
 
 
@@ -74,15 +77,19 @@ def tell_founded(worker: Worker, keys: Keys) -> None:
                 unit.tell("key.made", kind=key.kind.value, key=key.name)
 
 
-def wanting(keys: Keys, today: date) -> list[tuple[KeyKind, str]]:
+def wanting(worker: Worker, keys: Keys) -> list[tuple[KeyKind, str]]:
     """What is missing of today's keys: kind and name."""
-    day = [] if today.isoformat() in keys.epochs() else [(KeyKind.EPOCH, today.isoformat())]
-    return [*day, *([] if keys.pools() else [(KeyKind.POOL, next_name(keys, KeyKind.POOL, today))])]
+    days = [(KeyKind.EPOCH, day.isoformat()) for day in _days_wanting(keys, worker.clock().date())]
+    return [*days, *([] if keys.pools() else [(KeyKind.POOL, next_name(worker, keys, KeyKind.POOL))])]
 
 
 def open_epoch(worker: Worker, keys: Keys) -> None:
-    """Make today's pair unless it is there. The record is told between the halves: nothing is sealed to an untold key."""
-    _open(worker, keys, worker.clock().date(), "key.made", importance="info")
+    """Make today's pair unless it is there, and another one where nobody could open what is sealed next.
+
+    The record is told between the halves: nothing is sealed to an untold key.
+    """
+    for day in _days_wanting(keys, worker.clock().date()):
+        _open(worker, keys, day, "key.made", importance="info")
 
 
 def expired(worker: Worker, keys: Keys) -> list[str]:
@@ -113,18 +120,21 @@ def rotate(worker: Worker, keys: Keys, kind: KeyKind) -> str:
 
     RefusedError as `next_name`.
     """
-    name = next_name(keys, kind, worker.clock().date())
+    name = next_name(worker, keys, kind)
     if kind is KeyKind.EPOCH:
         _open(worker, keys, date.fromisoformat(name), "key.rotated", importance="notice")
         return name
     with worker.writing() as unit:
         unit.tell("key.rotated", importance="notice", kind=kind.value, key=name)
-    made = keys.rotate_pepper if kind is KeyKind.PEPPER else keys.open_pool
-    return str(made(worker.pen.randbytes))
+    if kind is KeyKind.PEPPER:
+        keys.make_pepper(int(name), worker.pen.randbytes)
+    else:
+        keys.open_pool(worker.pen.randbytes)
+    return name
 
 
-def next_name(keys: Keys, kind: KeyKind, today: date) -> str:
-    """The name that a new key would have.
+def next_name(worker: Worker, keys: Keys, kind: KeyKind) -> str:
+    """The name that a new key would have: never that of a pepper that a verifier names, though its file be lost.
 
     RefusedError for the record's key: records do not name their key, so with another one all older records could not be verified;
     and for that of the checkpoints, which is changed through the record.
@@ -136,9 +146,19 @@ def next_name(keys: Keys, kind: KeyKind, today: date) -> str:
     if kind is KeyKind.CHECKPOINT:
         raise RefusedError("the old key of the checkpoints must name the new one: `mailer audit change-key --reason …`")
     if kind is KeyKind.EPOCH:
-        whole = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
-        return next_day(whole, today).isoformat()
-    return str(max(keys.peppers() if kind is KeyKind.PEPPER else keys.pools(), default=0) + 1)
+        there = [date.fromisoformat(name) for name in keys.epochs()]  # one that a crash left half is completed
+        return next_day(there, worker.clock().date()).isoformat()
+    if kind is KeyKind.POOL:
+        return str(max(keys.pools(), default=0) + 1)
+    with worker.reading() as tx:
+        return str(max({*keys.peppers(), *accounts_local.peppers_named(tx)}) + 1)
+
+
+def _days_wanting(keys: Keys, today: date) -> list[date]:
+    there = [date.fromisoformat(name) for name in keys.epochs()]
+    newest = max([*there, today])  # to which replies are sealed
+    lost = newest in there and keys.is_lost(newest)
+    return [*([] if today in there else [today]), *([next_day(there, today)] if lost else [])]
 
 
 def _open(worker: Worker, keys: Keys, day: date, event: str, *, importance: str) -> None:

@@ -49,6 +49,11 @@ def counts(tx: Tx) -> LocalCounts:
 _BY_ENABLED: Final = select(accounts_local.c.enabled, func.count()).group_by(accounts_local.c.enabled)
 
 
+def peppers_named(tx: Tx) -> set[int]:
+    """The numbers of the peppers with which verifiers were made: each is needed, whether its file is there or not."""
+    return {_pepper_of(named) for named in tx.execute(select(accounts_local.c.algorithm).distinct()).scalars()}
+
+
 def disable(tx: Tx, credential_id: str) -> None:
     """End the login. Needs no key, so that the courier, who ends superseded ones, holds none of ours."""
     tx.execute(update(accounts_local).where(accounts_local.c.credential_id == credential_id).values(enabled=False))
@@ -123,10 +128,10 @@ class LocalAccounts:
         return Standing.VALID if row.enabled and now <= row.expires_at else Standing.ENDED
 
     def _verifier(self, named: str, credential_id: str, password: Secret) -> bytes:
-        algorithm, _, number = named.partition(":")
-        pepper = self.peppers.get(int(number or 1))
+        algorithm, number = named.partition(":")[0], _pepper_of(named)
+        pepper = self.peppers.get(number)
         if pepper is None:
-            raise SetupError("the key pepper-{number}.key is missing: {loss}", number=number or 1, loss=loss(KeyKind.PEPPER))
+            raise SetupError("the key pepper-{number}.key is missing: {loss}", number=number, loss=loss(KeyKind.PEPPER))
         keyed = hmac.digest(pepper, (credential_id + password.reveal()).encode(), "sha256")
         if algorithm == "hmac-sha256":
             return keyed
@@ -149,6 +154,10 @@ _OF_LOGINS: Final = select(accounts_local.c.login, accounts_local.c.credential_i
 def _named(algorithm: str, number: int) -> str:
     """How a verifier names how it was made: `hmac-sha256` with the first pepper, `hmac-sha256:2` with the second."""
     return algorithm if number == 1 else f"{algorithm}:{number}"
+
+
+def _pepper_of(named: str) -> int:
+    return int(named.partition(":")[2] or 1)
 
 
 def _managed(row: Row[Any]) -> Managed:

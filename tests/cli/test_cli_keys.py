@@ -55,6 +55,20 @@ def test_a_missing_key_is_said_plainly(shell: Shell, name: str, lost: str) -> No
     assert lost in said.out
 
 
+def test_a_lost_pepper_that_verifiers_name_is_missed_and_never_made_anew(shell: Shell) -> None:
+    assert shell("keys", "rotate", "pepper").code == 0
+    with sqlite3.connect(shell.home / "mailer.db") as connection:
+        connection.execute("UPDATE accounts_local SET algorithm = 'hmac-sha256:2'")
+    connection.close()
+    (shell.home / "keys" / "pepper-2.key").unlink()
+    said = shell("keys", "list")
+    assert said.code == 1
+    assert "pepper-2.key: MISSING" in said.out
+    assert "those persons need new ones" in said.out
+    assert "pepper-2.key is missing" in shell("check").out
+    assert "the new key is 3" in shell("keys", "rotate", "pepper").out
+
+
 def test_keys_are_rotated_and_destroyed(shell: Shell) -> None:
     assert shell("keys", "rotate", "pepper").code == 0
     assert shell("keys", "rotate", "pool").code == 0
@@ -63,6 +77,17 @@ def test_keys_are_rotated_and_destroyed(shell: Shell) -> None:
     assert shell("keys", "new").code == 0
     assert shell("keys", "destroy-expired").code == 0
     assert shell("keys", "list").code == 0
+
+
+def test_a_new_pair_is_made_where_the_couriers_keys_are_gone(shell: Shell) -> None:
+    before = {path.stem for path in (shell.home / "keys" / "epochs").iterdir()}
+    (shell.home / "keys" / "courier").rename(shell.home / "elsewhere")
+    assert "epoch: the key" in shell("keys", "new", "--dry-run").out
+    assert not (shell.home / "keys" / "courier").exists()
+    assert shell("keys", "new").code == 0
+    (made,) = (shell.home / "keys" / "courier").iterdir()
+    assert made.stem > max(before)
+    assert "nothing is missing" in shell("keys", "new", "--dry-run").out
 
 
 def test_a_right_backup_is_right_as_folder_and_as_archive(shell: Shell) -> None:
@@ -97,6 +122,13 @@ def test_a_couriers_key_in_a_backup_is_named(shell: Shell) -> None:
 
 def test_a_backup_that_is_not_there_is_a_wrong_word(shell: Shell) -> None:
     assert shell("keys", "backup-check", str(shell.home / "nowhere")).code == 2
+
+
+def test_what_is_no_backup_is_a_wrong_word(shell: Shell) -> None:
+    shutil.make_archive(str(shell.home / "good"), "zip", backup(shell, *RIGHT))
+    said = shell("keys", "backup-check", str(shell.home / "good.zip"))
+    assert (said.code, said.out) == (2, "")
+    assert "good.zip is neither a folder nor a tar archive" in said.err
 
 
 def test_an_office_of_an_older_version_is_believed_after_its_upgrade(shell: Shell) -> None:

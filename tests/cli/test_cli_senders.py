@@ -84,6 +84,30 @@ def test_whoever_is_not_in_a_whole_file_is_blocked_never_forgotten(shell: Shell)
     assert sender(shell)["blocked"] is False
 
 
+def test_a_merge_says_who_is_blocked_and_none_leads_to_a_blocked_code(shell: Shell) -> None:
+    words = ("senders", "merge", "290001", "290002", "--credentials", "keep", "--reason", "одна клиника")
+    said = shell(*words, "--dry-run")
+    assert said.code == 0
+    assert "290001 is blocked; its addresses and subscriber points lead to 290002" in said.out
+    assert shell("senders", "block", "290002", "--credentials", "keep", "--reason", "закрыта").code == 0
+    for end in ("--dry-run", "--yes"):
+        refused = shell(*words, end)
+        assert refused.code == 3
+        assert "290002 is blocked itself" in refused.err
+    assert sender(shell)["blocked"] is False
+    assert shell("senders", "unblock", "290002", "--reason", "открыта").code == 0
+    assert shell(*words, "--yes").code == 0
+    assert sender(shell)["blocked"] is True
+
+
+@pytest.mark.parametrize("content", [HEADER, f"{HEADER}\n ; \n\n", b""], ids=["header", "empty rows", "nothing"])
+def test_a_file_without_any_sender_blocks_nobody(shell: Shell, content: str | bytes) -> None:
+    listed = file(shell, content)
+    for words in (("--replace", "--credentials", "revoke", "--reason", "сверка"), ()):
+        assert shell("senders", "import", listed, *words, "--yes").code == 2
+    assert sender(shell)["blocked"] is False
+
+
 @pytest.mark.parametrize(("effect", "state"), [("keep", "active"), ("suspend", "suspended"), ("revoke", "revoked")])
 def test_a_block_says_what_becomes_of_logins_and_a_dry_run_leaves_nothing(shell: Shell, effect: str, state: str) -> None:
     assert shell(*BLOCK[:-1]).code == 2, "the effect on logins has no default"

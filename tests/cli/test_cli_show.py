@@ -168,6 +168,22 @@ def test_details_on_one_line(details: Mapping[str, Any], line: str) -> None:
     assert brief(details) == line
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("the credential {login} is {state} and cannot be revoked", "логин … в состоянии …: отозвать его нельзя"),
+        ("the file names nobody; {path}: nothing was imported", "в файле нет ни одного лица; …: ничего не загружено"),
+        ("по решению офицера", "по решению офицера"),
+    ],
+    ids=["one", "several", "of a rule"],
+)
+def test_why_a_command_was_refused_stands_in_the_readers_language(told: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "ru")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    speak()
+    assert brief({"why": told}) == f"why={shown}"
+
+
 def test_a_moment_is_shown_in_the_funds_zone() -> None:
     assert local(datetime(2026, 11, 23, 21, 30, 5, 999, tzinfo=UTC), ZoneInfo("Europe/Moscow")) == "24.11.2026 00:30:05 +0300"
     assert local(None, ZoneInfo("Europe/Moscow")) == ""

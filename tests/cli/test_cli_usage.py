@@ -57,6 +57,27 @@ MISTAKES = [
         "'--since': '33.33.2026' записано не так, как '23.11.2026', '2026-11-23'",
         id="no-date",
     ),
+    *(
+        pytest.param(
+            f"{command} {option} {day}",
+            f"'{option}': the year must lie between 1970 and 9000",
+            f"'{option}': допустимы годы с 1970 по 9000",
+            id=f"no-year-{option}-{day}",
+        )
+        for day in ("01.01.0001", "9999-12-31")
+        for command, option in (
+            ("credentials extend x --reason y", "--until"),
+            ("credentials revoke --reason y", "--issued-since"),
+            ("credentials revoke --reason y", "--issued-until"),
+            ("requests list", "--since"),
+            ("requests list", "--until"),
+            ("requests reprocess --reason y", "--since"),
+            ("letters rescan --reason y", "--since"),
+            ("audit export x", "--from"),
+            ("audit export x", "--to"),
+            ("senders block x --reason y --credentials keep", "--until"),
+        )
+    ),
     pytest.param(
         "credentials extend x --reason y",
         "give either --until or --months",

@@ -63,6 +63,8 @@ def test_windows_1251_is_read() -> None:
     [
         pytest.param("31.12.2026", datetime(2026, 12, 31, 20, 59, 59, tzinfo=UTC), id="a day means its end in the fund's zone"),
         pytest.param("2026-12-31", datetime(2026, 12, 31, 20, 59, 59, tzinfo=UTC), id="as machines write it"),
+        pytest.param("31.12.9999", datetime(9000, 12, 31, 20, 59, 59, tzinfo=UTC), id="without end"),
+        pytest.param("31.12.9999 23:59:59", datetime(9000, 12, 30, 21, tzinfo=UTC), id="without end, with seconds"),
         pytest.param("31.12.2026 18:00", datetime(2026, 12, 31, 15, tzinfo=UTC), id="with minutes"),
         pytest.param("2026-12-31T18:00:30", datetime(2026, 12, 31, 15, 0, 30, tzinfo=UTC), id="with seconds"),
         pytest.param("", None, id="not told"),

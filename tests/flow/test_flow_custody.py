@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ from tests.store.offices import INSTANCE, Trial
 @pytest.fixture
 def desk(trial: Trial, tmp_path: Path) -> Desk:
     return Desk(trial=trial, home=tmp_path)
+
+
+def lost(desk: Desk) -> list[str]:
+    """The files of the peppers that are missed."""
+    with desk.trial.database.reading() as tx:
+        keys = [one.key for one in custody.holdings(tx, desk.keyring)]
+    return [key.path.name for key in keys if key.kind is KeyKind.PEPPER and not key.there]
 
 
 def days_later(desk: Desk, days: int) -> list[str]:
@@ -130,6 +138,15 @@ def test_a_rotated_pepper_checks_new_and_old_verifiers(desk: Desk) -> None:
         only_first = LocalAccounts(peppers={1: accounts.peppers[1]}, algorithm="hmac-sha256")
         with pytest.raises(SetupError, match=r"pepper-2\.key is missing"):
             only_first.check(unit.tx, "new", Secret("q" * 18), now)
+    assert lost(desk) == []
+    (desk.home / "keys" / "pepper-2.key").rename(desk.home / "keys" / "pepper-2.old.key")
+    assert lost(desk) == ["pepper-2.key"]
+    assert custody.rotate(worker, keyring, KeyKind.PEPPER) == "3", "a verifier names the second: it is never made anew"
+    assert sorted(keyring.peppers()) == [1, 3]
+    (desk.home / "keys" / "pepper.key").rename(desk.home / "keys" / "pepper-1.key")
+    assert lost(desk) == ["pepper.key", "pepper-2.key"]
+    with pytest.raises(SetupError, match=r"pepper\.key is missing"):
+        custody.rotate(worker, keyring, KeyKind.PEPPER)
 
 
 def test_a_pair_sealed_to_an_older_pool_key_still_opens(desk: Desk) -> None:
@@ -153,6 +170,33 @@ def test_the_record_tells_nothing_of_a_keys_bytes(desk: Desk) -> None:
         told = b"".join(one.header + one.details for one in audit.page(tx, after=0, limit=1000)).decode()
     assert desk.events().count("key.made") == 4
     assert not any(key[:16] in told for key in keys)
+
+
+def test_where_the_private_half_is_gone_another_pair_is_made_and_answers_leave(desk: Desk) -> None:
+    (desk.home / "keys" / "courier").rename(desk.home / "elsewhere")
+    worker = desk.trial.worker()
+    assert custody.wanting(worker, desk.keyring)[0] == (KeyKind.EPOCH, "2026-11-24")
+    custody.open_epoch(worker, desk.keyring)
+    custody.open_epoch(worker, desk.keyring)
+    assert (KeyKind.EPOCH, "2026-11-24") not in custody.wanting(worker, desk.keyring)
+    assert files(desk) == {"epochs/2026-11-23.pub", "epochs/2026-11-24.pub", "courier/2026-11-24.key"}
+    assert desk.events() == ["key.made"]
+    desk.take(request("Пришва А.А.", CLINIC.answer_to, 1))
+    desk.run()
+    assert len(desk.postman.sent) == 1
+
+
+def test_who_may_not_look_into_the_couriers_folder_makes_no_other_pair(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.home / "keys" / "courier" / "2026-11-23.key").unlink()
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path.parent.name == "courier":
+            raise PermissionError
+        return os.stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    custody.open_epoch(desk.trial.worker(), desk.keyring)
+    assert desk.keyring.epochs() == ["2026-11-23"]
 
 
 def test_a_courier_that_died_between_the_halves_completes_the_pair(desk: Desk) -> None:

@@ -186,12 +186,14 @@ def unblocked(before: Sender) -> Sender:
     return registerplan.unblocked(before)
 
 
-def joined(tx: Tx, source: str, target: str, key: bytes, *, reason: str) -> tuple[Change, Change]:
-    """What merging would change now: the row that is closed, and the one that lives on."""
+def joined(tx: Tx, source: str, target: str, key: bytes, *, at: datetime, reason: str) -> tuple[Change, Change]:
+    """What merging would change now: the row that is closed, and the one that lives on, which must not be blocked."""
     if source == target:
         raise RefusedError("{code} cannot be merged with itself", code=source)
     senders.lock(tx, [source, target])
     before = believed(tx, source, key), believed(tx, target, key)
+    if before[1].is_blocked(at):
+        raise RefusedError("{code} is blocked itself: `mailer senders unblock {code} --reason …` first", code=target)
     after = registerplan.joined(*before, reason=reason)
     return Change(before=before[0], after=after[0]), Change(before=before[1], after=after[1])
 
@@ -199,7 +201,7 @@ def joined(tx: Tx, source: str, target: str, key: bytes, *, reason: str) -> tupl
 def merge(worker: Worker, hands: Hands, source: str, target: str, *, effect: LoginEffect, reason: str) -> Reach:
     """Lead all addresses and points of one code to another and close the first; its requests and logins keep its code."""
     with worker.writing() as unit:
-        for change in joined(unit.tx, source, target, worker.pen.key, reason=reason):
+        for change in joined(unit.tx, source, target, worker.pen.key, at=unit.at, reason=reason):
             _put(unit, hands, change, worker)
         reached = closing.close(unit, hands.accounts, source, effect, key=worker.pen.key, reason=reason)
         unit.tell(

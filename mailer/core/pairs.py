@@ -20,9 +20,8 @@ LONGEST: Final = 128  # characters of a login or a password
 EXPIRES: Final = "expires"
 _DAYS: Final = ("%d.%m.%Y", "%Y-%m-%d")
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)  # long over: no such pair is taken
-_LAST: Final = datetime(
-    9000, 12, 31, tzinfo=UTC
-)  # where an end that means "none", as 31.12.9999, is moved: it stays a moment in UTC
+# Where an end that means "none", as 31.12.9999, is moved: it stays a moment in UTC.
+_LAST: Final = datetime(9000, 12, 31, tzinfo=UTC)
 _MOMENTS: Final = tuple(f"{day}{parting}{clock}" for day in _DAYS for parting in (" ", "T") for clock in ("%H:%M", "%H:%M:%S"))
 
 

@@ -25,6 +25,7 @@ from mailer.store.schema import accounts_local
 
 ARGON2_MEMORY_KIB: Final = 19_456  # OWASP's parameters for Argon2id: 19 MiB, 2 passes, 1 lane
 ARGON2_PASSES: Final = 2
+PEPPER_DIGITS: Final = 4  # no office has that many; more would be a stranger's
 TAKEN: Final = N_("this login stands in the account of another credential")
 _PUT: Final = {  # built once: building it costs more than running it
     name: statement.on_conflict_do_update(
@@ -157,7 +158,9 @@ def _named(algorithm: str, number: int) -> str:
 
 
 def _pepper_of(named: str) -> int:
-    return int(named.partition(":")[2] or 1)
+    """The pepper's number in the name of an algorithm; 1 where none stands, or what is none."""
+    number = named.partition(":")[2]
+    return int(number) if len(number) <= PEPPER_DIGITS and number.isdecimal() else 1
 
 
 def _managed(row: Row[Any]) -> Managed:

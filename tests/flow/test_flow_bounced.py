@@ -148,6 +148,7 @@ def test_each_letter_of_the_collection_is_expected_here() -> None:
     assert sorted(path.stem for path in BOUNCES.glob("*.eml")) == sorted([*MATCHED, "21-read-receipt"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "finding"), MATCHED.items(), ids=MATCHED)
 def test_what_mail_programs_write_is_matched_to_our_reply(desk: Desk, name: str, finding: str) -> None:
     reply_id = answered(desk)

@@ -381,6 +381,7 @@ def test_it_signs_again_when_what_was_wrong_is_mended(signed: House) -> None:
         assert audit.latest(tx, "checkpoint.refused", "checkpoint.resumed") == "checkpoint.resumed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("more", [0, 1, 7])
 def test_a_declared_restore_goes_on_from_the_last_common_checkpoint(signed: House, size: int, more: int) -> None:

@@ -199,6 +199,7 @@ def from_clinic(content: bytes, number: int, subject: str, *headers: str) -> byt
     return letter(ADDRESS, *headers, subject=subject, number=1000 + number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "respond",
     [
@@ -267,6 +268,7 @@ def stripped(content: bytes) -> bytes:
     return b"\r\n".join(line for line in lines if line.split(b":")[0].decode() in kept) + b"\r\n\r\n" + body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gateway", [bytes, stripped], ids=["as sent", "stripped by a gateway"])
 @pytest.mark.parametrize(
     "subject", [f"{PHRASE} = Пришва А.А.", f"{PHRASE} = Иванов", "атрибуты доступа"], ids=["request", "no initials", "near subject"]

@@ -94,6 +94,7 @@ def suspects(desk: Desk) -> dict[int, int]:
         return tries.suspects(tx, "uc", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bad",
     [
@@ -118,6 +119,7 @@ def test_bad_letters_in_a_batch_are_quarantined_and_the_others_decided_before(de
     assert len(desk.troubles) == 1 + 3 * len(bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "poison"),
     [
@@ -244,6 +246,7 @@ def test_no_view_reads_a_letter_that_is_set_aside_or_suspect(desk: Desk) -> None
         )
 
 
+@pytest.mark.slow
 def test_a_flood_of_what_anybody_can_send_is_bounded(desk: Desk) -> None:
     """Strangers' requests, unreadable letters and forged bounces: the day's share is kept, the rest is noted."""
     bounce = (

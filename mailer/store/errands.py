@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import exists, insert, select, update
 
 from mailer.store.db import Tx
 from mailer.store.schema import errands, letters
@@ -20,6 +20,10 @@ from mailer.store.schema import errands, letters
 class ErrandKind(StrEnum):
     FORWARD = "forward"  # a kept letter back into the folder, for people
     RESCAN = "rescan"  # what was left in the folder since a day is looked at again
+
+
+_FORWARD: Final = errands.c.kind == ErrandKind.FORWARD.value
+_RESCAN: Final = errands.c.kind == ErrandKind.RESCAN.value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +45,11 @@ def ask(tx: Tx, mailbox: str, kind: ErrandKind, *, at: datetime, letter_id: int 
 
 
 def pending(tx: Tx, mailbox: str) -> list[Errand]:
-    """What is still to be done there, oldest first."""
-    query = select(errands).where(errands.c.mailbox == mailbox, errands.c.done_at.is_(None))
-    return [_read(row) for row in tx.execute(query.order_by(errands.c.id))]
+    """What is still to be done there, oldest first. A row of no kind, or for no letter, asks for nothing: only who writes the
+    database behind our back makes it, and it must not keep back what people asked for."""
+    has_letter = exists().where(letters.c.id == errands.c.letter_id)
+    query = select(errands).where(errands.c.mailbox == mailbox, errands.c.done_at.is_(None), (_FORWARD & has_letter) | _RESCAN)
+    return [_made(row._asdict()) for row in tx.execute(query.order_by(errands.c.id))]
 
 
 def done(tx: Tx, errand: Errand, *, at: datetime) -> bool:
@@ -57,7 +63,7 @@ def forwarded(tx: Tx, mailbox: str, fingerprints: Sequence[str]) -> dict[str, Er
     query = (
         select(letters.c.fingerprint, *errands.c)
         .join(errands, errands.c.letter_id == letters.c.id)
-        .where(letters.c.fingerprint.in_(fingerprints), errands.c.mailbox == mailbox)
+        .where(letters.c.fingerprint.in_(fingerprints), errands.c.mailbox == mailbox, _FORWARD)
         .order_by(errands.c.id)
     )
     found = {}
@@ -66,10 +72,6 @@ def forwarded(tx: Tx, mailbox: str, fingerprints: Sequence[str]) -> dict[str, Er
         fingerprint = values.pop("fingerprint")
         found[fingerprint] = _made(values)
     return found
-
-
-def _read(row: Row[Any]) -> Errand:
-    return _made(row._asdict())
 
 
 def _made(values: dict[str, Any]) -> Errand:

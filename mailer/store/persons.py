@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from mailer.core import evidence, personlist
+from mailer.core.erasing import chunks
 from mailer.core.evidence import Sealed
 from mailer.errors import N_, TamperedError
 from mailer.store import audit
@@ -148,8 +149,8 @@ def _fault(code: str, entries: Mapping[int, str | None] | None, told: Sealed | N
 
 def _fault_of_names(tx: Tx, entries: Mapping[int, str | None]) -> str | None:
     """Whether a name is another one than was listed; of who was erased none is left."""
-    people = names.several(tx, list(entries))
-    renamed = any(one.digest not in {None, entries[one.id]} for one in people.values())
+    people = (one for page in chunks(sorted(entries)) for one in names.several(tx, page).values())
+    renamed = any(one.digest not in {None, entries[one.id]} for one in people)
     return N_("a name on the list of persons is not as it was written") if renamed else None
 
 
@@ -161,7 +162,6 @@ def _entries(tx: Tx, codes: Sequence[str]) -> dict[str, dict[int, str | None] | 
         for row in tx.execute(select(listed_persons).where(listed_persons.c.sender_code.in_(there))):
             entries = found[row.sender_code]
             if entries is not None:
-                entries[row.person_id] = (
-                    row.digest if isinstance(row.digest, str) else None
-                )  # SQLite keeps whatever type was written
+                # SQLite keeps whatever type was written.
+                entries[row.person_id] = row.digest if isinstance(row.digest, str) else None
     return found

@@ -18,7 +18,7 @@ from mailer.flow.override.register import Hands
 from mailer.flow.places import check
 from mailer.model import PersonName
 from mailer.states import LoginEffect
-from mailer.store import places, senders
+from mailer.store import places, requests, senders
 from tests.e2e.bureau import body, request
 from tests.flow.desks import CLINIC, OFFICER, Desk, password_in, until_done
 from tests.flow.test_flow_attacks import THIEF, alarms, attack, recipients
@@ -165,24 +165,23 @@ def test_nobody_but_a_person_has_a_letter_put_back(desk: Desk) -> None:
     assert alarms(desk) == [("letter.returned", None)]
 
 
-def test_an_approval_that_was_hidden_from_a_block_is_not_issued(desk: Desk) -> None:
-    ask(desk)
-    attack(desk, "UPDATE requests SET state = 'withdrawn' WHERE id = 1")
-    assert block(desk) == Reach()
-    attack(desk, "UPDATE requests SET state = 'approved' WHERE id = 1")
-    desk.run()
-    assert desk.postman.sent == []
-    assert alarms(desk) == [("request.held", 1)]
-
-
-def test_an_approval_that_was_hidden_until_the_sender_moved_is_not_issued(desk: Desk) -> None:
-    ask(desk)
-    attack(desk, "UPDATE requests SET state = 'withdrawn' WHERE id = 1")
+def move(desk: Desk) -> None:
     desk.trial.register(replace(CLINIC, answer_to="new@clinic.example"))
+
+
+@pytest.mark.parametrize(("meanwhile", "reason"), [(block, "sender-blocked"), (move, "address-changed")])
+def test_an_approval_that_was_hidden_while_its_sender_changed_is_not_issued(
+    desk: Desk, meanwhile: Callable[[Desk], object], reason: str
+) -> None:
+    ask(desk)
+    attack(desk, "UPDATE requests SET state = 'withdrawn' WHERE id = 1")
+    meanwhile(desk)
     attack(desk, "UPDATE requests SET state = 'approved' WHERE id = 1")
     desk.run()
     assert desk.postman.sent == []
     assert alarms(desk) == [("request.held", 1)]
+    with desk.trial.database.reading() as tx:
+        assert requests.get(tx, 1).reason == reason
 
 
 def test_the_time_in_which_it_can_be_taken_back_is_not_shortened(desk: Desk) -> None:

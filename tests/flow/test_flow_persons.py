@@ -140,7 +140,7 @@ def digest_of(desk: Desk, person: PersonName) -> str | None:
     return row.digest
 
 
-def is_noticed(desk: Desk, person: PersonName) -> None:
+def assert_noticed(desk: Desk, person: PersonName) -> None:
     """The person is held with an alarm; only a whole list mends it, and then counts."""
     assert unlisted(desk, person.canonical, 2)
     assert ("persons.distrusted", None) in alarms(desk)
@@ -161,12 +161,12 @@ def test_who_only_writes_the_database_puts_nobody_on_a_list(listed: Desk, statem
     salt = b"s" * 16
     values = {"thief": digest_of(listed, THIEF), "salted": evidence.personal_digest(salt, THIEF.canonical)}
     attack(listed, *statements, key=THIEF.key, salt=salt, **values)
-    is_noticed(listed, THIEF)
+    assert_noticed(listed, THIEF)
 
 
 def test_who_was_taken_off_a_list_is_not_put_back(listed: Desk) -> None:
     attack(listed, PUT_ON.format(digest=":prishva", name=PRISHVA.canonical), prishva=digest_of(listed, PRISHVA))
-    is_noticed(listed, PRISHVA)
+    assert_noticed(listed, PRISHVA)
 
 
 def test_a_list_from_before_lists_were_told_names_nobody_until_it_is_taken_in_whole(desk: Desk) -> None:
@@ -176,7 +176,7 @@ def test_a_list_from_before_lists_were_told_names_nobody_until_it_is_taken_in_wh
         "INSERT INTO person_lists (sender_code, loaded_at) SELECT '290001', at FROM records WHERE seq = 1",
         PUT_ON.format(digest="NULL", name=THIEF.canonical),
     )
-    is_noticed(desk, THIEF)
+    assert_noticed(desk, THIEF)
 
 
 def test_a_person_decides_by_a_list_only_as_it_was_written(listed: Desk) -> None:

@@ -28,7 +28,7 @@ from mailer.flow.override import record
 from mailer.flow.override.pruning import Bundle, Pruning
 from mailer.model import PersonName, Sender
 from mailer.store import audit, db, office, personal, persons, pruning, recordpages, senders, verification
-from mailer.store.db import DatabaseError
+from mailer.store.db import DatabaseError, Tx
 from mailer.store.recordpages import Selection
 from mailer.store.verification import Outcome
 from tests.flow.test_flow_checkpoint import House
@@ -90,6 +90,10 @@ def pruned(house: Pruned) -> Pruned:
     return house
 
 
+def seqs_of(tx: Tx, event: str) -> list[int]:
+    return [one.seq for one in audit.page(tx, after=0) if evidence.read_header(one)["event"] == event]
+
+
 def test_a_list_of_persons_stays_proven_when_what_told_of_it_is_pruned(house: Pruned) -> None:
     listed = PersonName(surname="Ли", initials="К.")
     with house.trial.worker().writing() as unit:
@@ -98,7 +102,7 @@ def test_a_list_of_persons_stays_proven_when_what_told_of_it_is_pruned(house: Pr
     house.publish()
     house.prune(house.bundle())
     with house.trial.database.reading() as tx:
-        told = [one.seq for one in audit.page(tx, after=0) if evidence.read_header(one)["event"] == persons.LISTED]
+        told = seqs_of(tx, persons.LISTED)
         assert told == [audit.newest_seq(tx) - 1], "what told of it first is gone"
         assert persons.faults(tx, house.trial.pen.key) == {}
         assert [one.value for one in persons.of(tx, "290001") or ()] == ["Ли К."]
@@ -118,7 +122,7 @@ def test_the_active_rules_stay_proven_when_what_told_of_them_is_pruned(house: Pr
     house.publish()
     house.prune(house.bundle())
     with house.trial.database.reading() as tx:
-        told = [one.seq for one in audit.page(tx, after=0) if evidence.read_header(one)["event"] == office.ACTIVATED]
+        told = seqs_of(tx, office.ACTIVATED)
         assert told == [audit.newest_seq(tx) - 1], "what told of them first is gone"
         active = office.active(tx, house.trial.pen.key)
     assert active is not None

@@ -12,8 +12,9 @@ import pytest
 from mailer.core.accounts import Standing
 from mailer.flow.needs import needs
 from mailer.flow.places import check
-from mailer.store import pauses
+from mailer.store import errands, pauses
 from mailer.store.db import DatabaseError
+from mailer.store.errands import ErrandKind
 from mailer.store.leases import LAST
 from tests.e2e.bureau import request
 from tests.flow.desks import CLINIC, DENTIST, OFFICER, Desk, password_in, until_done
@@ -135,3 +136,16 @@ def test_a_pause_of_no_step_is_none(desk: Desk) -> None:
     attack(desk, SILENCING["a pause of no step"])
     with desk.trial.database.reading() as tx:
         assert pauses.every(tx) == []
+
+
+@pytest.mark.parametrize("kind", ["x", "forward"])
+def test_an_errand_for_nothing_keeps_back_no_other(desk: Desk, kind: str) -> None:
+    """One of no kind, or for no letter, planted before what a person asks for."""
+    attack(desk, f"INSERT INTO errands (mailbox, kind, asked_at) SELECT 'uc', '{kind}', created_at FROM instance")
+    with desk.trial.worker().writing() as unit:
+        errands.ask(unit.tx, "uc", ErrandKind.RESCAN, at=unit.at, since=unit.at.date())
+    desk.take(request("Ли К.", DENTIST.answer_to, 1))
+    desk.run()
+    assert "rescan.begun" in desk.events()
+    assert recipients(desk) == [DENTIST.answer_to]
+    assert desk.troubles == []
